@@ -1,0 +1,78 @@
+"""Reading the environment: typed values, and secrets that a development machine makes for itself."""
+
+import os
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """Return a variable, or the default when it is unset or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """Return a variable that says true or false.
+
+    Raises:
+        ImproperlyConfigured: it says something else.
+
+    """
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.strip().lower() in _TRUE:
+        return True
+    if value.strip().lower() in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} is true or false, not {value!r}")
+
+
+def number(name: str, default: int) -> int:
+    """Return a variable that is a whole number of 0 or more.
+
+    Raises:
+        ImproperlyConfigured: it is not.
+
+    """
+    value = text(name, str(default))
+    if not value.isascii() or not value.isdigit():
+        raise ImproperlyConfigured(f"{name} is a whole number of 0 or more, not {value!r}")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return a variable that is a list divided by commas."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def secret(name: str, *, file: Path, may_create: bool) -> str:
+    """Return a secret from the environment, or in development from a file that is made once, mode 0600.
+
+    Raises:
+        ImproperlyConfigured: the variable is unset where a secret may not be made up.
+
+    """
+    value = text(name)
+    if value:
+        return value
+    if not may_create:
+        raise ImproperlyConfigured(f"set {name}: outside development there is no default secret")
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(48))
+        try:
+            # A link fails where another process was first, so that all of them read the same secret.
+            os.link(draft, file)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return file.read_text().strip()

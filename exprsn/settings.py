@@ -1,0 +1,143 @@
+"""Django settings of the bridge and of Timeline, all from the environment: see docs/reference/settings.md."""
+
+from pathlib import Path
+
+import dj_database_url
+from dotenv import load_dotenv
+
+from exprsn import environment as env
+from exprsn.catalogue import CATALOGUE
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(BASE_DIR / ".env", override=False)
+
+EXPRSN_ENV = env.text("EXPRSN_ENV", "production")
+EXPRSN_SERVICE = env.text("EXPRSN_SERVICE", "bridge")
+EXPRSN_VERSION = "0.1.0"
+IN_DEVELOPMENT = EXPRSN_ENV == "development"
+VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY", file=VAR_DIR / "secrets" / "secret_key", may_create=IN_DEVELOPMENT)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,.localhost,127.0.0.1,[::1]")
+BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
+
+TLS_ENABLED = env.flag("TLS_ENABLED", default=True)
+CERTS_DIR = Path(env.text("CERTS_DIR", str(VAR_DIR / "certs")))
+CERTS_SERVICES = [service.full_name for service in CATALOGUE]
+SERVICE_PORTS = {service.name: service.port for service in CATALOGUE}
+
+INSTALLED_APPS = [
+    "exprsn",
+    # Before daphne and staticfiles: its runserver is daphne's with TLS.
+    "certs",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "ipc.django_app",
+    "bridge",
+    "timeline",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ipc.django_app.middleware.DevBypassMiddleware",
+    "ipc.django_app.middleware.IPCMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+ROOT_URLCONF = "exprsn.urls"
+ASGI_APPLICATION = "exprsn.asgi.application"
+APPEND_SLASH = False
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+DATABASES = {"default": dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Write-ahead logging lets the bridge and Timeline share one file; IMMEDIATE takes the write lock at BEGIN, where
+    # waiting for it works (sqlite.org/wal.html, "SQLITE_BUSY").
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 10,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS_ENABLED
+SECURE_SSL_REDIRECT = TLS_ENABLED
+SECURE_HSTS_SECONDS = 0 if IN_DEVELOPMENT else env.number("SECURE_HSTS_SECONDS", 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not IN_DEVELOPMENT
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["ipc.django_app.authentication.RequestIdentityAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "ipc.django_app.http.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# The mesh.
+REDIS_URL = env.text("REDIS_URL")
+BRIDGE_URL = env.text("BRIDGE_URL")
+IPC_LOG_MAXLEN = env.number("IPC_LOG_MAXLEN", 100_000)
+IPC_LOG_TTL = env.number("IPC_LOG_TTL", 86_400)
+IPC_MAX_FRAME = env.number("IPC_MAX_FRAME", 1024 * 1024)
+IPC_MAX_DATA = env.number("IPC_MAX_DATA", 256 * 1024)
+IPC_MAX_MESSAGES = env.number("IPC_MAX_MESSAGES", 512)
+IPC_OUTBOX_BYTES = env.number("IPC_OUTBOX_BYTES", 8 * 1024 * 1024)
+IPC_HEARTBEAT = env.number("IPC_HEARTBEAT", 25_000)
+IPC_RATE_LIMIT = env.flag("IPC_RATE_LIMIT", default=True)
+IPC_RATE_WINDOW = env.number("IPC_RATE_WINDOW", 60_000)
+IPC_RATE_MAX = env.number("IPC_RATE_MAX", 1000)
+DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
+IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
+# What runs beside the ASGI application of a service: the dotted path of its IPCWorker.
+IPC_WORKERS = {"timeline": "timeline.listeners.worker"}
+
+MAX_POST_LENGTH = env.number("MAX_POST_LENGTH", 280)
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "daphne": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,208 @@
+"""Frames: one or more JSON objects separated by newlines, to messages and back.
+
+An event's ``data`` stays raw bytes, but it is checked once on its way in (`checked_json`): what the hub has accepted
+can be joined into frames and read by every subscriber.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.limits import Limits
+from ipc.protocol.messages import AnyClientMessage, AnyServerMessage, Error
+
+_encoder: Final = msgspec.json.Encoder()
+_client: Final = msgspec.json.Decoder(AnyClientMessage)
+_server: Final = msgspec.json.Decoder(AnyServerMessage)
+
+
+class _Head(msgspec.Struct):
+    type: str | None = None
+    id: str | None = None
+
+
+_head: Final = msgspec.json.Decoder(_Head)
+
+
+class FrameError(BadMessageError):
+    """A frame that cannot be taken apart, after which the socket is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message of a good frame that is wrong by itself."""
+
+    id: str | None
+    error: IPCError
+
+
+def encode(message: msgspec.Struct) -> str:
+    """Return the JSON of one message, without a newline."""
+    return _encoder.encode(message).decode()
+
+
+def encode_json(value: object) -> bytes:
+    """Return the JSON of any value.
+
+    Raises:
+        BadMessageError: INVALID_DATA, the value has no JSON form.
+
+    """
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
+        raise BadMessageError(f"the value has no JSON form: {error}", code=ErrorCode.INVALID_DATA) from error
+
+
+def encode_error(error: IPCError, request_id: str | None = None) -> str:
+    """Return the JSON of the ``error`` message that tells a peer of an exception."""
+    return encode(
+        Error(
+            id=request_id,
+            code=error.code,
+            message=error.message,
+            retryable=error.retryable,
+            retry_after_ms=msgspec.UNSET if error.retry_after_ms is None else error.retry_after_ms,
+            details=dict(error.details) if error.details else msgspec.UNSET,
+        )
+    )
+
+
+def decode_client_frame(frame: str | bytes, limits: Limits) -> list[AnyClientMessage | Refused]:
+    """Take a client's frame apart; a message that is wrong by itself becomes a `Refused` in its place.
+
+    Raises:
+        FrameError: FRAME_TOO_LARGE (bytes or messages), or INVALID_JSON: no boundary between its messages can be
+            trusted any more.
+
+    """
+    size = len(frame)
+    # A code point has at most four bytes in UTF-8 (RFC 3629), so only long text has to be encoded to be measured.
+    if size > limits.frame_bytes or (
+        isinstance(frame, str) and size * 4 > limits.frame_bytes and len(frame.encode()) > limits.frame_bytes
+    ):
+        raise FrameError(
+            f"a frame has at most {limits.frame_bytes} bytes",
+            code=ErrorCode.FRAME_TOO_LARGE,
+            details={"limit": limits.frame_bytes},
+        )
+    messages: list[AnyClientMessage | Refused]
+    try:
+        messages = [*_client.decode_lines(frame)]
+    except msgspec.ValidationError:
+        messages = [_decode_one(raw) for raw in _objects(frame)]
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
+    if len(messages) > limits.messages_per_frame:
+        raise FrameError(
+            f"a frame has at most {limits.messages_per_frame} messages, this one has {len(messages)}",
+            code=ErrorCode.FRAME_TOO_LARGE,
+            details={"limit": limits.messages_per_frame},
+        )
+    if not messages:
+        raise FrameError("the frame is empty", code=ErrorCode.INVALID_JSON)
+    return messages
+
+
+def _objects(frame: str | bytes) -> Iterable[msgspec.Raw]:
+    try:
+        return msgspec.json.Decoder(msgspec.Raw).decode_lines(frame)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
+
+
+def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
+    try:
+        return _client.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        wrong = str(error)
+    try:
+        head = _head.decode(raw)
+    except msgspec.DecodeError:
+        if not bytes(raw).lstrip().startswith(b"{"):
+            raise FrameError("a message is a JSON object", code=ErrorCode.INVALID_JSON) from None
+        head = _Head()
+    request_id = head.id if head.id is not None and 0 < len(head.id) <= 64 else None  # noqa: PLR2004 - RequestId
+    if head.type is None or head.type in _CLIENT_TYPES:
+        return Refused(request_id, BadMessageError(f"{head.type or 'message'}: {wrong}"))
+    return Refused(
+        request_id,
+        BadMessageError(
+            f"there is no message type {head.type[:64]!r}; known are {', '.join(_CLIENT_TYPES)}",
+            code=ErrorCode.UNKNOWN_TYPE,
+        ),
+    )
+
+
+_CLIENT_TYPES: Final = ("auth", "emit", "ping", "pong", "subscribe", "unsubscribe")
+
+
+def decode_server_frame(frame: str | bytes) -> list[AnyServerMessage]:
+    """Take a frame from the bridge apart; messages of a type that this version does not know are left out.
+
+    Raises:
+        FrameError: INVALID_JSON, the frame is not what a bridge sends.
+
+    """
+    try:
+        return _server.decode_lines(frame)
+    except msgspec.ValidationError:
+        known = (_decode_server(raw) for raw in _objects(frame))
+        return [message for message in known if message is not None]
+    except msgspec.DecodeError as error:
+        raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
+
+
+def _decode_server(raw: msgspec.Raw) -> AnyServerMessage | None:
+    try:
+        return _server.decode(raw)
+    except msgspec.ValidationError:
+        return None
+
+
+def checked_json(raw: bytes, limits: Limits, *, name: str = "data") -> bytes:
+    """Return JSON that was read raw, as one line that every reader accepts.
+
+    Reading raw only finds where a value ends; here escapes, control characters, number ranges and depth are checked
+    too, so that nobody can send what would break another session's frame.
+
+    Raises:
+        BadMessageError: DATA_TOO_LARGE, or INVALID_DATA with what is wrong.
+
+    """
+    if len(raw) > limits.data_bytes:
+        raise BadMessageError(
+            f"{name} has at most {limits.data_bytes} bytes, this has {len(raw)}",
+            code=ErrorCode.DATA_TOO_LARGE,
+            details={"limit": limits.data_bytes},
+        )
+    try:
+        value = msgspec.json.decode(raw)
+        if raw.count(b"[") + raw.count(b"{") > limits.data_depth and _is_deeper(value, limits.data_depth):
+            raise BadMessageError(
+                f"{name} is nested at most {limits.data_depth} deep",
+                code=ErrorCode.INVALID_DATA,
+                details={"limit": limits.data_depth},
+            )
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadMessageError(f"{name} is not JSON: {error}", code=ErrorCode.INVALID_DATA) from error
+    return msgspec.json.format(raw, indent=-1) if b"\n" in raw or b"\r" in raw else raw
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth + 1):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()

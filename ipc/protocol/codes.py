@@ -1,0 +1,106 @@
+"""The codes of errors and of closed sockets, each with the answer to "may I try again?".
+
+The same error codes stand in wire messages and in HTTP answers.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+
+class ErrorCode(StrEnum):
+    """Why a request was refused or failed."""
+
+    INVALID_JSON = "INVALID_JSON"
+    INVALID_MESSAGE = "INVALID_MESSAGE"
+    UNKNOWN_TYPE = "UNKNOWN_TYPE"
+    INVALID_EVENT = "INVALID_EVENT"
+    INVALID_PATTERN = "INVALID_PATTERN"
+    INVALID_POSITION = "INVALID_POSITION"
+    INVALID_DATA = "INVALID_DATA"
+    DATA_TOO_LARGE = "DATA_TOO_LARGE"
+    FRAME_TOO_LARGE = "FRAME_TOO_LARGE"
+    UNKNOWN_SERVICE = "UNKNOWN_SERVICE"
+    UNKNOWN_TARGET = "UNKNOWN_TARGET"
+    NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    AUTH_TIMEOUT = "AUTH_TIMEOUT"
+    TOO_MANY_SUBSCRIPTIONS = "TOO_MANY_SUBSCRIPTIONS"
+    TOO_SLOW = "TOO_SLOW"
+    UNAVAILABLE = "UNAVAILABLE"
+    TIMEOUT = "TIMEOUT"
+    DRAINING = "DRAINING"
+    INTERNAL = "INTERNAL"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed when it is sent again unchanged."""
+        return self in _RETRYABLE
+
+    @property
+    def http_status(self) -> int:
+        """The status of an HTTP answer that carries this code (RFC 9110)."""
+        return _HTTP_STATUS.get(self, 400)
+
+
+_RETRYABLE: Final = frozenset(
+    {
+        ErrorCode.AUTH_TIMEOUT,
+        ErrorCode.TOO_SLOW,
+        ErrorCode.UNAVAILABLE,
+        ErrorCode.TIMEOUT,
+        ErrorCode.DRAINING,
+        ErrorCode.INTERNAL,
+    }
+)
+_HTTP_STATUS: Final = {
+    ErrorCode.DATA_TOO_LARGE: 413,
+    ErrorCode.FRAME_TOO_LARGE: 413,
+    ErrorCode.UNKNOWN_SERVICE: 404,
+    ErrorCode.UNKNOWN_TARGET: 404,
+    ErrorCode.NOT_IMPLEMENTED: 501,
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.AUTH_TIMEOUT: 408,
+    ErrorCode.TOO_SLOW: 429,
+    ErrorCode.TOO_MANY_SUBSCRIPTIONS: 429,
+    ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.TIMEOUT: 504,
+    ErrorCode.DRAINING: 503,
+    ErrorCode.INTERNAL: 500,
+}
+
+
+class CloseCode(IntEnum):
+    """Why the bridge closed a socket (4000 to 4999 are free for applications, RFC 6455 section 7.4.2)."""
+
+    BAD_FRAME = 4400
+    UNAUTHENTICATED = 4401
+    FORBIDDEN = 4403
+    UNKNOWN_SERVICE = 4404
+    AUTH_TIMEOUT = 4408
+    TOO_LARGE = 4413
+    TOO_SLOW = 4429
+    REVOKED = 4430
+    INTERNAL = 4500
+    DRAINING = 4503
+
+    @property
+    def reconnect(self) -> bool:
+        """Whether a client should connect again by itself."""
+        return self in _RECONNECT
+
+
+_RECONNECT: Final = frozenset({CloseCode.AUTH_TIMEOUT, CloseCode.TOO_SLOW, CloseCode.INTERNAL, CloseCode.DRAINING})
+
+
+def may_reconnect(close_code: int) -> bool:
+    """Tell whether a client should connect again after any close code, the standard ones included.
+
+    Codes outside 4000-4999 mean a lost network or a stopped server, so they say yes, except 1003, 1007, 1008 and
+    1009 (RFC 6455 section 7.4.1): what the client sent was refused and would be again.
+    """
+    try:
+        return CloseCode(close_code).reconnect
+    except ValueError:
+        return close_code not in {1003, 1007, 1008, 1009}

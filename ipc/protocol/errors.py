@@ -1,0 +1,153 @@
+"""The errors of the protocol, one tree.
+
+::
+
+    IPCError                    code, retryable, details, retry_after_ms
+    +-- BadMessageError         what was sent is wrong: JSON, type, field, name, position, size
+    |   +-- UnknownServiceError   no such service in the catalogue
+    |   +-- UnknownTargetError    an emit names a service that does not exist
+    +-- UnauthenticatedError    who are you?
+    +-- ForbiddenError          you may not
+    +-- NotBuiltError           the protocol names it, this version does not do it
+    +-- UnavailableError        Redis or the bridge cannot be reached, try again
+    |   +-- DeadlineError         no answer in time, try again with the same id
+    +-- ConnectionClosedError   the transport is closed, with its close code
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ipc.protocol.codes import ErrorCode, may_reconnect
+
+
+class IPCError(Exception):
+    """Root of all errors that cross the API or the wire.
+
+    Args:
+        message: what was wrong, with what value, and what to do.
+        code: one of the table in ``codes``; a class has a default.
+        details: JSON values for the program that reads the error, such as ``{"limit": 262144}``.
+        retry_after_ms: how long to wait before trying again, where that is known.
+
+    """
+
+    default_code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: ErrorCode | None = None,
+        details: Mapping[str, Any] | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code or self.default_code
+        self.message = message
+        self.details = details
+        self.retry_after_ms = retry_after_ms
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed when it is sent again unchanged."""
+        return self.code.retryable
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class BadMessageError(IPCError):
+    """What was sent is wrong and would be wrong again."""
+
+    default_code = ErrorCode.INVALID_MESSAGE
+
+
+class UnknownServiceError(BadMessageError):
+    """The catalogue has no service of that name."""
+
+    default_code = ErrorCode.UNKNOWN_SERVICE
+
+
+class UnknownTargetError(BadMessageError):
+    """An emit names a target that is no service."""
+
+    default_code = ErrorCode.UNKNOWN_TARGET
+
+
+class UnauthenticatedError(IPCError):
+    """The session has not proved which service it is."""
+
+    default_code = ErrorCode.UNAUTHENTICATED
+
+
+class ForbiddenError(IPCError):
+    """The session's permissions do not cover the request."""
+
+    default_code = ErrorCode.FORBIDDEN
+
+
+class NotBuiltError(IPCError):
+    """The protocol names the feature, this version does not have it."""
+
+    default_code = ErrorCode.NOT_IMPLEMENTED
+
+
+class UnavailableError(IPCError):
+    """The log or the bridge cannot be reached right now."""
+
+    default_code = ErrorCode.UNAVAILABLE
+
+
+class DeadlineError(UnavailableError):
+    """No answer came in time; the request may have been carried out, so repeat it with the same id."""
+
+    default_code = ErrorCode.TIMEOUT
+
+
+class ConnectionClosedError(IPCError):
+    """The transport is closed.
+
+    Args:
+        close_code: the WebSocket close code, 1006 when the connection was lost without one.
+        reason: the text that came with it.
+
+    """
+
+    default_code = ErrorCode.UNAVAILABLE
+
+    def __init__(self, close_code: int, reason: str = "") -> None:
+        super().__init__(f"the connection is closed: {close_code} {reason}".rstrip())
+        self.close_code = close_code
+        self.reason = reason
+
+    @property
+    def may_reconnect(self) -> bool:
+        """Whether the table of close codes says to connect again."""
+        return may_reconnect(self.close_code)
+
+
+_BY_CODE: dict[ErrorCode, type[IPCError]] = {
+    ErrorCode.UNKNOWN_SERVICE: UnknownServiceError,
+    ErrorCode.UNKNOWN_TARGET: UnknownTargetError,
+    ErrorCode.UNAUTHENTICATED: UnauthenticatedError,
+    ErrorCode.AUTH_TIMEOUT: UnauthenticatedError,
+    ErrorCode.FORBIDDEN: ForbiddenError,
+    ErrorCode.NOT_IMPLEMENTED: NotBuiltError,
+    ErrorCode.UNAVAILABLE: UnavailableError,
+    ErrorCode.DRAINING: UnavailableError,
+    ErrorCode.TOO_SLOW: UnavailableError,
+    ErrorCode.TIMEOUT: DeadlineError,
+    ErrorCode.INTERNAL: IPCError,
+}
+
+
+def error_from_code(
+    code: str, message: str, *, details: Mapping[str, Any] | None = None, retry_after_ms: int | None = None
+) -> IPCError:
+    """Make the exception for an error that arrived as a code; one this version does not know counts as INTERNAL."""
+    try:
+        known = ErrorCode(code)
+    except ValueError:
+        known, message = ErrorCode.INTERNAL, f"{code}: {message}"
+    error = _BY_CODE.get(known, BadMessageError)
+    return error(message, code=known, details=details, retry_after_ms=retry_after_ms)

@@ -1,0 +1,14 @@
+"""Identifiers that sort by time: ULIDs (github.com/ulid/spec), 26 characters of Crockford's base 32."""
+
+import os
+import time
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SHIFTS: Final = tuple(range(125, -1, -5))
+
+
+def new_ulid() -> str:
+    """Return a new identifier: 48 bits of Unix milliseconds, then 80 random bits."""
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
+    return "".join([_ALPHABET[value >> shift & 31] for shift in _SHIFTS])

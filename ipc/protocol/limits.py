@@ -1,0 +1,17 @@
+"""The sizes that bound what one session may send and what may wait for it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes, times in milliseconds; the defaults are the protocol's."""
+
+    frame_bytes: int = 1024 * 1024
+    data_bytes: int = 256 * 1024
+    data_depth: int = 64
+    messages_per_frame: int = 512
+    patterns_per_session: int = 256
+    outbox_bytes: int = 8 * 1024 * 1024
+    heartbeat_ms: int = 25_000
+    auth_timeout_ms: int = 5_000

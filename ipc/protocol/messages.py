@@ -1,0 +1,138 @@
+"""Every message of the native protocol ``exprsn.ipc.v1``, as a struct.
+
+The member ``type`` is written first, so a reader can dispatch before it parses. Unknown members are ignored.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
+TraceParent = Annotated[str, Meta(max_length=64)]
+
+
+class ClientMessage(Struct, tag_field="type", frozen=True, omit_defaults=True):
+    """What a client sends; ``id`` comes back in the answer."""
+
+    id: RequestId | None = None
+
+
+class Auth(ClientMessage, tag="auth", kw_only=True):
+    """Prove which service this is, or renew the proof on an open socket."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=16_384)]
+
+
+class Subscribe(ClientMessage, tag="subscribe", kw_only=True):
+    """Ask for events by patterns; ``since`` maps logs to the last position seen there."""
+
+    events: Annotated[list[str], Meta(min_length=1)]
+    since: dict[str, str] | None = None
+    group: str | None = None
+    where: Any = None
+    select: Any = None
+    credit: int | None = None
+    retry: dict[str, Any] | None = None
+
+
+class Unsubscribe(ClientMessage, tag="unsubscribe", kw_only=True):
+    """Take patterns back, exactly as they were subscribed."""
+
+    events: list[str]
+    group: str | None = None
+    forget: bool = False
+
+
+class Emit(ClientMessage, tag="emit", kw_only=True):
+    """Append an event; its ``id`` is also the key that drops a repeat within five minutes."""
+
+    event: str
+    data: Raw = Raw(b"null")
+    target: str | list[str] | None = None
+    meta: Raw | None = None
+    traceparent: TraceParent | None = None
+    ack: bool = False
+
+
+class Ping(ClientMessage, tag="ping"):
+    """Ask for a pong."""
+
+
+class Pong(ClientMessage, tag="pong", kw_only=True):
+    """Answer a heartbeat with the number it carried."""
+
+    sent: int = 0
+
+
+class ServerMessage(Struct, tag_field="type", frozen=True, omit_defaults=True):
+    """What the bridge sends."""
+
+
+class Welcome(ServerMessage, tag="welcome", kw_only=True):
+    """The first message on a session that was let in."""
+
+    session: str
+    instance: str
+    service: str
+    limits: dict[str, int]
+    heartbeat_ms: int
+
+
+class Ok(ServerMessage, tag="ok", kw_only=True):
+    """A request was carried out; which members are set depends on the request."""
+
+    id: str | None = None
+    position: str | UnsetType = UNSET
+    positions: dict[str, str] | UnsetType = UNSET
+    recovered: bool | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class Error(ServerMessage, tag="error", kw_only=True):
+    """A request was refused or failed."""
+
+    id: str | None = None
+    code: str
+    message: str
+    retryable: bool | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
+    details: dict[str, Any] | UnsetType = UNSET
+
+
+class Event(ServerMessage, tag="event", kw_only=True):
+    """An event on its way to a subscriber; ``ts`` is the hub's time of appending in Unix milliseconds."""
+
+    id: str
+    event: str
+    source: str
+    target: str | list[str]
+    ts: int
+    data: Raw
+    log: str
+    position: str
+    meta: Any = None
+    traceparent: str | None = None
+
+
+class ServerPing(ServerMessage, tag="ping", kw_only=True):
+    """A heartbeat: bytes sent so far, and per log the position up to which everything has been sent."""
+
+    sent: int = 0
+    positions: dict[str, str] | None = None
+
+
+class ServerPong(ServerMessage, tag="pong", kw_only=True):
+    """The answer to a client's ping."""
+
+    id: str | None = None
+
+
+class Notice(ServerMessage, tag="notice", kw_only=True):
+    """Something the client should know: ``draining``, with the milliseconds after which to come back."""
+
+    notice: Literal["draining", "token_expiring", "rate_warning", "revoked"]
+    retry_after_ms: int | None = None
+
+
+AnyClientMessage = Auth | Subscribe | Unsubscribe | Emit | Ping | Pong
+AnyServerMessage = Welcome | Ok | Error | Event | ServerPing | ServerPong | Notice
