@@ -1,0 +1,99 @@
+"""System checks: a configuration that cannot work, or must not, stops the start and says what to do."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
+
+from ipc.django_app.conf import conf, is_loopback
+from ipc.protocol.errors import UnknownServiceError
+
+ENVIRONMENTS: Final = ("development", "production")
+
+
+def register_checks() -> None:
+    """Hand the checks to Django."""
+    register(check_bypass, Tags.security)
+    register(check_names)
+    register(check_limits)
+    register(check_mesh)
+
+
+def check_bypass(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E001``: the development bypass is on where others could use it."""
+    switches = [
+        name for name, is_on in (("DEV_BYPASS", conf.dev_bypass), ("IPC_BYPASS_AUTH", conf.ipc_bypass_auth)) if is_on
+    ]
+    if not switches:
+        return []
+    names = " and ".join(switches)
+    if not conf.in_development:
+        return [
+            Error(
+                f"{names} must be off outside development.",
+                hint=f"Set {'=false and '.join(switches)}=false, or EXPRSN_ENV=development on a development machine.",
+                id="ipc.E001",
+            )
+        ]
+    if not is_loopback(conf.bind_host):
+        return [
+            Error(
+                f"{names} would let anyone in who can reach {conf.bind_host!r}.",
+                hint="Set BIND_HOST=127.0.0.1, or switch the bypass off.",
+                id="ipc.E001",
+            )
+        ]
+    return []
+
+
+def check_names(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E002``: the environment or the service has a name that does not exist."""
+    found: list[CheckMessage] = []
+    environment = getattr(settings, "EXPRSN_ENV", "production")
+    if environment not in ENVIRONMENTS:
+        found.append(Error(f"EXPRSN_ENV is {' or '.join(ENVIRONMENTS)}, not {environment!r}.", id="ipc.E002"))
+    try:
+        _ = conf.service
+    except UnknownServiceError as error:
+        found.append(Error(f"EXPRSN_SERVICE: {error.message}.", id="ipc.E002"))
+    return found
+
+
+def check_limits(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E003``: limits under which nothing, or nothing of the promised size, could be sent."""
+    limits = conf.limits()
+    values = {
+        "IPC_MAX_FRAME": limits.frame_bytes,
+        "IPC_MAX_DATA": limits.data_bytes,
+        "IPC_MAX_MESSAGES": limits.messages_per_frame,
+        "IPC_OUTBOX_BYTES": limits.outbox_bytes,
+        "IPC_HEARTBEAT": limits.heartbeat_ms,
+        "IPC_LOG_MAXLEN": conf.log_maxlen,
+        "IPC_LOG_TTL": conf.log_ttl_s,
+    }
+    found: list[CheckMessage] = [
+        Error(f"{name} is 1 or more, not {value}.", id="ipc.E003") for name, value in values.items() if value < 1
+    ]
+    for inner, outer in (("IPC_MAX_DATA", "IPC_MAX_FRAME"), ("IPC_MAX_FRAME", "IPC_OUTBOX_BYTES")):
+        if values[inner] > values[outer]:
+            found.append(
+                Error(
+                    f"{inner} ({values[inner]}) does not fit into {outer} ({values[outer]}).",
+                    hint=f"Lower {inner} or raise {outer}.",
+                    id="ipc.E003",
+                )
+            )
+    return found
+
+
+def check_mesh(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.W001``: in production nothing says where the mesh is, so events would wait in the outbox for ever."""
+    if conf.in_development or conf.redis_url or conf.bridge_url:
+        return []
+    return [
+        Warning(
+            "Neither REDIS_URL nor BRIDGE_URL is set: events are kept, but go nowhere.",
+            hint="Set REDIS_URL to join the mesh directly, or BRIDGE_URL to go through the bridge.",
+            id="ipc.W001",
+        )
+    ]

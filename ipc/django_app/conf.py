@@ -1,0 +1,102 @@
+"""The settings of the library as one typed object, read on access so that ``override_settings`` works."""
+
+import ipaddress
+from typing import Any, Final
+
+from django.conf import settings
+
+from ipc.protocol.limits import Limits
+from ipc.protocol.services import full_name, short_name
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host can only be reached from the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Conf:
+    """What the project's settings say, with the defaults of the library."""
+
+    @property
+    def redis_url(self) -> str:
+        """Where the mesh is, empty where the service goes through the bridge."""
+        return str(_setting("REDIS_URL", ""))
+
+    @property
+    def bridge_url(self) -> str:
+        """Where the bridge is, such as ``wss://localhost:3010``, empty where the service joins the mesh directly."""
+        return str(_setting("BRIDGE_URL", ""))
+
+    @property
+    def log_maxlen(self) -> int:
+        """How many events a log keeps."""
+        return int(_setting("IPC_LOG_MAXLEN", 100_000))
+
+    @property
+    def log_ttl_s(self) -> int:
+        """How long a log keeps an event, in seconds."""
+        return int(_setting("IPC_LOG_TTL", 86_400))
+
+    @property
+    def service(self) -> str:
+        """The full name of the service that this process is.
+
+        Raises:
+            UnknownServiceError: ``EXPRSN_SERVICE`` names none; the check ``ipc.E002`` says so at start.
+
+        """
+        return full_name(str(_setting("EXPRSN_SERVICE", "")))
+
+    @property
+    def version(self) -> str:
+        """The version that health answers carry."""
+        return str(_setting("EXPRSN_VERSION", "0"))
+
+    @property
+    def in_development(self) -> bool:
+        """Whether this is a development machine; everything else counts as production."""
+        return bool(_setting("EXPRSN_ENV", "production") == "development")
+
+    @property
+    def dev_bypass(self) -> bool:
+        """Whether HTTP requests may ask for the development identity."""
+        return bool(_setting("DEV_BYPASS", False))
+
+    @property
+    def ipc_bypass_auth(self) -> bool:
+        """Whether sockets are let in without a token."""
+        return bool(_setting("IPC_BYPASS_AUTH", False))
+
+    @property
+    def bind_host(self) -> str:
+        """The address that the server listens on."""
+        return str(_setting("BIND_HOST", "127.0.0.1"))
+
+    @property
+    def worker_path(self) -> str | None:
+        """The dotted path of the worker that runs beside this service's ASGI application."""
+        workers: dict[str, str] = _setting("IPC_WORKERS", {})
+        return workers.get(short_name(self.service))
+
+    def limits(self) -> Limits:
+        """Return the sizes that bound sessions and events."""
+        default = Limits()
+        return Limits(
+            frame_bytes=int(_setting("IPC_MAX_FRAME", default.frame_bytes)),
+            data_bytes=int(_setting("IPC_MAX_DATA", default.data_bytes)),
+            messages_per_frame=int(_setting("IPC_MAX_MESSAGES", default.messages_per_frame)),
+            outbox_bytes=int(_setting("IPC_OUTBOX_BYTES", default.outbox_bytes)),
+            heartbeat_ms=int(_setting("IPC_HEARTBEAT", default.heartbeat_ms)),
+        )
+
+
+def _setting(name: str, default: Any) -> Any:
+    return getattr(settings, name, default)
+
+
+conf: Final = Conf()
