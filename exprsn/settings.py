@@ -6,7 +6,7 @@ import dj_database_url
 from dotenv import load_dotenv
 
 from exprsn import environment as env
-from exprsn.catalogue import CATALOGUE
+from exprsn.catalogue import CATALOGUE, TIMELINE_REDIRECT_PORT
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env", override=False)
@@ -25,7 +25,8 @@ BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
 TLS_ENABLED = env.flag("TLS_ENABLED", default=True)
 CERTS_DIR = Path(env.text("CERTS_DIR", str(VAR_DIR / "certs")))
 CERTS_SERVICES = [service.full_name for service in CATALOGUE]
-SERVICE_PORTS = {service.name: service.port for service in CATALOGUE}
+SERVICE_PORTS = {service.name: env.number(f"{service.name.upper()}_PORT", service.port) for service in CATALOGUE}
+REDIRECT_PORTS = {"timeline": env.number("TIMELINE_REDIRECT_PORT", TIMELINE_REDIRECT_PORT)}
 
 INSTALLED_APPS = [
     "exprsn",
@@ -119,9 +120,6 @@ IPC_MAX_DATA = env.number("IPC_MAX_DATA", 256 * 1024)
 IPC_MAX_MESSAGES = env.number("IPC_MAX_MESSAGES", 512)
 IPC_OUTBOX_BYTES = env.number("IPC_OUTBOX_BYTES", 8 * 1024 * 1024)
 IPC_HEARTBEAT = env.number("IPC_HEARTBEAT", 25_000)
-IPC_RATE_LIMIT = env.flag("IPC_RATE_LIMIT", default=True)
-IPC_RATE_WINDOW = env.number("IPC_RATE_WINDOW", 60_000)
-IPC_RATE_MAX = env.number("IPC_RATE_MAX", 1000)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
 IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
 # What runs beside the ASGI application of a service: the dotted path of its IPCWorker.

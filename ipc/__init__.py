@@ -2,3 +2,33 @@
 
 Importing it needs neither Django nor the network.
 """
+
+from ipc.dispatch import EventContext
+from ipc.protocol.errors import (
+    BadMessageError,
+    ConnectionClosedError,
+    DeadlineError,
+    ForbiddenError,
+    IPCError,
+    NotBuiltError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnknownServiceError,
+    UnknownTargetError,
+)
+from ipc.worker import IPCWorker
+
+__all__ = [
+    "BadMessageError",
+    "ConnectionClosedError",
+    "DeadlineError",
+    "EventContext",
+    "ForbiddenError",
+    "IPCError",
+    "IPCWorker",
+    "NotBuiltError",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnknownServiceError",
+    "UnknownTargetError",
+]

@@ -16,8 +16,8 @@ from ipc.protocol.limits import Limits
 from ipc.protocol.messages import AnyClientMessage, AnyServerMessage, Error
 
 _encoder: Final = msgspec.json.Encoder()
-_client: Final = msgspec.json.Decoder(AnyClientMessage)
-_server: Final = msgspec.json.Decoder(AnyServerMessage)
+_client: Final[msgspec.json.Decoder[AnyClientMessage]] = msgspec.json.Decoder(AnyClientMessage)
+_server: Final[msgspec.json.Decoder[AnyServerMessage]] = msgspec.json.Decoder(AnyServerMessage)
 
 
 class _Head(msgspec.Struct):

@@ -11,7 +11,7 @@ RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
 TraceParent = Annotated[str, Meta(max_length=64)]
 
 
-class ClientMessage(Struct, tag_field="type", frozen=True, omit_defaults=True):
+class ClientMessage(Struct, tag_field="type", omit_defaults=True):
     """What a client sends; ``id`` comes back in the answer."""
 
     id: RequestId | None = None
@@ -64,7 +64,7 @@ class Pong(ClientMessage, tag="pong", kw_only=True):
     sent: int = 0
 
 
-class ServerMessage(Struct, tag_field="type", frozen=True, omit_defaults=True):
+class ServerMessage(Struct, tag_field="type", omit_defaults=True):
     """What the bridge sends."""
 
 
@@ -85,7 +85,7 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     position: str | UnsetType = UNSET
     positions: dict[str, str] | UnsetType = UNSET
     recovered: bool | UnsetType = UNSET
-    reason: str | UnsetType = UNSET
+    reasons: dict[str, str] | UnsetType = UNSET
 
 
 class Error(ServerMessage, tag="error", kw_only=True):

@@ -1,6 +1,5 @@
 """What a session may do: ``emit:<pattern>``, ``subscribe:<pattern>``, or ``*`` for everything."""
 
-from collections.abc import Collection
 from functools import lru_cache
 from typing import Literal
 
@@ -11,8 +10,8 @@ Verb = Literal["emit", "subscribe"]
 
 
 @lru_cache(maxsize=8192)
-def is_allowed(permissions: Collection[str], verb: Verb, name: str) -> bool:
-    """Tell whether hashable ``permissions`` cover the verb on an event name.
+def is_allowed(permissions: frozenset[str], verb: Verb, name: str) -> bool:
+    """Tell whether the permissions cover the verb on an event name.
 
     For ``subscribe`` the name may be a pattern; it is covered when a permission is that same pattern, or matches it
     with every ``*`` of the asked pattern standing for itself.
@@ -26,7 +25,7 @@ def is_allowed(permissions: Collection[str], verb: Verb, name: str) -> bool:
     return False
 
 
-def check_permission(permissions: Collection[str], verb: Verb, name: str) -> None:
+def check_permission(permissions: frozenset[str], verb: Verb, name: str) -> None:
     """Refuse a verb on a name that the permissions do not cover.
 
     Raises:

@@ -1,0 +1,1 @@
+"""What is kept in Redis: the logs and the registry of instances."""

@@ -1,0 +1,1 @@
+"""How a worker reaches a hub: in its own process, or through the bridge."""

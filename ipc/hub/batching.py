@@ -1,0 +1,116 @@
+"""The one way things are sent in batches, at every hop: what waits while a send is in flight goes out in the next.
+
+Nothing waits on a timer: an item that finds the line idle is sent at once, and under load the batches grow by
+themselves.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """A bounded line of items in front of one sender.
+
+    Args:
+        send: sends a batch; what it raises is logged and the batch is lost, so it deals with its failures itself.
+        capacity: the size that may wait; beyond it `is_full` says so and `room` waits.
+        max_items: items in a batch.
+        max_size: size of a batch, except that a single larger item goes alone.
+        name: for logs.
+
+    """
+
+    def __init__(
+        self, send: Callable[[list[T]], Awaitable[None]], *, capacity: int, max_items: int, max_size: int, name: str
+    ) -> None:
+        self._send = send
+        self._capacity = capacity
+        self._max_items = max_items
+        self._max_size = max_size
+        self._name = name
+        self._waiting: deque[tuple[T, int]] = deque()
+        self._size = 0
+        self._task: asyncio.Task[None] | None = None
+        self._room: asyncio.Event | None = None
+
+    @property
+    def size(self) -> int:
+        """The size of what waits, what is being sent not counted."""
+        return self._size
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more waits than the capacity."""
+        return self._size > self._capacity
+
+    def put(self, item: T, size: int) -> None:
+        """Add an item of a given size; it never waits, so a caller that may flood looks at `is_full` or `room`."""
+        self._waiting.append((item, size))
+        self._size += size
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain(), name=f"batcher {self._name}")
+
+    async def room(self) -> None:
+        """Wait until at most half of the capacity waits, if more than the capacity does now."""
+        if self._size > self._capacity:
+            if self._room is None:
+                self._room = asyncio.Event()
+            await self._room.wait()
+
+    async def flushed(self) -> None:
+        """Wait until all that has been put was sent."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        self._took(self._size)
+
+    async def close(self) -> None:
+        """Forget what waits and cancel the send in flight."""
+        self.clear()
+        task = self._task
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                try:
+                    await self._send(batch)
+                except Exception:
+                    logger.exception("batcher %s lost %d items", self._name, len(batch))
+        finally:
+            self._task = None
+
+    def _next_batch(self) -> list[T]:
+        waiting = self._waiting
+        if len(waiting) <= self._max_items and self._size <= self._max_size:
+            batch = [item for item, _ in waiting]
+            waiting.clear()
+            self._took(self._size)
+            return batch
+        item, taken = waiting.popleft()
+        batch = [item]
+        while waiting and len(batch) < self._max_items and taken + waiting[0][1] <= self._max_size:
+            item, size = waiting.popleft()
+            batch.append(item)
+            taken += size
+        self._took(taken)
+        return batch
+
+    def _took(self, size: int) -> None:
+        self._size -= size
+        if self._room is not None and self._size <= self._capacity // 2:
+            self._room.set()
+            self._room = None

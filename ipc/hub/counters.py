@@ -1,0 +1,25 @@
+"""What a hub counts about itself since it started."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counters:
+    """Plain totals; every failure that is survived has one."""
+
+    frames_received: int = 0
+    messages_refused: int = 0
+    events_appended: int = 0
+    events_repeated: int = 0
+    appends_failed: int = 0
+    events_delivered: int = 0
+    pushes_sent: int = 0
+    pushes_failed: int = 0
+    pushes_received: int = 0
+    gaps_found: int = 0
+    logs_lost_track: int = 0
+    catch_ups_failed: int = 0
+    listens_failed: int = 0
+    reconciles_failed: int = 0
+    registrations_failed: int = 0
+    sessions_too_slow: int = 0

@@ -1,0 +1,177 @@
+"""One log as a hub follows it: a cursor, the sessions that are live on it, and the way back when it falls behind.
+
+Pushes over the channel layer are the fast path and may be lost, late or in another order. Each says which position
+came before it, so the feed delivers a push that continues its cursor and reads the log for anything else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ipc.hub.counters import Counters
+from ipc.hub.interest import Interest
+from ipc.hub.session import Session
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol.codes import CloseCode
+from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.positions import position_key
+from ipc.stores.eventlog import EventLog, Gap
+
+logger = logging.getLogger(__name__)
+
+READ_COUNT = 100
+MAX_TEXT_BYTES = 256 * 1024
+
+
+@dataclass(slots=True)
+class Push:
+    """Events that were appended to a log in one go; without ``frames`` it only says how far the log has come."""
+
+    log: str
+    prev: str
+    positions: list[str]
+    events: list[str]
+    frames: list[bytes]
+
+
+class LogFeed:
+    """One followed log.
+
+    Args:
+        cursor: the position up to which everything has been delivered.
+
+    """
+
+    def __init__(self, log: str, cursor: str, eventlog: EventLog, counters: Counters, tasks: OwnedTasks) -> None:
+        self.log = log
+        self.cursor = cursor
+        self.live: dict[Session, Interest] = {}
+        self._tail = b',"log":"%b","position":"' % log.encode()
+        self._eventlog = eventlog
+        self._counters = counters
+        self._tasks = tasks
+        self._known = cursor
+        self._catch_up: asyncio.Task[None] | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log is known to have events after the cursor."""
+        return self._catch_up is not None
+
+    def offer(self, push: Push) -> None:
+        """Deliver a push that continues the cursor, pass over one that repeats, read the log for one that does not."""
+        if self._catch_up is None and push.prev == self.cursor and push.frames:
+            self._deliver(push.positions, push.events, push.frames)
+            return
+        self.reached(push.positions[-1])
+
+    def reached(self, position: str) -> None:
+        """Take note that the log has come to a position, and catch up if the cursor has not."""
+        if position == self._known or position_key(position) <= position_key(self._known):
+            return
+        self._known = position
+        if self._catch_up is None:
+            self._counters.gaps_found += 1
+            self._catch_up = self._tasks.start(self._read_on(), f"catch up {self.log}")
+
+    async def gap_after(self, position: str) -> Gap | None:
+        """Return why events after a position are missing from the log, or None when all of them are there.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        return None if position == self.cursor else await self._eventlog.gap_after(self.log, position)
+
+    async def reach(self, position: str) -> None:
+        """Wait until the cursor has come to a position that is known to be in the log.
+
+        Raises:
+            UnavailableError: it could not be read up to there.
+
+        """
+        self.reached(position)
+        if self._catch_up is not None:
+            await asyncio.wait([self._catch_up])
+        if position_key(self.cursor) < position_key(position):
+            raise UnavailableError(f"{self.log} could not be read up to {position}")
+
+    async def replay(self, session: Session, interest: Interest, after: str) -> None:
+        """Deliver to one session what the log has after a position, up to the cursor as it is at the end.
+
+        Raises:
+            UnavailableError: Redis is out of reach, or the log was trimmed meanwhile; what was delivered is a
+                contiguous beginning.
+
+        """
+        while interest and position_key(after) < position_key(self.cursor):
+            reading = await self._eventlog.read(self.log, after=after, until=self.cursor, count=READ_COUNT)
+            if reading.gap is not None or not reading.entries:
+                raise UnavailableError(f"{self.log} was trimmed past {after} before it was read")
+            for entry in reading.entries:
+                if interest.wants(entry.event):
+                    text = self._text(entry.frame, entry.position)
+                    session.put(text.decode(), len(text))
+                    self._counters.events_delivered += 1
+            after = reading.entries[-1].position
+            await session.outbox_room()
+
+    def _deliver(self, positions: Sequence[str], events: Sequence[str], frames: Sequence[bytes]) -> None:
+        """Advance the cursor and give each live session what it wants, encoding each event once."""
+        self.cursor = positions[-1]
+        if self._catch_up is None:
+            self._known = self.cursor
+        if not self.live:
+            return
+        texts = [self._text(frame, position) for frame, position in zip(frames, positions, strict=True)]
+        names = set(events)
+        whole = _joined(texts)
+        for session, interest in self.live.copy().items():
+            wanted = {name for name in names if interest.wants(name)}
+            if len(wanted) == len(names):
+                session.put_all(whole)
+                self._counters.events_delivered += len(texts)
+            elif wanted:
+                part = [text for text, name in zip(texts, events, strict=True) if name in wanted]
+                session.put_all(_joined(part))
+                self._counters.events_delivered += len(part)
+
+    def _text(self, frame: bytes, position: str) -> bytes:
+        return b'%b%b%b"}' % (frame, self._tail, position.encode())
+
+    async def _read_on(self) -> None:
+        try:
+            while position_key(self.cursor) < position_key(self._known):
+                reading = await self._eventlog.read(self.log, after=self.cursor, count=READ_COUNT)
+                if reading.gap is not None or not reading.entries:
+                    self._lost_track()
+                    break
+                self._deliver(
+                    [entry.position for entry in reading.entries],
+                    [entry.event for entry in reading.entries],
+                    [entry.frame for entry in reading.entries],
+                )
+        except IPCError as error:
+            # The next push, or the reconcile within a second, starts it again.
+            self._counters.catch_ups_failed += 1
+            logger.warning("catching up with %s failed: %s", self.log, error)
+        finally:
+            self._known = self.cursor
+            self._catch_up = None
+
+    def _lost_track(self) -> None:
+        """Send the live sessions away, so that each finds out on its return that it cannot recover everything."""
+        self._counters.logs_lost_track += 1
+        logger.error("%s was trimmed between %s and %s before it was read", self.log, self.cursor, self._known)
+        self.cursor = self._known
+        for session in list(self.live):
+            session.close(CloseCode.TOO_SLOW, "the log was trimmed before it was read; resume when ready")
+
+
+def _joined(texts: Sequence[bytes]) -> list[tuple[str, int]]:
+    """Join messages to pieces of a frame, each with its size, so that the sessions share the work of encoding."""
+    if sum(map(len, texts)) <= MAX_TEXT_BYTES:
+        whole = b"\n".join(texts)
+        return [(whole.decode(), len(whole))]
+    return [(text.decode(), len(text)) for text in texts]

@@ -1,0 +1,269 @@
+"""The hub: the part of a process that has sessions and is joined to the mesh through Redis."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Iterable
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from redis.asyncio import Redis
+
+from ipc.hub import requests, subscriptions
+from ipc.hub.counters import Counters
+from ipc.hub.feed import LogFeed, Push
+from ipc.hub.presence import Presence
+from ipc.hub.session import Identity, Origin, Peer, Session
+from ipc.hub.tasks import OwnedTasks
+from ipc.hub.writer import LogWriter
+from ipc.protocol.codes import CloseCode
+from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.limits import Limits
+from ipc.protocol.messages import Notice, Welcome
+from ipc.protocol.routing import BROADCAST
+from ipc.protocol.services import SERVICES
+from ipc.stores.connection import COMMAND_TIMEOUT_S, translated_errors
+from ipc.stores.eventlog import EventLog
+from ipc.stores.registry import HEARTBEAT_S, Registry
+
+logger = logging.getLogger(__name__)
+
+RECONCILE_S = 1.0
+TRIM_S = 60.0
+DRAIN_SPREAD_MS = 2_000
+
+
+class ChannelLayer(Protocol):
+    """What the hub needs of a Channels layer (its specification is in Channels' documentation)."""
+
+    async def new_channel(self) -> str:
+        """Return the name of a new channel of this process."""
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        """Wait for the next message of a channel."""
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Add a channel to a group."""
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Take a channel out of a group."""
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        """Send a message to all channels of a group."""
+
+
+class Hub:
+    """One process in the mesh.
+
+    Args:
+        redis: holds the logs and the registry.
+        channel_layer: carries pushes between hubs; what it loses is found in the logs.
+        limits: the sizes that every session is held to.
+        log_maxlen: events that a log keeps.
+        log_ttl_s: seconds that a log keeps events.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        redis: Redis,
+        channel_layer: ChannelLayer,
+        limits: Limits | None = None,
+        log_maxlen: int = 100_000,
+        log_ttl_s: int = 86_400,
+    ) -> None:
+        self.id = new_ulid()
+        self.limits = limits or Limits()
+        self.counters = Counters()
+        self.eventlog = EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s)
+        self._presence = Presence(self.id, Registry(redis), self.counters)
+        self.sessions: dict[str, Session] = {}
+        self.is_draining = False
+        self._layer = channel_layer
+        self._channel = ""
+        self._feeds: dict[str, LogFeed] = {}
+        self._follow_lock = asyncio.Lock()
+        self._writers: dict[str, LogWriter] = {}
+        self._tasks = OwnedTasks(f"hub {self.id}")
+
+    async def start(self) -> None:
+        """Begin to listen and to keep the registry; Redis may still be out of reach."""
+        joined = asyncio.Event()
+        self._tasks.start(self._listen(joined), "listen")
+        self._tasks.start(self._every(RECONCILE_S, self._reconcile), "reconcile")
+        self._tasks.start(self._every(HEARTBEAT_S, self._renew_presence), "registry")
+        self._tasks.start(self._every(self.limits.heartbeat_ms / 1000, self._ping), "heartbeat")
+        self._tasks.start(self._every(TRIM_S, self._trim), "trim")
+        await joined.wait()
+
+    async def stop(self) -> None:
+        """Finish what was accepted, send the sessions away to come back elsewhere, and leave the mesh."""
+        await self.drain()
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                for writer in self._writers.values():
+                    await writer.flushed()
+        except TimeoutError:
+            logger.warning("not all events could be appended before the stop; their emitters were not told ok")
+        await self._tasks.close()
+        for writer in self._writers.values():
+            await writer.close()
+
+    async def drain(self) -> None:
+        """Close all sessions, each with its own delay before it comes back, and wait until they have been told."""
+        self.is_draining = True
+        sessions = list(self.sessions.values())
+        for session in sessions:
+            delay_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 - spreads load, no secret
+            session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
+            session.close(CloseCode.DRAINING, f"draining, reconnect in {delay_ms} ms")
+        await asyncio.gather(*(session.closed() for session in sessions))
+        await self._presence.leave(sessions)
+
+    # Sessions
+
+    def attach(self, peer: Peer, identity: Identity, origin: Origin) -> Session:
+        """Let an instance in and welcome it; its door has verified the identity."""
+        session = Session(peer, identity, origin, self.limits, on_close=self._forget)
+        self.sessions[session.id] = session
+        session.answer(
+            Welcome(
+                session=session.id,
+                instance=session.instance,
+                service=session.service,
+                limits={
+                    "frame_bytes": self.limits.frame_bytes,
+                    "data_bytes": self.limits.data_bytes,
+                    "messages_per_frame": self.limits.messages_per_frame,
+                },
+                heartbeat_ms=self.limits.heartbeat_ms,
+            )
+        )
+        self._tasks.start(self._presence.renew([session]), "register")
+        return session
+
+    async def receive(self, session: Session, frame: str | bytes) -> None:
+        """Carry out a frame of a session; returns when the session may send more."""
+        await requests.receive(self, session, frame)
+
+    async def detach(self, session: Session) -> None:
+        """Forget a session whose connection is gone."""
+        self._forget(session)
+        await session.ended()
+
+    def _forget(self, session: Session) -> None:
+        subscriptions.leave_feeds(session, self._feeds.values())
+        if self.sessions.pop(session.id, None) is not None and not self.is_draining:
+            self._tasks.start(self._presence.leave([session]), "unregister")
+
+    # Logs
+
+    async def follow(self, log: str) -> LogFeed:
+        """Return the feed of a log, joining its group first if this hub does not follow it yet.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        if (feed := self._feeds.get(log)) is not None:
+            return feed
+        async with self._follow_lock:
+            if (feed := self._feeds.get(log)) is not None:
+                return feed
+            if not self._channel:
+                raise UnavailableError("the channel layer cannot be reached yet")
+            async with translated_errors(f"join {log}"), asyncio.timeout(COMMAND_TIMEOUT_S):
+                await self._layer.group_add(f"ipc.{log}", self._channel)
+            # Read after joining: what is appended from here on is pushed to us, what was before is in the cursor.
+            (cursor,) = await self.eventlog.last_positions([log])
+            feed = LogFeed(log, cursor, self.eventlog, self.counters, self._tasks)
+            self._feeds[log] = feed
+            return feed
+
+    def writer(self, log: str) -> LogWriter:
+        """Return the way into a log."""
+        if (writer := self._writers.get(log)) is None:
+            writer = self._writers[log] = LogWriter(
+                log, self.eventlog, self.counters, deliver=self._deliver, publish=self._publish
+            )
+        return writer
+
+    async def writers_room(self, logs: Iterable[str]) -> None:
+        """Wait until the writers of some logs can take more."""
+        for log in logs:
+            await self.writer(log).room()
+
+    def _deliver(self, push: Push) -> None:
+        if (feed := self._feeds.get(push.log)) is not None:
+            feed.offer(push)
+
+    async def _publish(self, push: Push) -> None:
+        async with translated_errors(f"push {push.log}"), asyncio.timeout(COMMAND_TIMEOUT_S):
+            await self._layer.group_send(f"ipc.{push.log}", {"type": "ipc.push", "hub": self.id, **asdict(push)})
+
+    # What runs beside
+
+    async def _listen(self, joined: asyncio.Event) -> None:
+        while True:
+            try:
+                async with translated_errors("listen on the channel layer"):
+                    await self._join()
+                    joined.set()
+                    while True:
+                        self._take(await self._layer.receive(self._channel))
+            except IPCError as error:
+                self.counters.listens_failed += 1
+                logger.warning("no pushes until the channel layer is back: %s", error)
+                joined.set()
+                await asyncio.sleep(RECONCILE_S)
+
+    async def _join(self) -> None:
+        async with asyncio.timeout(COMMAND_TIMEOUT_S):
+            self._channel = await self._layer.new_channel()
+            for log in self._feeds:
+                await self._layer.group_add(f"ipc.{log}", self._channel)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["hub"] != self.id:
+            self.counters.pushes_received += 1
+            self._deliver(Push(**{name: message[name] for name in Push.__slots__}))
+
+    async def _every(self, seconds: float, do: "_Chore") -> None:
+        """Do something again and again, with jitter so that hubs started together do not act together."""
+        while True:
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, no secret
+            await do()
+
+    async def _reconcile(self) -> None:
+        if not self._feeds:
+            return
+        logs = list(self._feeds)
+        try:
+            positions = await self.eventlog.last_positions(logs)
+        except IPCError as error:
+            self.counters.reconciles_failed += 1
+            logger.warning("cannot look for missed events: %s", error)
+            return
+        for log, position in zip(logs, positions, strict=True):
+            self._feeds[log].reached(position)
+
+    async def _renew_presence(self) -> None:
+        await self._presence.renew(self.sessions.values())
+
+    async def _ping(self) -> None:
+        for session in list(self.sessions.values()):
+            session.ping(subscriptions.positions_sent(session, self._feeds))
+
+    async def _trim(self) -> None:
+        for log in (BROADCAST, *SERVICES):
+            try:
+                await self.eventlog.trim(log)
+            except IPCError as error:
+                logger.warning("cannot trim by age: %s", error)
+                return
+
+
+class _Chore(Protocol):
+    def __call__(self) -> Awaitable[None]: ...

@@ -1,0 +1,71 @@
+"""Joining the mesh from a Redis URL: the client, the channel layer and the hub, put together and taken down."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Self
+
+from ipc.hub.hub import ChannelLayer, Hub
+from ipc.protocol.limits import Limits
+from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
+
+logger = logging.getLogger(__name__)
+
+
+class Mesh:
+    """A hub with all that it stands on, for one event loop.
+
+    Args:
+        redis_url: the Redis or Valkey that holds the logs.
+        limits: the sizes that sessions are held to.
+        log_maxlen: events that a log keeps.
+        log_ttl_s: seconds that a log keeps events.
+
+    """
+
+    def __init__(
+        self, redis_url: str, *, limits: Limits | None = None, log_maxlen: int = 100_000, log_ttl_s: int = 86_400
+    ) -> None:
+        self.redis = connect(redis_url)
+        self._layer = _channel_layer(redis_url)
+        self.hub = Hub(
+            redis=self.redis,
+            channel_layer=self._layer,
+            limits=limits,
+            log_maxlen=log_maxlen,
+            log_ttl_s=log_ttl_s,
+        )
+
+    async def start(self) -> Self:
+        """Start the hub; Redis may still be out of reach."""
+        await self.hub.start()
+        return self
+
+    async def stop(self) -> None:
+        """Stop the hub and close all connections to Redis."""
+        await self.hub.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                await self._layer.flush()
+        await self.redis.aclose()
+
+
+class _FlushableLayer(ChannelLayer):
+    async def flush(self) -> None: ...
+
+
+def _channel_layer(redis_url: str) -> _FlushableLayer:
+    # Imported late: Channels imports Django, which `import ipc` must not need.
+    from channels_redis.pubsub import RedisPubSubChannelLayer
+
+    layer: _FlushableLayer = RedisPubSubChannelLayer(
+        hosts=[
+            {
+                "address": redis_url,
+                "socket_connect_timeout": CONNECT_TIMEOUT_S,
+                "socket_timeout": COMMAND_TIMEOUT_S,
+            }
+        ],
+        prefix="ipc",
+    )
+    return layer

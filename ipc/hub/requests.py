@@ -1,0 +1,210 @@
+"""What a session asks for, message by message."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ipc.hub.session import Session
+from ipc.hub.subscriptions import subscribe, unsubscribe
+from ipc.hub.writer import Emission
+from ipc.protocol import codec
+from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError
+from ipc.protocol.messages import (
+    Auth,
+    Emit,
+    Ok,
+    Ping,
+    Pong,
+    ServerPong,
+    Subscribe,
+    Unsubscribe,
+)
+from ipc.protocol.patterns import check_event, compile_pattern
+from ipc.protocol.permissions import check_permission
+from ipc.protocol.positions import check_position
+from ipc.protocol.routing import Target, logs_of_service, logs_of_target
+from ipc.stores.eventlog import NewEvent
+
+if TYPE_CHECKING:
+    from ipc.hub.hub import Hub
+
+
+async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
+    """Carry out a frame of a session, message by message in order; what is wrong is answered, never raised."""
+    session.last_activity_ms = time.time_ns() // 1_000_000
+    hub.counters.frames_received += 1
+    try:
+        messages = codec.decode_client_frame(frame, session.limits)
+    except codec.FrameError as error:
+        hub.counters.messages_refused += 1
+        session.refuse(error)
+        too_large = error.code is ErrorCode.FRAME_TOO_LARGE
+        session.close(CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME, error.message)
+        return
+    for message in messages:
+        if session.is_closed:
+            return
+        if type(message) is Emit:
+            writer_is_full = emit(hub, session, message)
+            if writer_is_full:
+                await hub.writers_room(logs_of_target(_hashable(message.target)))
+        elif isinstance(message, codec.Refused):
+            hub.counters.messages_refused += 1
+            session.refuse(message.error, message.id)
+        else:
+            await _request(hub, session, message)
+
+
+async def _request(hub: "Hub", session: Session, message: Any) -> None:
+    try:
+        await _HANDLERS[type(message)](hub, session, message)
+    except IPCError as error:
+        hub.counters.messages_refused += 1
+        session.refuse(error, message.id)
+
+
+def _hashable(target: str | list[str] | None) -> Target:
+    return tuple(target) if isinstance(target, list) else target
+
+
+@lru_cache(maxsize=1024)
+def _route(target: Target) -> tuple[tuple[str, ...], bytes]:
+    """Return the logs of a target, and the JSON of its canonical form."""
+    logs = logs_of_target(target)
+    return logs, codec.encode_json(list(logs) if isinstance(target, tuple) else logs[0])
+
+
+def emit(hub: "Hub", session: Session, message: Emit) -> bool:
+    """Hand an event to the writers of its logs; tell whether one of them is full."""
+    try:
+        if message.ack and message.id is None:
+            raise BadMessageError("an emit with ack needs an id, which the ok repeats")
+        event = check_event(message.event)
+        check_permission(session.identity.permissions, "emit", event)
+        logs, target = _route(_hashable(message.target))
+        frame = _event_frame(session, message, target)
+    except IPCError as error:
+        hub.counters.messages_refused += 1
+        session.refuse(error, message.id)
+        return False
+    key = f"{session.service}/{message.id}" if message.id is not None else ""
+    receipt = _EmitReceipt(session, message.id, logs, is_asked=message.ack)
+    is_full = False
+    for log in logs:
+        writer = hub.writer(log)
+        writer.put(Emission(NewEvent(event, frame, key), receipt))
+        is_full = is_full or writer.is_full
+    return is_full
+
+
+def _event_frame(session: Session, message: Emit, target: bytes) -> bytes:
+    """Return the ``event`` message up to where the log adds its name and the position."""
+    data = codec.checked_json(bytes(message.data), session.limits)
+    session.emitted += 1
+    event_id = codec.encode_json(message.id if message.id is not None else f"{session.id}-{session.emitted}")
+    frame = b'{"type":"event","id":%b,"event":"%b","source":"%b","target":%b,"ts":%d,"data":%b' % (
+        event_id,
+        message.event.encode(),
+        session.service.encode(),
+        target,
+        session.last_activity_ms,
+        data,
+    )
+    if message.meta is not None:
+        meta = codec.checked_json(bytes(message.meta), session.limits, name="meta")
+        if not meta.lstrip().startswith(b"{"):
+            raise BadMessageError("meta is an object")
+        frame += b',"meta":' + meta
+    if message.traceparent is not None:
+        frame += b',"traceparent":' + codec.encode_json(message.traceparent)
+    return frame
+
+
+class _EmitReceipt:
+    """Answers an emit when all of its logs have said what became of it."""
+
+    __slots__ = ("_error", "_id", "_is_asked", "_logs", "_positions", "_session")
+
+    def __init__(self, session: Session, request_id: str | None, logs: tuple[str, ...], *, is_asked: bool) -> None:
+        self._session = session
+        self._id = request_id
+        self._logs = logs
+        self._is_asked = is_asked
+        self._positions: dict[str, str] = {}
+        self._error: IPCError | None = None
+
+    def accepted(self, log: str, position: str) -> None:
+        """Take note of a position; with the last one the emitter is told."""
+        if not self._is_asked and len(self._logs) == 1:
+            return
+        self._positions[log] = position
+        self._answer()
+
+    def refused(self, log: str, error: IPCError) -> None:
+        """Take note of a failure; with the last log the emitter is told."""
+        self._error = error
+        self._positions[log] = ""
+        self._answer()
+
+    def _answer(self) -> None:
+        if len(self._positions) < len(self._logs):
+            return
+        if self._error is not None:
+            self._session.refuse(self._error, self._id)
+        elif self._is_asked:
+            positions = {log: self._positions[log] for log in self._logs}
+            self._session.answer(Ok(id=self._id, position=positions[self._logs[0]], positions=positions))
+
+
+async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:
+    if message.group is not None or message.credit is not None or message.retry is not None:
+        raise NotBuiltError("group subscriptions are not built yet; leave out group, credit and retry")
+    if message.where is not None or message.select is not None:
+        raise NotBuiltError("where and select are not built yet; filter in the handler")
+    for pattern in message.events:
+        compile_pattern(pattern)
+        check_permission(session.identity.permissions, "subscribe", pattern)
+    patterns = dict.fromkeys(message.events)
+    wanted = len(session.patterns.keys() | patterns.keys())
+    if wanted > session.limits.patterns_per_session:
+        raise BadMessageError(
+            f"a session has at most {session.limits.patterns_per_session} patterns, this would make {wanted}",
+            code=ErrorCode.TOO_MANY_SUBSCRIPTIONS,
+        )
+    logs = logs_of_service(session.service)
+    since = message.since or {}
+    for log, position in since.items():
+        check_position(position)
+        if log not in logs:
+            raise BadMessageError(f"since: {session.service} hears the logs {' and '.join(logs)}, not {log[:64]!r}")
+    await subscribe(hub, session, patterns, since, message.id)
+
+
+async def _unsubscribe(_hub: "Hub", session: Session, message: Unsubscribe) -> None:
+    if message.group is not None or message.forget:
+        raise NotBuiltError("group subscriptions are not built yet; leave out group and forget")
+    unsubscribe(session, message.events)
+    session.answer(Ok(id=message.id))
+
+
+async def _ping(_hub: "Hub", session: Session, message: Ping) -> None:
+    session.answer(ServerPong(id=message.id))
+
+
+async def _pong(_hub: "Hub", session: Session, _message: Pong) -> None:
+    session.unanswered_pings = 0
+
+
+async def _auth(_hub: "Hub", _session: Session, _message: Auth) -> None:
+    raise NotBuiltError("a token cannot be renewed on an open socket yet")
+
+
+_HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
+    Subscribe: _subscribe,
+    Unsubscribe: _unsubscribe,
+    Ping: _ping,
+    Pong: _pong,
+    Auth: _auth,
+}

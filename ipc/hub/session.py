@@ -1,0 +1,154 @@
+"""One attached instance, whatever door it came in by: what it may do, what it wants, what waits to be sent to it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ipc.hub.batching import Batcher
+from ipc.hub.interest import Interest
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol import codec
+from ipc.protocol.codes import CloseCode
+from ipc.protocol.errors import IPCError
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.limits import Limits
+from ipc.protocol.messages import ServerMessage, ServerPing
+
+FLUSH_TIMEOUT_S = 2.0
+
+
+class Peer(Protocol):
+    """The other end of a session as its door sees it."""
+
+    async def send(self, frame: str) -> None:
+        """Send one frame; it may wait for the peer to read."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who is at the other end, as the door has verified it."""
+
+    service: str
+    permissions: frozenset[str]
+    is_dev_bypass: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a session comes from: the door's name, and the process at the other end as far as it is known."""
+
+    door: str
+    pid: int
+    hostname: str
+    instance_id: str = field(default_factory=new_ulid)
+
+
+class Session:
+    """One attached instance.
+
+    Args:
+        peer: where frames and the close code go.
+        on_close: called once, when the session has been closed from this side.
+
+    """
+
+    def __init__(
+        self, peer: Peer, identity: Identity, origin: Origin, limits: Limits, *, on_close: Callable[["Session"], None]
+    ) -> None:
+        self.id = new_ulid()
+        self.identity = identity
+        self.origin = origin
+        self.service = identity.service
+        self.instance = f"{identity.service}:{origin.instance_id}"
+        self.limits = limits
+        self.tasks = OwnedTasks(f"session {self.id}")
+        self.patterns: dict[str, None] = {}
+        self.interests: dict[str, Interest] = {}
+        self.replays: list[Interest] = []
+        self.registered_ms = self.last_activity_ms = time.time_ns() // 1_000_000
+        self.sent_bytes = 0
+        self.unanswered_pings = 0
+        self.is_closed = False
+        self.emitted = 0
+        self._closing: asyncio.Task[None] | None = None
+        self._peer = peer
+        self._on_close = on_close
+        self._outbox = Batcher(
+            self._send,
+            capacity=limits.outbox_bytes,
+            max_items=limits.messages_per_frame,
+            max_size=limits.frame_bytes,
+            name=f"outbox {self.instance}",
+        )
+
+    def put(self, text: str, size: int) -> None:
+        """Put messages that are encoded already into the outbox; a session that reads too slowly is closed."""
+        if self.is_closed:
+            return
+        self._outbox.put(text, size)
+        if self._outbox.is_full:
+            self.close(CloseCode.TOO_SLOW, f"more than {self.limits.outbox_bytes} bytes are waiting; resume when ready")
+
+    def put_all(self, pieces: Iterable[tuple[str, int]]) -> None:
+        """Put several pieces, each with its size in bytes, into the outbox."""
+        for text, size in pieces:
+            self.put(text, size)
+
+    def answer(self, message: ServerMessage) -> None:
+        """Put one message into the outbox."""
+        text = codec.encode(message)
+        self.put(text, len(text))
+
+    def refuse(self, error: IPCError, request_id: str | None = None) -> None:
+        """Put the ``error`` for a request into the outbox."""
+        text = codec.encode_error(error, request_id)
+        self.put(text, len(text))
+
+    def ping(self, positions: dict[str, str]) -> None:
+        """Send a heartbeat, or close a session that left the last two without an answer."""
+        if self.unanswered_pings >= 2:  # noqa: PLR2004 - the protocol's number
+            self.close(CloseCode.TOO_SLOW, "two heartbeats were not answered; resume when ready")
+            return
+        self.unanswered_pings += 1
+        self.answer(ServerPing(sent=self.sent_bytes, positions=positions))
+
+    async def outbox_room(self) -> None:
+        """Wait until the outbox is half empty, for what can wait, such as a replay of the log."""
+        while self._outbox.size > self.limits.outbox_bytes // 4 and not self.is_closed:
+            await self._outbox.flushed()
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close from this side: what waits is sent first, except to a peer that is too slow to take it."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._closing = self.tasks.start(self._close_peer(code, reason), "close")
+        self._on_close(self)
+
+    async def closed(self) -> None:
+        """Wait until the peer has been told that the session is closed from this side."""
+        if self._closing is not None:
+            await asyncio.wait([self._closing])
+
+    async def ended(self) -> None:
+        """Stop everything that runs for the session, when its connection is gone."""
+        self.is_closed = True
+        await self.tasks.close()
+        await self._outbox.close()
+
+    async def _close_peer(self, code: CloseCode, reason: str) -> None:
+        if code is not CloseCode.TOO_SLOW:
+            await asyncio.wait([self.tasks.start(self._outbox.flushed(), "flush")], timeout=FLUSH_TIMEOUT_S)
+        await self._outbox.close()
+        async with asyncio.timeout(FLUSH_TIMEOUT_S):
+            await self._peer.close(code, reason[:120])
+
+    async def _send(self, batch: list[str]) -> None:
+        frame = batch[0] if len(batch) == 1 else "\n".join(batch)
+        await self._peer.send(frame)
+        self.sent_bytes += len(frame)

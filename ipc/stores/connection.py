@@ -1,0 +1,62 @@
+"""Connections to Redis, with a deadline on everything that waits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from ipc.protocol.errors import DeadlineError, UnavailableError
+
+CONNECT_TIMEOUT_S = 2.0
+COMMAND_TIMEOUT_S = 5.0
+MAX_CONNECTIONS = 64
+
+
+def connect(url: str, *, max_connections: int = MAX_CONNECTIONS) -> Redis:
+    """Return a client with a bounded pool; nothing is sent before the first command.
+
+    A command is not repeated by the client: an append that timed out may have happened, and only the emitter, who has
+    the event's id, can repeat it safely.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=COMMAND_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=COMMAND_TIMEOUT_S,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+def without_password(url: str) -> str:
+    """Return a Redis URL that may be shown: scheme, host, port and database."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+@asynccontextmanager
+async def translated_errors(doing: str) -> AsyncIterator[None]:
+    """Turn the errors of the client into ours.
+
+    Raises:
+        DeadlineError: no answer in time; what was asked may have happened.
+        UnavailableError: Redis cannot be reached, is loading, read-only or out of memory.
+
+    """
+    try:
+        yield
+    except (TimeoutError, RedisTimeoutError) as error:
+        raise DeadlineError(f"{doing}: Redis did not answer within {COMMAND_TIMEOUT_S:g} s") from error
+    except AuthenticationError as error:
+        raise UnavailableError(f"{doing}: Redis refused the password of its URL") from error
+    except ResponseError as error:
+        raise UnavailableError(f"{doing}: Redis refused: {error}") from error
+    except (RedisError, OSError) as error:
+        raise UnavailableError(f"{doing}: Redis is out of reach: {error}") from error

@@ -1,0 +1,156 @@
+"""The logs: Redis Streams that events are appended to before anybody hears of them."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final, Literal
+
+from redis.asyncio import Redis
+
+from ipc.protocol.positions import START, position_key
+from ipc.stores import keys
+from ipc.stores.connection import translated_errors
+
+Gap = Literal["trimmed", "unknown_position"]
+
+REMEMBER_IDS_MS: Final = 5 * 60 * 1000
+_APPEND: Final = resources.files("ipc.stores").joinpath("scripts/append.lua").read_text()
+
+
+@dataclass(slots=True)
+class NewEvent:
+    """An event to append: its name, its frame, and the emitter's id if repeats are to be dropped (else empty)."""
+
+    event: str
+    frame: bytes
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event in a log; ``frame`` is the ``event`` message without its last members and its closing brace."""
+
+    position: str
+    event: str
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Events read after a position, and why that may not be all of them.
+
+    ``gap`` is None when the event at the position is still in the log, when it is the last one, or when the position is
+    ``0-0`` and nothing was trimmed yet: then no event between the position and the first entry is missing.
+    """
+
+    entries: list[Entry]
+    gap: Gap | None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a batch: the last position before it, and each event's position in the order given.
+
+    ``repeated`` has the indexes of events that had been appended earlier; their position is the first one.
+    """
+
+    prev: str
+    positions: list[str]
+    repeated: frozenset[int]
+
+
+class EventLog:
+    """The logs of one Redis.
+
+    Args:
+        redis: the client.
+        maxlen: events a log keeps at least; Redis trims whole nodes, so it keeps a few more (XTRIM, "nearly exact").
+        ttl_s: seconds after which events are trimmed by `trim`.
+
+    """
+
+    def __init__(self, redis: Redis, *, maxlen: int = 100_000, ttl_s: int = 86_400) -> None:
+        self._redis = redis
+        self._maxlen = maxlen
+        self._ttl_s = ttl_s
+        self._append = redis.register_script(_APPEND)
+
+    async def append(self, log: str, events: Sequence[NewEvent]) -> Appended:
+        """Append events to a log in one round trip, each idempotency key once in five minutes.
+
+        Raises:
+            UnavailableError: Redis could not be asked, nothing was appended as far as is known.
+            DeadlineError: no answer, the events may have been appended.
+
+        """
+        args: list[str | bytes | int] = [self._maxlen, REMEMBER_IDS_MS, keys.seen_prefix(log)]
+        for event in events:
+            args += (event.idempotency_key, event.event, event.frame)
+        async with translated_errors(f"append to {log}"):
+            reply = await self._append(keys=[keys.log(log), keys.last(log)], args=args)
+        prev, *positions = [value.decode() for value in reply]
+        repeated = frozenset(index for index, position in enumerate(positions) if position[0] == "=")
+        return Appended(prev, [position.lstrip("=") for position in positions], repeated)
+
+    async def last_positions(self, logs: Sequence[str]) -> list[str]:
+        """Return the last position of each log, ``0-0`` for one that nothing was ever appended to.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("read the last positions"), self._redis.pipeline(transaction=False) as pipe:
+            for log in logs:
+                pipe.get(keys.last(log))
+            replies = await pipe.execute()
+        return [START if reply is None else reply.decode() for reply in replies]
+
+    async def read(self, log: str, *, after: str, until: str = "+", count: int = 500) -> Reading:
+        """Return at most ``count`` events after a position, oldest first, and whether events before them are missing.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"read {log}"), self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(keys.last(log))
+            pipe.xrange(keys.log(log), min=after, max=after, count=1)
+            pipe.xrange(keys.log(log), count=1)
+            pipe.xrange(keys.log(log), min=f"({after}", max=until, count=count)
+            last, found, oldest, rows = await pipe.execute()
+        entries = [Entry(position.decode(), fields[b"e"].decode(), fields[b"f"]) for position, fields in rows]
+        last_position = START if last is None else last.decode()
+        if found or after == last_position:
+            return Reading(entries, None)
+        if after == START and await self._is_untrimmed(log):
+            return Reading(entries, None)
+        oldest_position = oldest[0][0].decode() if oldest else last_position
+        if position_key(after) > position_key(oldest_position):
+            return Reading(entries, "unknown_position")
+        return Reading(entries, "trimmed")
+
+    async def gap_after(self, log: str, position: str) -> Gap | None:
+        """Return why events after the position are missing from the log, or None when all of them are there.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        return (await self.read(log, after=position, count=1)).gap
+
+    async def _is_untrimmed(self, log: str) -> bool:
+        async with translated_errors(f"read {log}"):
+            info = await self._redis.xinfo_stream(keys.log(log))
+        return bool(info["entries-added"] == info["length"])
+
+    async def trim(self, log: str) -> None:
+        """Drop the events of a log that are older than its age.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        oldest_ms = int((time.time() - self._ttl_s) * 1000)
+        async with translated_errors(f"trim {log}"):
+            await self._redis.xtrim(keys.log(log), minid=f"{oldest_ms}-0", approximate=True)

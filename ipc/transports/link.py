@@ -1,0 +1,304 @@
+"""A session that is kept up: it connects again, subscribes from where it was, and repeats what was not answered."""
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from ipc.hub.batching import Batcher
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol import codec
+from ipc.protocol.codes import CloseCode
+from ipc.protocol.errors import ConnectionClosedError, DeadlineError, IPCError
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.limits import Limits
+from ipc.protocol.messages import (
+    AnyServerMessage,
+    ClientMessage,
+    Error,
+    Event,
+    Notice,
+    Ok,
+    Pong,
+    ServerPing,
+    Subscribe,
+    Unsubscribe,
+    Welcome,
+)
+from ipc.protocol.positions import position_key
+from ipc.transports.answers import Answers, error_from_message
+from ipc.transports.base import Transport
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
+_DELAY = re.compile(r"reconnect in (\d{1,6}) ms")
+
+
+class Listener(Protocol):
+    """Who hears what a link has to tell. The methods return at once."""
+
+    def connected(self, welcome: Welcome) -> None:
+        """The session is up and subscribed."""
+
+    def not_recovered(self, reasons: dict[str, str]) -> None:
+        """Events were missed for good: the log no longer has them."""
+
+    def received(self, event: Event) -> bool:
+        """Take an event; False refuses it and all that follow, until `Link.resume`."""
+
+    def failed(self, error: IPCError) -> None:
+        """The connection was lost, or something sent without an id was refused."""
+
+
+class Link:
+    """One session over a transport, for as long as it is wanted.
+
+    Args:
+        transport: carries the frames.
+        patterns: what to subscribe to after each connection.
+        listener: hears of events and failures.
+
+    """
+
+    def __init__(self, transport: Transport, patterns: Sequence[str], listener: Listener) -> None:
+        self.positions: dict[str, str] = {}
+        self._transport = transport
+        self._patterns = list(patterns)
+        self._listener = listener
+        self._answers = Answers()
+        self._is_up = asyncio.Event()
+        self._is_paused = False
+        self._tasks = OwnedTasks("link")
+        limits = Limits()
+        self._outgoing: Batcher[str] = Batcher(
+            self._send_batch,
+            capacity=limits.outbox_bytes,
+            max_items=limits.messages_per_frame,
+            # Half, because sizes are counted in characters here and in bytes at the bridge.
+            max_size=limits.frame_bytes // 2,
+            name="link",
+        )
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the session is open and subscribed."""
+        return self._is_up.is_set()
+
+    async def wait_until_up(self) -> None:
+        """Wait until the session is open and subscribed."""
+        await self._is_up.wait()
+
+    async def run(self) -> None:
+        """Keep the session up until cancelled.
+
+        Raises:
+            IPCError: the bridge refused it for good, so connecting again would be refused too.
+
+        """
+        attempt = 0
+        while True:
+            delay_s: float | None = None
+            try:
+                await self._session()
+            except ConnectionClosedError as error:
+                attempt = 0 if self.is_up else attempt + 1
+                self._down(error)
+                if not error.may_reconnect:
+                    raise
+                delay = _DELAY.search(error.reason)
+                delay_s = int(delay[1]) / 1000 if delay else None
+            await self._transport.close()
+            await asyncio.sleep(_backoff_s(attempt) if delay_s is None else delay_s)
+
+    async def close(self) -> None:
+        """Send what waits, and leave."""
+        await asyncio.wait([self._tasks.start(self._outgoing.flushed(), "flush")], timeout=ANSWER_TIMEOUT_S)
+        self._is_up.clear()
+        self._answers.fail(ConnectionClosedError(1000, "left"))
+        await self._tasks.close()
+        await self._outgoing.close()
+        await self._transport.aclose()
+
+    async def request(self, message: ClientMessage, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Ok:
+        """Send a message with an id and return its ``ok``, however many connections that takes.
+
+        It is repeated, with the same id, when the connection was lost or the answer says to try again.
+
+        Raises:
+            DeadlineError: no answer in time, it may have been carried out.
+            IPCError: it was refused.
+
+        """
+        attempt = 0
+        last: IPCError | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    await self._is_up.wait()
+                    try:
+                        return await self._ask(message)
+                    except IPCError as error:
+                        if not error.retryable:
+                            raise
+                        last = error
+                    await asyncio.sleep(_backoff_s(attempt := attempt + 1))
+        except TimeoutError:
+            why = last.message if last else "there is no connection"
+            raise DeadlineError(f"no answer within {timeout_s:g} s: {why}") from last
+
+    async def pause(self) -> None:
+        """Ask for no more events; those that still come are dropped, `resume` brings them again from the log.
+
+        Raises:
+            IPCError: the request failed; the connection is about to be made anew, paused.
+
+        """
+        self._is_paused = True
+        if self._patterns and self.is_up:
+            await self._ask(Unsubscribe(id=new_ulid(), events=self._patterns))
+
+    async def resume(self) -> None:
+        """Ask for events again, from the last one that was taken.
+
+        Raises:
+            IPCError: the request failed; the connection is about to be made anew, subscribed.
+
+        """
+        self._is_paused = False
+        if self.is_up:
+            await self._subscribe()
+
+    def restart(self) -> None:
+        """Drop the connection and make a new one, for when nobody knows what the hub thinks of this session."""
+        self._is_paused = False
+        self._tasks.start(self._transport.close(), "restart")
+
+    async def _session(self) -> None:
+        await self._transport.connect()
+        welcome = await self._welcome()
+        reading = asyncio.create_task(self._read(), name="link reader")
+        subscribing = asyncio.create_task(self._subscribe(), name="link subscribe")
+        try:
+            await asyncio.wait([reading, subscribing], return_when=asyncio.FIRST_COMPLETED)
+            if subscribing.done():
+                _raise_failed(subscribing)
+                self._is_up.set()
+                self._listener.connected(welcome)
+            await reading
+        finally:
+            reading.cancel()
+            subscribing.cancel()
+            await asyncio.wait([reading, subscribing])
+
+    async def _welcome(self) -> Welcome:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                messages = codec.decode_server_frame(await self._transport.receive())
+        except TimeoutError as error:
+            raise ConnectionClosedError(1006, "no welcome came") from error
+        if isinstance(messages[0], Error):
+            # The reason for a refused handshake; the close code that follows decides whether to come back.
+            logger.warning("the bridge refused the session: %s %s", messages[0].code, messages[0].message)
+            await self._transport.receive()
+        if not messages or not isinstance(messages[0], Welcome):
+            raise ConnectionClosedError(1006, "the first message was no welcome")
+        for message in messages[1:]:
+            self._take(message)
+        return messages[0]
+
+    async def _subscribe(self) -> None:
+        if not self._patterns or self._is_paused:
+            return
+        since = dict(self.positions) or None
+        ok = await self._ask(Subscribe(id=new_ulid(), events=self._patterns, since=since))
+        if ok.recovered is False and ok.reasons:
+            self._listener.not_recovered(ok.reasons)
+        if ok.positions:
+            for log, position in ok.positions.items():
+                self._advance(log, position)
+                if ok.reasons and log in ok.reasons:
+                    self.positions[log] = position
+
+    async def _read(self) -> None:
+        while True:
+            for message in codec.decode_server_frame(await self._transport.receive()):
+                self._take(message)
+
+    def _take(self, message: AnyServerMessage) -> None:
+        match message:
+            case Event():
+                # A replay may overlap with what came before the connection was lost.
+                if not self._is_paused and self._is_new(message):
+                    if self._listener.received(message):
+                        self._advance(message.log, message.position)
+                    else:
+                        self._is_paused = True
+            case Ok() | Error():
+                if not self._answers.settle(message) and isinstance(message, Error):
+                    self._listener.failed(error_from_message(message))
+            case ServerPing():
+                self._outgoing.put(codec.encode(Pong(sent=message.sent)), 64)
+                if not self._is_paused:
+                    for log, position in (message.positions or {}).items():
+                        self._advance(log, position)
+            case Notice():
+                logger.info("the bridge says: %s", message.notice)
+            case _:
+                pass
+
+    def _is_new(self, event: Event) -> bool:
+        known = self.positions.get(event.log)
+        return known is None or position_key(event.position) > position_key(known)
+
+    def _advance(self, log: str, position: str) -> None:
+        known = self.positions.get(log)
+        if known is None or position_key(position) > position_key(known):
+            self.positions[log] = position
+
+    async def _ask(self, message: ClientMessage) -> Ok:
+        if message.id is None:
+            raise ValueError("a request needs an id")
+        text = codec.encode(message)
+        await self._outgoing.room()
+        with self._answers.expected(message.id) as answer:
+            self._outgoing.put(text, len(text))
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    return await answer
+            except TimeoutError as error:
+                raise DeadlineError(f"no answer to {type(message).__name__} {message.id}") from error
+
+    async def _send_batch(self, batch: list[str]) -> None:
+        try:
+            await self._transport.send("\n".join(batch))
+        except ConnectionClosedError as error:
+            # The reader sees the same and reconnects; requests in the batch are repeated then.
+            self._answers.fail(error)
+
+    def _down(self, error: IPCError) -> None:
+        if self._is_up.is_set():
+            self._listener.failed(error)
+        else:
+            logger.info("not connected: %s", error)
+        self._is_up.clear()
+        self._answers.fail(error)
+
+
+def _backoff_s(attempt: int) -> float:
+    """Return how long to wait before an attempt: exponential, with full jitter so that a crowd comes back apart."""
+    ceiling = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 10))
+    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, no secret
+
+
+def _raise_failed(subscribing: "asyncio.Task[None]") -> None:
+    """Raise what a subscription failed with: what may be tried again counts as a lost connection."""
+    error = subscribing.exception()
+    if isinstance(error, IPCError) and error.retryable and not isinstance(error, ConnectionClosedError):
+        raise ConnectionClosedError(CloseCode.INTERNAL, str(error)) from error
+    if error is not None:
+        raise error

@@ -1,0 +1,324 @@
+"""`IPCWorker`: what a service writes its part of the mesh with."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from msgspec import Raw
+
+from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol import codec
+from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.limits import Limits
+from ipc.protocol.messages import Emit, Event, Welcome
+from ipc.protocol.patterns import check_event, compile_pattern
+from ipc.protocol.routing import logs_of_target
+from ipc.protocol.services import full_name
+from ipc.transports.base import Transport
+from ipc.transports.link import Link
+from ipc.transports.local import MeshTransport
+from ipc.transports.websocket import WebSocketTransport
+
+logger = logging.getLogger(__name__)
+
+HookName = Literal["ready", "sent", "received", "error", "handler_error"]
+HOOKS: tuple[HookName, ...] = ("ready", "sent", "received", "error", "handler_error")
+FINISH_TIMEOUT_S = 8.0
+
+HandlerT = TypeVar("HandlerT", bound=Handler)
+HookT = TypeVar("HookT", bound=Callable[..., object])
+
+
+class IPCWorker:
+    """A service's instance in the mesh: handlers for events, and `emit`.
+
+    Where it connects is read from the environment when it starts: ``BRIDGE_URL`` (``wss://host:3010``) goes through the
+    bridge, else ``REDIS_URL`` joins the mesh directly. The bridge's certificate is checked against ``IPC_CA_FILE``, or
+    ``ca-cert.pem`` in ``CERTS_DIR``.
+
+    Args:
+        service: the service's name, short or full.
+
+    Raises:
+        UnknownServiceError: the catalogue has no such service.
+
+    """
+
+    def __init__(self, service: str) -> None:
+        self.service = full_name(service)
+        self._registered: list[tuple[Sequence[str], Handler]] = []
+        self._hooks: dict[HookName, list[Callable[..., object]]] = {name: [] for name in HOOKS}
+        self._limits = Limits()
+        self._link: Link | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._tasks = OwnedTasks(f"worker {self.service}")
+
+    # Registration
+
+    def on(self, *patterns: str) -> Callable[[HandlerT], HandlerT]:
+        """Register an ``async`` function ``(data, ctx)`` for the events that a pattern matches.
+
+        Each handler gets its events one at a time, in the order of each log.
+
+        Raises:
+            BadMessageError: INVALID_PATTERN.
+            TypeError: the function is not ``async``, or there is no pattern.
+
+        """
+        if not patterns:
+            raise TypeError("on() needs at least one pattern, such as 'post:*'")
+        for pattern in patterns:
+            compile_pattern(pattern)
+
+        def register(handler: HandlerT) -> HandlerT:
+            if not asyncio.iscoroutinefunction(handler):
+                raise TypeError(f"{handler!r} must be an async function: it runs in the worker's event loop")
+            self._registered.append((patterns, handler))
+            return handler
+
+        return register
+
+    def hook(self, name: HookName) -> Callable[[HookT], HookT]:
+        """Register a function that is called in this process when something happens; it is never sent anywhere.
+
+        ``ready(welcome)``, ``sent(event, position)``, ``received(ctx)``, ``error(error)``,
+        ``handler_error(exception, ctx)``. It may be ``async``; what it raises is logged.
+
+        Raises:
+            ValueError: there is no hook of that name.
+
+        """
+        if name not in self._hooks:
+            raise ValueError(f"there is no hook {name!r}; known are {', '.join(HOOKS)}")
+
+        def register(function: HookT) -> HookT:
+            self._hooks[name].append(function)
+            return function
+
+        return register
+
+    # Emitting
+
+    async def emit(
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        target: str | Sequence[str] | None = None,
+        id: str | None = None,  # noqa: A002 - the protocol's word
+        meta: dict[str, Any] | None = None,
+        timeout_s: float = 10.0,
+    ) -> str:
+        """Emit an event and return its position, once it is safe in the log (in the first log of several targets).
+
+        It is sent again, with the same id, over lost connections and retryable errors until the time is over.
+
+        Args:
+            event: ``resource:action``.
+            data: any JSON value, at most 256 KiB as JSON.
+            target: a service, several, or nothing for all.
+            id: an id unique to this event, to drop repeats within five minutes; made up when not given.
+            meta: whatever should travel beside the data.
+            timeout_s: seconds to keep trying.
+
+        Raises:
+            BadMessageError: the event's name, target or data is wrong.
+            ForbiddenError: this service may not emit it.
+            DeadlineError: no ``ok`` in time; the event may be in the log all the same.
+
+        """
+        check_event(event)
+        names = target if isinstance(target, str) or target is None else list(target)
+        logs_of_target(names)
+        message = Emit(
+            id=id or new_ulid(),
+            event=event,
+            data=self._raw(data),
+            target=names,
+            meta=meta and self._raw(meta),
+            ack=True,
+        )
+        if self._link is None:
+            raise UnavailableError(f"{self.service} is not running: await start() or run() before emit()")
+        ok = await self._link.request(message, timeout_s=timeout_s)
+        position = str(ok.position)
+        self._call_hooks("sent", event, position)
+        return position
+
+    # Running
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT: stop taking events, finish those taken, and leave.
+
+        Raises:
+            IPCError: the bridge refused this worker for good.
+
+        """
+        await self.start()
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        waiting = asyncio.create_task(stopping.wait())
+        try:
+            running = self._running
+            await asyncio.wait([waiting, *([running] if running else [])], return_when=asyncio.FIRST_COMPLETED)
+            if running is not None and running.done():
+                running.result()
+        finally:
+            waiting.cancel()
+            await self.stop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def start(self, transport: Transport | None = None) -> None:
+        """Begin to connect, in the running event loop, and return at once; `ready` waits.
+
+        Args:
+            transport: how to reach a hub, if not as the environment says.
+
+        Raises:
+            BadMessageError: neither BRIDGE_URL nor REDIS_URL is set.
+
+        """
+        if self._running is not None:
+            raise RuntimeError(f"{self.service} is running already")
+        self._dispatcher = Dispatcher(self._handler_failed)
+        for patterns, handler in self._registered:
+            self._dispatcher.add(Lane(patterns, handler))
+        wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
+        self._link = Link(transport or transport_from_environment(self.service), wanted, _Listener(self))
+        self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
+        self._running.add_done_callback(self._link_ended)
+
+    async def ready(self) -> None:
+        """Wait until the worker is connected and subscribed.
+
+        Raises:
+            IPCError: the bridge refused this worker for good.
+
+        """
+        if self._link is None or self._running is None:
+            raise UnavailableError(f"{self.service} is not running: await start() first")
+        up = asyncio.create_task(self._link.wait_until_up())
+        try:
+            await asyncio.wait([up, self._running], return_when=asyncio.FIRST_COMPLETED)
+            if self._running.done():
+                self._running.result()
+        finally:
+            up.cancel()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker is connected and subscribed right now."""
+        return self._link is not None and self._link.is_up
+
+    async def stop(self, *, timeout_s: float = FINISH_TIMEOUT_S) -> None:
+        """Stop taking events, finish those taken as far as the time allows, and leave."""
+        link, dispatcher, running = self._link, self._dispatcher, self._running
+        if link is None or dispatcher is None or running is None:
+            return
+        with contextlib.suppress(IPCError):
+            await link.pause()
+        await dispatcher.finish(timeout_s=timeout_s)
+        running.cancel()
+        await asyncio.wait([running])
+        await link.close()
+        await self._tasks.close()
+        self._link = self._dispatcher = self._running = None
+
+    # What the link tells
+
+    def _connected(self, welcome: Welcome) -> None:
+        logger.info("%s is ready, session %s", welcome.instance, welcome.session)
+        self._call_hooks("ready", welcome)
+
+    def _received(self, event: Event) -> bool:
+        if self._dispatcher is None or self._link is None:
+            return False
+        if not self._dispatcher.take(event):
+            self._tasks.start(self._wait_for_handlers(self._link, self._dispatcher), "wait for handlers")
+            return False
+        if self._hooks["received"]:
+            self._call_hooks("received", EventContext.of(event))
+        return True
+
+    async def _wait_for_handlers(self, link: Link, dispatcher: Dispatcher) -> None:
+        """Let the log keep the events until the handlers have caught up."""
+        logger.info("%s: the handlers are behind, pausing", self.service)
+        try:
+            await link.pause()
+            await dispatcher.room()
+            await link.resume()
+        except IPCError as error:
+            logger.warning("%s: connecting again, since pausing failed: %s", self.service, error)
+            await dispatcher.room()
+            link.restart()
+
+    def _failed(self, error: IPCError) -> None:
+        logger.warning("%s: %s", self.service, error)
+        self._call_hooks("error", error)
+
+    def _handler_failed(self, error: Exception, context: EventContext) -> None:
+        logger.error(
+            "a handler of %s failed on %s at %s", self.service, context.event, context.position, exc_info=error
+        )
+        self._call_hooks("handler_error", error, context)
+
+    def _link_ended(self, running: "asyncio.Task[None]") -> None:
+        if not running.cancelled() and (error := running.exception()) is not None:
+            logger.error("%s has stopped: %s", self.service, error)
+            self._call_hooks("error", error)
+
+    def _call_hooks(self, name: HookName, *args: object) -> None:
+        for function in self._hooks[name]:
+            try:
+                result = function(*args)
+            except Exception:
+                logger.exception("the hook %s failed", name)
+            else:
+                if inspect.iscoroutine(result):
+                    self._tasks.start(result, f"hook {name}")
+
+    def _raw(self, value: Any) -> Raw:
+        return Raw(codec.checked_json(codec.encode_json(value), self._limits))
+
+
+class _Listener:
+    """A worker as its link sees it."""
+
+    def __init__(self, worker: IPCWorker) -> None:
+        self.connected = worker._connected
+        self.received = worker._received
+        self.failed = worker._failed
+
+    def not_recovered(self, reasons: dict[str, str]) -> None:
+        """Pass on that events are gone from the log."""
+        missing = ", ".join(f"{log} ({reason})" for log, reason in reasons.items())
+        self.failed(UnavailableError(f"events were missed for good: {missing}", details={"reasons": reasons}))
+
+
+def transport_from_environment(service: str) -> Transport:
+    """Return the transport that ``BRIDGE_URL`` or ``REDIS_URL`` names.
+
+    Raises:
+        BadMessageError: neither is set.
+
+    """
+    if bridge_url := os.environ.get("BRIDGE_URL"):
+        ca_file = os.environ.get("IPC_CA_FILE")
+        if not ca_file and (certs := os.environ.get("CERTS_DIR")):
+            ca_file = str(Path(certs) / "ca-cert.pem")
+        return WebSocketTransport(bridge_url, service, ca_file=Path(ca_file) if ca_file else None)
+    if redis_url := os.environ.get("REDIS_URL"):
+        return MeshTransport(redis_url, service)
+    raise BadMessageError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")
