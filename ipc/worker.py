@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -80,7 +80,8 @@ class IPCWorker:
             compile_pattern(pattern)
 
         def register(handler: HandlerT) -> HandlerT:
-            if not asyncio.iscoroutinefunction(handler):
+            is_async = inspect.iscoroutinefunction(handler)
+            if not is_async:
                 raise TypeError(f"{handler!r} must be an async function: it runs in the worker's event loop")
             self._registered.append((patterns, handler))
             return handler
@@ -115,7 +116,7 @@ class IPCWorker:
         *,
         target: str | Sequence[str] | None = None,
         id: str | None = None,  # noqa: A002 - the protocol's word
-        meta: dict[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
         timeout_s: float = 10.0,
     ) -> str:
         """Emit an event and return its position, once it is safe in the log (in the first log of several targets).
@@ -144,7 +145,7 @@ class IPCWorker:
             event=event,
             data=self._raw(data),
             target=names,
-            meta=meta and self._raw(meta),
+            meta=None if meta is None else self._raw(meta),
             ack=True,
         )
         if self._link is None:

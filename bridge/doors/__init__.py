@@ -1,0 +1,1 @@
+"""How sessions get in from the network."""

@@ -1,6 +1,7 @@
 """The settings of the library as one typed object, read on access so that ``override_settings`` works."""
 
 import ipaddress
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -31,6 +32,12 @@ class Conf:
     def bridge_url(self) -> str:
         """Where the bridge is, such as ``wss://localhost:3010``, empty where the service joins the mesh directly."""
         return str(_setting("BRIDGE_URL", ""))
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The CA that the bridge's certificate is checked against; None leaves that to the system's authorities."""
+        certs_dir = _setting("CERTS_DIR", None)
+        return Path(certs_dir) / "ca-cert.pem" if certs_dir else None
 
     @property
     def log_maxlen(self) -> int:

@@ -21,6 +21,7 @@ from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Notice, Welcome
+from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S, translated_errors
@@ -78,7 +79,8 @@ class Hub:
         self.limits = limits or Limits()
         self.counters = Counters()
         self.eventlog = EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s)
-        self._presence = Presence(self.id, Registry(redis), self.counters)
+        self.registry = Registry(redis)
+        self._presence = Presence(self.id, self.registry, self.counters)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
         self._layer = channel_layer
@@ -115,12 +117,15 @@ class Hub:
         """Close all sessions, each with its own delay before it comes back, and wait until they have been told."""
         self.is_draining = True
         sessions = list(self.sessions.values())
-        for session in sessions:
-            delay_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 - spreads load, no secret
-            session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
-            session.close(CloseCode.DRAINING, f"draining, reconnect in {delay_ms} ms")
-        await asyncio.gather(*(session.closed() for session in sessions))
+        await asyncio.gather(*(self.send_away(session) for session in sessions))
         await self._presence.leave(sessions)
+
+    async def send_away(self, session: Session) -> None:
+        """Close one session because this process is stopping, and wait until it has been told."""
+        delay_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 - spreads load, no secret
+        session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
+        session.close(CloseCode.DRAINING, f"draining, reconnect in {delay_ms} ms")
+        await session.closed()
 
     # Sessions
 
@@ -194,6 +199,22 @@ class Hub:
         """Wait until the writers of some logs can take more."""
         for log in logs:
             await self.writer(log).room()
+
+    async def lag_ms(self) -> int:
+        """Return how far this hub is behind the log it is furthest behind, in milliseconds of the log's own time.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        feeds = dict(self._feeds)
+        positions = await self.eventlog.last_positions(list(feeds)) if feeds else []
+        lags = [
+            position_key(last)[0] - position_key(feed.cursor)[0]
+            for feed, last in zip(feeds.values(), positions, strict=True)
+            if feed.is_behind
+        ]
+        return max([0, *lags])
 
     def _deliver(self, push: Push) -> None:
         if (feed := self._feeds.get(push.log)) is not None:

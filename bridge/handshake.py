@@ -1,0 +1,113 @@
+"""Who is at the door: the namespace, the origin and the proof of a new connection, before it becomes a session."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import validate_host
+
+from ipc.django_app.conf import conf
+from ipc.hub.session import Identity, Origin
+from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.errors import ForbiddenError, IPCError, UnauthenticatedError, UnavailableError, UnknownServiceError
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.services import full_name
+
+Headers = Mapping[bytes, bytes]
+
+_INSTANCE = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?")
+
+
+@dataclass(slots=True)
+class RefusedError(Exception):
+    """A connection that is not let in: the error that is sent to it, and the code it is closed with."""
+
+    error: IPCError
+    close_code: CloseCode
+
+
+def service_of(scope: Mapping[str, Any]) -> str:
+    """Return the full name of the service whose namespace a connection asks for.
+
+    Raises:
+        RefusedError: 4404, there is no such service.
+
+    """
+    name = scope["url_route"]["kwargs"].get("service", "")
+    try:
+        return full_name(name)
+    except UnknownServiceError as error:
+        raise RefusedError(error, CloseCode.UNKNOWN_SERVICE) from None
+
+
+def check_origin(headers: Headers) -> None:
+    """Refuse a web page of a foreign site that opens a socket with its visitor's browser (RFC 6455, section 10.2).
+
+    Programs send no ``Origin``; a browser always does.
+
+    Raises:
+        RefusedError: 4403.
+
+    """
+    origin = headers.get(b"origin")
+    if origin is None:
+        return
+    host = urlsplit(origin.decode("latin-1")).hostname or ""
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        raise RefusedError(
+            ForbiddenError(f"pages of {host[:100]!r} may not open sockets here; ALLOWED_HOSTS names those that may"),
+            CloseCode.FORBIDDEN,
+        )
+
+
+def bypassed_identity(service: str) -> Identity | None:
+    """Return the identity that a development machine gives to whoever asks, or None where a proof is needed."""
+    if not (conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth):
+        return None
+    return Identity(service=service, permissions=frozenset({"*"}), is_dev_bypass=True)
+
+
+def identity_from_token(token: str) -> Identity:  # noqa: ARG001 - where broker tokens will be verified
+    """Verify a broker token.
+
+    Raises:
+        RefusedError: 4401, this bridge has no tokens yet, so it can only say no.
+
+    """
+    raise RefusedError(
+        UnauthenticatedError("this bridge cannot verify broker tokens yet; it lets nobody in outside development"),
+        CloseCode.UNAUTHENTICATED,
+    )
+
+
+def auth_timed_out() -> RefusedError:
+    """Return the refusal of a connection that did not send ``auth`` in time."""
+    return RefusedError(
+        UnauthenticatedError("the first message is auth, within 5 seconds", code=ErrorCode.AUTH_TIMEOUT),
+        CloseCode.AUTH_TIMEOUT,
+    )
+
+
+def not_running() -> RefusedError:
+    """Return the refusal of a connection that came while the hub does not run."""
+    return RefusedError(
+        UnavailableError("this bridge is starting or stopping, or has no REDIS_URL", code=ErrorCode.DRAINING),
+        CloseCode.DRAINING,
+    )
+
+
+def origin_of(headers: Headers, client: tuple[str, int] | None) -> Origin:
+    """Return where a session comes from; what the client says of itself is for showing only, so it is only checked."""
+    pid = headers.get(b"x-ipc-pid", b"").decode("latin-1")
+    hostname = headers.get(b"x-ipc-hostname", b"").decode("latin-1")
+    instance = headers.get(b"x-ipc-instance", b"").decode("latin-1")
+    return Origin(
+        door="websocket",
+        pid=int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= 10 else 0,  # noqa: PLR2004 - 32 bits
+        hostname=hostname if _HOSTNAME.fullmatch(hostname) else (client[0] if client else "unknown"),
+        instance_id=instance if _INSTANCE.fullmatch(instance) else new_ulid(),
+    )

@@ -1,0 +1,48 @@
+"""The statistics of the mesh, from the registry in Redis: no process is asked, so a dead one delays nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ipc.protocol.services import namespace
+from ipc.stores.registry import Registration
+
+
+def stats_of(registrations: Sequence[Registration]) -> dict[str, Any]:
+    """Return the statistics; times in Unix milliseconds.
+
+    Shapes: ``services`` has one entry for each service that is attached at least once, described by its instance seen
+    last and registered first; ``connections`` has one entry for each session.
+    """
+    by_service: dict[str, list[Registration]] = {}
+    for registration in sorted(registrations, key=lambda registration: registration.registered_ms):
+        by_service.setdefault(registration.service, []).append(registration)
+    services = [_service(name, instances) for name, instances in sorted(by_service.items())]
+    connections = [
+        {
+            "id": registration.session,
+            "service": registration.service,
+            "connected": registration.registered_ms,
+            "lastActivity": registration.last_activity_ms,
+        }
+        for registration in registrations
+    ]
+    return {
+        "activeServices": len(services),
+        "services": services,
+        "activeConnections": len(connections),
+        "connections": connections,
+        # No limiter runs yet; the figures are those it will start with.
+        "rateLimits": {"enabled": False, "window": 60_000, "maxRequests": 1_000},
+    }
+
+
+def _service(name: str, instances: Sequence[Registration]) -> dict[str, Any]:
+    latest = max(instances, key=lambda registration: registration.last_seen_ms)
+    return {
+        "name": name,
+        "namespace": namespace(name),
+        "pid": latest.pid,
+        "hostname": latest.hostname,
+        "registered": instances[0].registered_ms,
+        "lastSeen": latest.last_seen_ms,
+    }

@@ -1,0 +1,76 @@
+"""The bridge over HTTP: its health, and the statistics of the mesh."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from bridge.stats import stats_of
+from ipc.django_app.apps import ipc_config
+from ipc.django_app.conf import conf
+from ipc.django_app.http import error_body
+from ipc.django_app.runtime import CHECK_TIMEOUT_S, current_hub
+from ipc.protocol.errors import IPCError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+@never_cache
+@require_safe
+async def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
+    """Answer 200 while the bridge can carry events, which takes Redis and the database; else 503."""
+    checks = {"database": await _database_check(), "redis": {"ok": False, "error": "the hub does not run"}}
+    runtime = ipc_config().runtime
+    if runtime is not None:
+        checks |= await runtime.health()
+    is_healthy = all(check["ok"] for check in checks.values())
+    return JsonResponse(
+        {
+            "status": "healthy" if is_healthy else "unhealthy",
+            "service": conf.service,
+            "version": conf.version,
+            "timestamp": timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "checks": checks,
+        },
+        status=HTTPStatus.OK if is_healthy else HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+
+
+@never_cache
+@require_safe
+async def stats(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
+    """Answer with the statistics of the mesh, or 503 while Redis is out of reach."""
+    hub = current_hub()
+    if hub is None:
+        return _refusal(UnavailableError("the hub does not run"))
+    try:
+        return JsonResponse({"success": True, "data": stats_of(await hub.registry.list())})
+    except IPCError as error:
+        return _refusal(error)
+
+
+def _refusal(error: IPCError) -> JsonResponse:
+    return JsonResponse(error_body(error.code, error.message), status=error.code.http_status)
+
+
+async def _database_check() -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await database_sync_to_async(_ask_database)()
+    except (DatabaseError, TimeoutError) as error:
+        logger.warning("health: the database cannot be used: %s", error)
+        return {"ok": False, "error": "the database cannot be used"}
+    return {"ok": True}
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")

@@ -1,0 +1,23 @@
+"""The ASGI entry of both services, for daphne, uvicorn or any other server."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exprsn.settings")
+django_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402 - needs Django set up
+from django.conf import settings  # noqa: E402
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
+
+from bridge.routing import websocket_router  # noqa: E402
+from exprsn.lifespan import Lifespan  # noqa: E402
+from ipc.django_app.conf import conf  # noqa: E402
+from ipc.django_app.runtime import Runtime  # noqa: E402
+
+http_application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
+doors = {"websocket": websocket_router} if settings.EXPRSN_SERVICE == "bridge" else {}
+
+application = Lifespan(ProtocolTypeRouter({"http": http_application, **doors}), lambda: Runtime(conf))
+application.follow_daphne()

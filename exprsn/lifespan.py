@@ -1,0 +1,102 @@
+"""When a service's runtime starts and stops, under every ASGI server.
+
+uvicorn and others send the ASGI lifespan messages. daphne sends none, but its reactor calls when it runs and when it
+is about to stop, and waits for what is answered with a Deferred. Both are listened to; a process sees only one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from daphne.server import twisted_loop
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+logger = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 8.0
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+# Every framework types the messages of ASGI its own way.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Runnable(Protocol):
+    """What is started and stopped with the server."""
+
+    async def start(self) -> None:
+        """Start in the running event loop."""
+
+    async def stop(self) -> None:
+        """Stop in the same event loop."""
+
+
+class Lifespan:
+    """An ASGI application with a runtime beside it.
+
+    Args:
+        application: gets everything but the lifespan messages.
+        make_runtime: called once, in the event loop of the server.
+
+    """
+
+    def __init__(self, application: Application, make_runtime: Callable[[], Runnable]) -> None:
+        self._application = application
+        self._make_runtime = make_runtime
+        self._runtime: Runnable | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve a connection, or the lifespan of the server."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        else:
+            await self._application(scope, receive, send)
+
+    def follow_daphne(self) -> None:
+        """Start and stop with daphne's reactor, which runs only under daphne."""
+        reactor.callWhenRunning(self._daphne_runs)
+
+    def _daphne_runs(self) -> None:
+        self._starting = twisted_loop.create_task(self._start())
+        self._starting.add_done_callback(_log_failure)
+        reactor.addSystemEventTrigger("before", "shutdown", self._daphne_stops)  # type: ignore[arg-type]  # a zope interface has no self
+
+    def _daphne_stops(self) -> "Deferred[None]":
+        return Deferred.fromFuture(twisted_loop.create_task(self._stop()))
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start()
+        except Exception as error:
+            logger.exception("the runtime cannot start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        self._runtime = self._make_runtime()
+        await self._runtime.start()
+
+    async def _stop(self) -> None:
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        if self._runtime is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._runtime.stop()
+        except Exception:
+            logger.exception("the runtime did not stop in order")
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the runtime cannot start", exc_info=error)

@@ -1,0 +1,15 @@
+"""The addresses of whichever service this process is, and the admin."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+handler400 = "ipc.django_app.http.bad_request"
+handler403 = "ipc.django_app.http.permission_denied"
+handler404 = "ipc.django_app.http.not_found"
+handler500 = "ipc.django_app.http.server_error"
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include(f"{settings.EXPRSN_SERVICE}.urls")),
+]

@@ -1,0 +1,113 @@
+"""What runs beside a service's ASGI application, in its event loop: the hub, the worker and the relay."""
+
+import asyncio
+import logging
+from typing import Any
+
+from django.utils.module_loading import import_string
+from redis.exceptions import RedisError
+
+from ipc.django_app.apps import ipc_config
+from ipc.django_app.conf import Conf
+from ipc.django_app.relay import Relay
+from ipc.hub.hub import Hub
+from ipc.hub.mesh import Mesh
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol.errors import IPCError
+from ipc.stores.connection import without_password
+from ipc.transports.base import Transport
+from ipc.transports.local import LocalTransport
+from ipc.transports.websocket import WebSocketTransport
+from ipc.worker import IPCWorker
+
+logger = logging.getLogger(__name__)
+
+CHECK_TIMEOUT_S = 2.0
+
+
+class Runtime:
+    """The parts that the settings of a service ask for.
+
+    With ``REDIS_URL`` the process has a hub, unless ``BRIDGE_URL`` sends its worker through the bridge. A service with
+    a worker also has a relay, which emits the outbox through that worker.
+    """
+
+    def __init__(self, conf: Conf) -> None:
+        self._conf = conf
+        self._tasks = OwnedTasks(f"runtime {conf.service}")
+        self.mesh: Mesh | None = None
+        self.worker: IPCWorker | None = import_string(conf.worker_path) if conf.worker_path else None
+        self.relay: Relay | None = None
+
+    @property
+    def hub(self) -> Hub | None:
+        """The hub of this process, if it has one."""
+        return self.mesh.hub if self.mesh is not None else None
+
+    async def start(self) -> None:
+        """Start all parts; Redis and the bridge may still be out of reach."""
+        conf = self._conf
+        if conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth:
+            logger.warning("development bypass is on: sockets are let in without a token")
+        if conf.redis_url and not (conf.bridge_url and self.worker is not None):
+            self.mesh = Mesh(conf.redis_url, limits=conf.limits(), log_maxlen=conf.log_maxlen, log_ttl_s=conf.log_ttl_s)
+            await self.mesh.start()
+            logger.info("%s joins the mesh at %s", conf.service, without_password(conf.redis_url))
+        if self.worker is not None:
+            await self._start_worker(self.worker)
+        ipc_config().runtime = self
+
+    async def stop(self) -> None:
+        """Stop all parts in order: the relay, the worker, the hub."""
+        if self.relay is not None:
+            ipc_config().relay = None
+            await self.relay.stop()
+        if self.worker is not None:
+            await self.worker.stop()
+        await self._tasks.close()
+        if self.mesh is not None:
+            await self.mesh.stop()
+        ipc_config().runtime = None
+
+    async def health(self) -> dict[str, dict[str, Any]]:
+        """Return the state of each part that this process has, with what is wrong where something is."""
+        checks: dict[str, dict[str, Any]] = {}
+        if self.mesh is not None:
+            checks["redis"], checks["log"] = await self._redis_check(self.mesh)
+        if self.worker is not None:
+            checks["worker"] = {"ok": self.worker.is_ready}
+        return checks
+
+    async def _start_worker(self, worker: IPCWorker) -> None:
+        transport = self._transport(worker.service)
+        if transport is None:
+            logger.error("%s hears and says nothing: set REDIS_URL or BRIDGE_URL", worker.service)
+            self.worker = None
+            return
+        await worker.start(transport)
+        self.relay = ipc_config().relay = Relay(worker.emit)
+        self._tasks.start(self.relay.run(), "relay")
+
+    def _transport(self, service: str) -> Transport | None:
+        if self.mesh is not None:
+            return LocalTransport(self.mesh.hub, service)
+        if self._conf.bridge_url:
+            return WebSocketTransport(self._conf.bridge_url, service, ca_file=self._conf.ca_file)
+        return None
+
+    @staticmethod
+    async def _redis_check(mesh: Mesh) -> tuple[dict[str, Any], dict[str, Any]]:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await mesh.redis.ping()
+                return {"ok": True}, {"ok": True, "lagMs": await mesh.hub.lag_ms()}
+        except (TimeoutError, RedisError, IPCError, OSError) as error:
+            logger.warning("health: Redis is out of reach: %s", error)
+            unreachable = {"ok": False, "error": "Redis is out of reach"}
+            return unreachable, unreachable
+
+
+def current_hub() -> Hub | None:
+    """Return the hub that runs in this process, if one does."""
+    runtime = ipc_config().runtime
+    return runtime.hub if isinstance(runtime, Runtime) else None
