@@ -1,0 +1,39 @@
+# All that these need is make and Python 3.11 or newer. `make help` lists them.
+PYTHON := .venv/bin/python
+MACHINE_PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# What production would be, as far as `check --deploy` asks; nothing is taken from .env.
+PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_AUTH=false ALLOWED_HOSTS=exprsn.example \
+	REDIS_URL=redis://127.0.0.1:6379/0 DATABASE_URL=sqlite://:memory: SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))') \
+	IPC_BROKER_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))')
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench setup setup-dev
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup  ## start everything: Valkey, the bridge, Timeline and four sample services; Ctrl-C stops it
+	@exec $(PYTHON) manage.py up
+
+demo: setup  ## start everything, send one post through it step by step, and stop
+	@exec $(PYTHON) manage.py up --demo
+
+test: setup-dev  ## run the tests with coverage; PYTEST_ARGS="-k name" chooses some
+	$(PYTHON) -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	.venv/bin/lint-imports
+	$(PYTHON) -m mypy
+	@echo "manage.py check --deploy, as in production"
+	@$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
+	$(PYTHON) manage.py makemigrations --check --dry-run
+
+bench: setup-dev  ## measure the bridge against plain Channels and Node Socket.IO (needs node)
+	$(PYTHON) -m bench
+
+setup setup-dev:
+	@test -n "$(MACHINE_PYTHON)" || { echo "make needs Python 3.11 or newer, and here is $$(python3 --version 2>&1 || echo none): install it (on Debian: apt install python3 python3-venv) and run make again" >&2; exit 1; }
+	@$(MACHINE_PYTHON) -I exprsn/bootstrap.py $(if $(filter setup-dev,$@),--dev)

@@ -1,0 +1,48 @@
+"""Asking the running services how they are, over TLS with the project's own authority."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from certs.tls import client_context
+
+TIMEOUT_S: Final = 2.0
+# In development this header makes a request the development user's.
+IPC_REQUEST: Final[Mapping[str, str]] = {"X-IPC-Request": "true"}
+
+
+def https_client(ca_file: Path, *, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
+    """Return a client that trusts the authority in ``ca_file`` and nobody else, and uses no proxy."""
+    return httpx.AsyncClient(
+        verify=client_context(ca_file),
+        timeout=timeout_s,
+        headers=dict(IPC_REQUEST),
+        trust_env=False,
+    )
+
+
+async def is_healthy(client: httpx.AsyncClient, url: str) -> bool:
+    """Tell whether a service answers ``/health`` with 200."""
+    try:
+        return (await client.get(f"{url}/health")).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+async def is_attached(client: httpx.AsyncClient, bridge_url: str, service: str, *, since_ms: int) -> bool:
+    """Tell whether the bridge counts a service as attached, by a session opened after ``since_ms`` (Unix time).
+
+    An older session is what an earlier run that was killed left in the registry, until it expires there.
+    """
+    try:
+        answer = await client.get(f"{bridge_url}/api/ipc/stats")
+        connections = answer.json()["data"]["connections"] if answer.status_code == httpx.codes.OK else []
+        return any(_is_new(connection, service, since_ms) for connection in connections)
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _is_new(connection: Mapping[str, Any], service: str, since_ms: int) -> bool:
+    return bool(connection["service"] == service and connection["connected"] >= since_ms)

@@ -1,0 +1,59 @@
+"""Moderator compares each post with a list of words, and tells Timeline its verdict."""
+
+import asyncio
+import logging
+import os
+import re
+import time
+import unicodedata
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+from ipc import EventContext, IPCWorker
+
+WORDS_FILE: Final = Path(__file__).with_name("moderator_words.txt")
+
+ipc = IPCWorker("exprsn-moderator")
+log = logging.getLogger("moderator")
+
+
+def read_words(text: str) -> frozenset[str]:
+    """Return the words of a list: one a line, without empty lines and comments."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return frozenset(normalized(line) for line in lines if line)
+
+
+def normalized(text: str) -> str:
+    """Return text in the one form it is compared in: no case, no accents, no look-alikes of the same letter (NFKD)."""
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+def words_found(content: str, words: Collection[str]) -> list[str]:
+    """Return the listed words that a text has as whole words, in alphabetical order."""
+    return sorted(set(re.findall(r"\w+", normalized(content))).intersection(words))
+
+
+WORDS: Final = read_words(WORDS_FILE.read_text(encoding="utf-8"))
+
+
+@ipc.on("post:created", "post:updated", "post:deleted")
+async def check(post: dict[str, Any], ctx: EventContext) -> None:
+    """Judge a new or changed post; a deleted one has no content left that could be wrong."""
+    found = words_found(post.get("content", ""), WORDS)
+    verdict = "flagged" if found else "approved"
+    log.info("post %s: %s, %s %s", post["id"], ctx.event, verdict, " ".join(found))
+    done = {
+        "postId": post["id"],
+        "event": ctx.event,
+        "handledAt": time.time_ns() // 1_000_000,
+        "verdict": verdict,
+        "words": found,
+    }
+    await ipc.emit("moderation:completed", done, target="timeline")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    asyncio.run(ipc.run())

@@ -1,0 +1,90 @@
+"""Prefetch keeps the latest posts of each user ready in Redis, and tells Timeline when they have changed."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, cast
+
+from redis.asyncio import Redis
+
+from ipc import EventContext, IPCWorker
+
+MAX_POSTS: Final = 100
+TTL_S: Final = 86_400
+TIMEOUT_S: Final = 5.0
+
+ipc = IPCWorker("exprsn-prefetch")
+log = logging.getLogger("prefetch")
+
+
+class TimelineCache:
+    """For each user a sorted set of post ids, by time of creation, and a hash of the posts themselves."""
+
+    def __init__(self, redis: Redis, *, max_posts: int = MAX_POSTS) -> None:
+        self._redis = redis
+        self._max_posts = max_posts
+
+    async def put(self, post: dict[str, Any]) -> None:
+        """Add or replace a post; the oldest ones beyond the limit go, and all of them a day after the last change."""
+        order, posts = keys(post["userId"])
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(order, {post["id"]: created_s(post)})
+            pipe.hset(posts, post["id"], json.dumps(post))
+            pipe.expire(order, TTL_S)
+            pipe.expire(posts, TTL_S)
+            pipe.zrange(order, 0, -self._max_posts - 1)
+            too_many = (await pipe.execute())[-1]
+        if too_many:
+            await self.remove(post["userId"], *too_many)
+
+    async def remove(self, user_id: str, *post_ids: str | bytes) -> None:
+        """Take posts out."""
+        order, posts = keys(user_id)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(order, *post_ids)
+            pipe.hdel(posts, *post_ids)
+            await pipe.execute()
+
+    async def latest(self, user_id: str) -> list[dict[str, Any]]:
+        """Return a user's posts, the newest first."""
+        order, posts = keys(user_id)
+        ids = cast("list[bytes]", await self._redis.zrange(order, 0, -1, desc=True))
+        found = await self._redis.hmget(posts, ids) if ids else []
+        return [json.loads(post) for post in found if post is not None]
+
+
+def keys(user_id: str) -> tuple[str, str]:
+    """Return the names of a user's two keys; the braces keep them together in a cluster (Redis Cluster, hash tags)."""
+    return f"prefetch:{{{user_id}}}:order", f"prefetch:{{{user_id}}}:posts"
+
+
+def created_s(post: dict[str, Any]) -> float:
+    """Return when a post was created, in Unix seconds."""
+    return datetime.fromisoformat(post["createdAt"]).timestamp()
+
+
+@lru_cache(maxsize=1)
+def cache() -> TimelineCache:
+    """Return the cache in the Redis of PREFETCH_REDIS_URL, connected when it is first used."""
+    return TimelineCache(Redis.from_url(os.environ["PREFETCH_REDIS_URL"], socket_timeout=TIMEOUT_S))
+
+
+@ipc.on("post:created", "post:updated", "post:deleted")
+async def refresh(post: dict[str, Any], ctx: EventContext) -> None:
+    """Cache a new or changed post that others may see; take out one that is deleted or has become private."""
+    if ctx.event == "post:deleted" or post["visibility"] == "private":
+        await cache().remove(post["userId"], post["id"])
+    else:
+        await cache().put(post)
+    log.info("post %s: cache of %s follows %s", post["id"], post["userId"], ctx.event)
+    done = {"postId": post["id"], "event": ctx.event, "handledAt": time.time_ns() // 1_000_000}
+    await ipc.emit("cache:updated", done, target="timeline")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    asyncio.run(ipc.run())
