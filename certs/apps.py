@@ -1,0 +1,10 @@
+"""The certificates as a Django app: it brings the commands."""
+
+from django.apps import AppConfig
+
+
+class CertsConfig(AppConfig):
+    """Listed before daphne and staticfiles, so that its runserver wins."""
+
+    name = "certs"
+    verbose_name = "Certificates"
