@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
@@ -28,10 +28,9 @@ class PostPagination(CursorPagination):
         try:
             cursor: Cursor | None = super().decode_cursor(request)
             # DRF trusts the position, and the database would stumble over it.
-            is_good = cursor is not None and (
-                cursor.position is None or parse_datetime(str(cursor.position)) is not None
-            )
-        except Exception as error:
+            position = None if cursor is None else cursor.position
+            is_good = position is None or parse_datetime(str(position)) is not None
+        except (NotFound, ValueError) as error:
             raise _wrong_cursor() from error
         if not is_good:
             raise _wrong_cursor()
