@@ -1,0 +1,217 @@
+"""The protocols that the driver speaks: how each writes its frames, and counts events in them without parsing.
+
+The driver shares the machine with the server it measures, so it looks at an event's bytes only as far as it must:
+counting separators is enough to count events, and only a sample is searched for the time at which it was sent.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+from ipc.protocol.services import SHORT_NAMES
+
+EVENT: Final = "post:created"
+PUBLISHER: Final = "bridge"
+SUBSCRIBERS: Final = tuple(name for name in SHORT_NAMES if name != PUBLISHER)
+
+# Microseconds of a monotonic clock on top of a constant: sixteen digits, which JavaScript still holds exactly.
+_CLOCK_BASE: Final = 10**15
+_STAMP: Final = b"sentAt"
+_STAMP_FIELD: Final = 3 + 16  # the digits with quote, colon and space before them
+
+
+def now_us() -> int:
+    """Return the driver's clock, in microseconds, always sixteen digits."""
+    return _CLOCK_BASE + time.perf_counter_ns() // 1000
+
+
+def post_data(sent_at: int) -> bytes:
+    """Return a post of about 220 bytes as JSON that carries the time at which it was sent."""
+    return (
+        b'{"id":"0191f5c2-7c1e-7a53-9d64-2f1b7b6e4a10","userId":"user-4711","content":"The same post for '
+        b'every server, as long as a post usually is. #bench #events","visibility":"public","likeCount":0,'
+        b'"sentAt":%d}' % sent_at
+    )
+
+
+def echo_id(sent_at: int) -> bytes:
+    """Return a request's id that carries the time at which it was sent."""
+    return b"sentAt:%d" % sent_at
+
+
+def sent_at_of(payload: bytes, start: int = 0) -> int | None:
+    """Return the time that the first event at or after ``start`` carries, or None if there is none."""
+    found = payload.find(_STAMP, start)
+    if found < 0:
+        return None
+    field = payload[found + len(_STAMP) : found + len(_STAMP) + _STAMP_FIELD]
+    return int(field.strip(b'": },]'))
+
+
+def _refusal(payload: bytes) -> ConnectionRefusedError:
+    return ConnectionRefusedError(payload.split(b"\n", 1)[0][:200].decode(errors="replace"))
+
+
+class Wire(ABC):
+    """How a protocol writes and counts messages; made for one socket of one service, which may want to hear events."""
+
+    def __init__(self, service: str, *, hears: bool = True) -> None:
+        self.service = service
+        self.hears = hears
+        self.is_ready = False
+
+    @property
+    @abstractmethod
+    def path(self) -> str:
+        """The path and query to connect to."""
+
+    @abstractmethod
+    def emit(self, target: str, sent_at: int) -> bytes:
+        """Return one message that emits a post to a service, or to ``broadcast``."""
+
+    @abstractmethod
+    def ping(self, sent_at: int) -> bytes:
+        """Return one message that the server answers by itself."""
+
+    @abstractmethod
+    def pack(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return the frames that carry these messages, as few as the protocol can."""
+
+    @abstractmethod
+    def count(self, payload: bytes) -> int:
+        """Return how many events or echoes a frame carries; 0 for a frame that is something else."""
+
+    @abstractmethod
+    def reply(self, payload: bytes) -> bytes | None:
+        """Return what to answer to a frame that counted 0, and set ``is_ready`` once the socket has all it wants.
+
+        Raises:
+            ConnectionRefusedError: the server refused something.
+
+        """
+
+
+class NativeWire(Wire):
+    """The project's own protocol: JSON objects separated by newlines."""
+
+    @property
+    def path(self) -> str:
+        """The service's namespace."""
+        return f"/ipc/{self.service}"
+
+    def emit(self, target: str, sent_at: int) -> bytes:
+        """Return an ``emit`` message."""
+        return b'{"type":"emit","event":"%b","target":"%b","data":%b}' % (
+            EVENT.encode(),
+            target.encode(),
+            post_data(sent_at),
+        )
+
+    def ping(self, sent_at: int) -> bytes:
+        """Return a ``ping`` message."""
+        return b'{"type":"ping","id":"%b"}' % echo_id(sent_at)
+
+    def pack(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return one frame with all messages."""
+        return [b"\n".join(messages)]
+
+    def count(self, payload: bytes) -> int:
+        """Count the separators: ``type`` is the first member, and events and pongs travel among their like."""
+        if payload.startswith((b'{"type":"event"', b'{"type":"pong"')):
+            return payload.count(b"\n") + 1
+        return 0
+
+    def reply(self, payload: bytes) -> bytes | None:
+        """Subscribe once welcome, and answer heartbeats with the number they carried."""
+        if payload.startswith(b'{"type":"welcome"') and self.hears:
+            return b'{"type":"subscribe","id":"1","events":["%b"]}' % EVENT.encode()
+        if payload.startswith((b'{"type":"welcome"', b'{"type":"ok"')):
+            self.is_ready = True
+        if payload.startswith(b'{"type":"ping"'):
+            return payload.split(b"\n", 1)[0].replace(b"ping", b"pong", 1)
+        if payload.startswith(b'{"type":"error"'):
+            raise _refusal(payload)
+        return None
+
+
+class PlainWire(Wire):
+    """What a plain JSON consumer speaks: an object, or an array of objects, a frame."""
+
+    @property
+    def path(self) -> str:
+        """The service's namespace."""
+        return f"/ipc/{self.service}"
+
+    def emit(self, target: str, sent_at: int) -> bytes:
+        """Return an ``emit`` message."""
+        return b'{"type":"emit","event":"%b","target":"%b","data":%b}' % (
+            EVENT.encode(),
+            target.encode(),
+            post_data(sent_at),
+        )
+
+    def ping(self, sent_at: int) -> bytes:
+        """Return a ``ping`` message."""
+        return b'{"type":"ping","id":"%b"}' % echo_id(sent_at)
+
+    def pack(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return one frame, an array if there is more than one message."""
+        return [messages[0] if len(messages) == 1 else b"[" + b",".join(messages) + b"]"]
+
+    def count(self, payload: bytes) -> int:
+        """Count the frame: the consumer sends one event a frame."""
+        return 1 if payload.startswith((b'{"type": "event"', b'{"type": "pong"')) else 0
+
+    def reply(self, payload: bytes) -> bytes | None:
+        """Subscribe once welcome."""
+        if payload.startswith(b'{"type": "welcome"') and self.hears:
+            return b'{"type":"subscribe"}'
+        self.is_ready = True
+        return None
+
+
+class SocketIOWire(Wire):
+    """Engine.IO protocol 4 and Socket.IO protocol 5 (both at socket.io/docs), one packet a frame."""
+
+    def __init__(self, service: str, *, hears: bool = True) -> None:
+        super().__init__(service, hears=hears)
+        self._namespace = f"/ipc/{service},".encode()
+
+    @property
+    def path(self) -> str:
+        """Engine.IO's path, straight to the WebSocket transport."""
+        return "/socket.io/?EIO=4&transport=websocket"
+
+    def emit(self, target: str, sent_at: int) -> bytes:
+        """Return an ``ipc:emit`` event packet."""
+        return b'42%b["ipc:emit",{"event":"%b","target":"%b","payload":%b}]' % (
+            self._namespace,
+            EVENT.encode(),
+            target.encode(),
+            post_data(sent_at),
+        )
+
+    def ping(self, sent_at: int) -> bytes:
+        """Return an event packet that the server sends back."""
+        return b'42%b["ping:echo",{"id":"%b"}]' % (self._namespace, echo_id(sent_at))
+
+    def pack(self, messages: Sequence[bytes]) -> list[bytes]:
+        """Return a frame for each message: Socket.IO has no frame with several."""
+        return list(messages)
+
+    def count(self, payload: bytes) -> int:
+        """Count an event packet (Engine.IO message 4, Socket.IO event 2)."""
+        return 1 if payload.startswith(b"42") else 0
+
+    def reply(self, payload: bytes) -> bytes | None:
+        """Open the namespace after Engine.IO's handshake, and answer Engine.IO's pings."""
+        if payload.startswith(b"0"):
+            return b"40" + self._namespace
+        if payload.startswith(b"40"):
+            self.is_ready = True
+        elif payload.startswith(b"2"):
+            return b"3"
+        elif payload.startswith((b"41", b"44")):
+            raise _refusal(payload)
+        return None

@@ -1,0 +1,121 @@
+"""The driver's sockets against a real WebSocket server that speaks the native protocol."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from bench import workloads
+from bench.driver import connect
+from bench.wires import NativeWire
+from bench.workloads import WORKLOADS, Bench, Load, Workload
+
+LOAD = Load(events=500, seconds=60, window=50, sample_every=10)
+BY_KEY = {workload.key: workload for workload in WORKLOADS}
+Fate = Callable[[int], int]
+
+
+class Bridge:
+    """As much of a bridge as the driver needs: lets everybody in, and sends what is emitted to whom it is for."""
+
+    def __init__(self, fate: Fate, greeting: bytes) -> None:
+        self.subscribers: dict[str, WSTransport] = {}
+        self.fate = fate
+        self.greeting = greeting
+        self.emitted = 0
+
+
+class BridgeSession(WSListener):
+    """One socket of the bridge."""
+
+    def __init__(self, bridge: Bridge, service: str) -> None:
+        self._bridge = bridge
+        self._service = service
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, self._bridge.greeting)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+            return
+        lines = frame.get_payload_as_bytes().split(b"\n")
+        if lines[0].startswith(b'{"type":"subscribe"'):
+            self._bridge.subscribers[self._service] = transport
+            transport.send(WSMsgType.TEXT, b'{"type":"ok","id":"1"}')
+        elif lines[0].startswith(b'{"type":"ping"'):
+            transport.send(WSMsgType.TEXT, b"\n".join(line.replace(b"ping", b"pong", 1) for line in lines))
+        else:
+            self._emit(lines)
+
+    def _emit(self, lines: list[bytes]) -> None:
+        events = []
+        for line in lines:
+            self._bridge.emitted += 1
+            events += [line.replace(b"emit", b"event", 1)] * self._bridge.fate(self._bridge.emitted)
+        target = lines[0].split(b'"target":"')[1].split(b'"')[0].decode()
+        for service, transport in self._bridge.subscribers.items():
+            if events and target in {service, "broadcast"}:
+                transport.send(WSMsgType.TEXT, b"\n".join(events))
+
+
+@asynccontextmanager
+async def bridge(fate: Fate = lambda _: 1, greeting: bytes = b'{"type":"welcome"}') -> AsyncIterator[int]:
+    """Run a bridge that delivers each event as often as its fate says; gives its port."""
+    state = Bridge(fate, greeting)
+
+    def session(request: WSUpgradeRequest) -> WSListener:
+        return BridgeSession(state, request.path.decode().rpartition("/")[2])
+
+    server = await ws_create_server(session, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.key)
+async def test_every_delivery_is_counted(workload: Workload) -> None:
+    """A good server is found to have delivered everything once, whatever the frames, with times to tell."""
+    async with bridge() as port, Bench(NativeWire, port) as bench:
+        measured = await bench.run(workload, LOAD)
+    receivers = 18 if workload.name == "broadcast" else 1
+    assert (measured.sent, measured.deliveries) == (500, 500 * receivers)
+    assert (measured.lost, measured.repeated) == (0, 0)
+    assert measured.p50_ms is not None
+    assert measured.p99_ms is not None
+    assert 0 < measured.p50_ms <= measured.p99_ms
+
+
+async def test_losses_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that drops every hundredth event is found out, for each receiver."""
+    monkeypatch.setattr(workloads, "STALL_S", 0.2)
+    async with bridge(lambda number: int(number % 100 != 0)) as port, Bench(NativeWire, port) as bench:
+        measured = await bench.run(BY_KEY["broadcast"], LOAD)
+    assert (measured.sent, measured.lost, measured.repeated) == (500, 5 * 18, 0)
+
+
+async def test_repeats_are_counted() -> None:
+    """A server that sends an event twice is found out."""
+    async with bridge(lambda number: 2 if number == 250 else 1) as port, Bench(NativeWire, port) as bench:
+        measured = await bench.run(BY_KEY["targeted"], LOAD)
+    assert measured.repeated > 0
+
+
+async def test_a_refused_socket_says_why() -> None:
+    """What the server said is what the user reads."""
+    async with bridge(greeting=b'{"type":"error","code":"UNAUTHENTICATED"}') as port:
+        with pytest.raises(ConnectionRefusedError, match="UNAUTHENTICATED"):
+            await connect(NativeWire("ca"), port)
+
+
+async def test_no_server_is_an_error() -> None:
+    """Nobody at the port is an OSError like any other."""
+    async with bridge() as port:
+        pass
+    with pytest.raises(OSError, match=r"refused|Connect"):
+        await asyncio.wait_for(connect(NativeWire("ca"), port), 5)
