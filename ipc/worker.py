@@ -291,7 +291,7 @@ class IPCWorker:
                     self._tasks.start(result, f"hook {name}")
 
     def _raw(self, value: Any) -> Raw:
-        return Raw(codec.checked_json(codec.encode_json(value), self._limits))
+        return Raw(codec.checked_json(codec.encode_json(value).encode(), self._limits))
 
 
 class _Listener:

@@ -18,8 +18,8 @@ def stored_json(value: object, limits: Limits, *, name: str = "data") -> Any:
             DATA_TOO_LARGE.
 
     """
-    raw = checked_json(encode_json(value), limits, name=name)
+    raw = checked_json(encode_json(value).encode(), limits, name=name)
     # Without the escaped backslashes, what is left of \u0000 is the character itself.
-    if b"\\u0000" in raw.replace(b"\\\\", b""):
+    if "\\u0000" in raw.replace("\\\\", ""):
         raise BadMessageError(f"{name} has a NUL character; remove it", code=ErrorCode.INVALID_DATA)
     return msgspec.json.decode(raw)

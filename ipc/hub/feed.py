@@ -13,6 +13,7 @@ from ipc.hub.counters import Counters
 from ipc.hub.interest import Interest
 from ipc.hub.session import Session
 from ipc.hub.tasks import OwnedTasks
+from ipc.protocol.codec import utf8_size
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.positions import position_key
@@ -32,7 +33,7 @@ class Push:
     prev: str
     positions: list[str]
     events: list[str]
-    frames: list[bytes]
+    frames: list[str]
 
 
 class LogFeed:
@@ -47,7 +48,6 @@ class LogFeed:
         self.log = log
         self.cursor = cursor
         self.live: dict[Session, Interest] = {}
-        self._tail = b',"log":"%b","position":"' % log.encode()
         self._eventlog = eventlog
         self._counters = counters
         self._tasks = tasks
@@ -112,12 +112,12 @@ class LogFeed:
             for entry in reading.entries:
                 if interest.wants(entry.event):
                     text = self._text(entry.frame, entry.position)
-                    session.put(text.decode(), len(text))
+                    session.put(text, utf8_size(text))
                     self._counters.events_delivered += 1
             after = reading.entries[-1].position
             await session.outbox_room()
 
-    def _deliver(self, positions: Sequence[str], events: Sequence[str], frames: Sequence[bytes]) -> None:
+    def _deliver(self, positions: Sequence[str], events: Sequence[str], frames: Sequence[str]) -> None:
         """Advance the cursor and give each live session what it wants, encoding each event once."""
         self.cursor = positions[-1]
         if self._catch_up is None:
@@ -137,8 +137,8 @@ class LogFeed:
                 session.put_all(_joined(part))
                 self._counters.events_delivered += len(part)
 
-    def _text(self, frame: bytes, position: str) -> bytes:
-        return b'%b%b%b"}' % (frame, self._tail, position.encode())
+    def _text(self, frame: str, position: str) -> str:
+        return f'{frame},"log":"{self.log}","position":"{position}"}}'
 
     async def _read_on(self) -> None:
         try:
@@ -169,9 +169,8 @@ class LogFeed:
             session.close(CloseCode.TOO_SLOW, "the log was trimmed before it was read; resume when ready")
 
 
-def _joined(texts: Sequence[bytes]) -> list[tuple[str, int]]:
-    """Join messages to pieces of a frame, each with its size, so that the sessions share the work of encoding."""
-    if sum(map(len, texts)) <= MAX_TEXT_BYTES:
-        whole = b"\n".join(texts)
-        return [(whole.decode(), len(whole))]
-    return [(text.decode(), len(text)) for text in texts]
+def _joined(texts: Sequence[str]) -> list[tuple[str, int]]:
+    """Join messages to pieces of a frame, each with its size in bytes, once for all sessions."""
+    whole = "\n".join(texts)
+    size = utf8_size(whole)
+    return [(whole, size)] if size <= MAX_TEXT_BYTES else [(text, utf8_size(text)) for text in texts]

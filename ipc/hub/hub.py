@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Iterable
-from dataclasses import asdict
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
@@ -222,7 +221,8 @@ class Hub:
 
     async def _publish(self, push: Push) -> None:
         async with translated_errors(f"push {push.log}"), asyncio.timeout(COMMAND_TIMEOUT_S):
-            await self._layer.group_send(f"ipc.{push.log}", {"type": "ipc.push", "hub": self.id, **asdict(push)})
+            message = {name: getattr(push, name) for name in Push.__slots__}
+            await self._layer.group_send(f"ipc.{push.log}", {"type": "ipc.push", "hub": self.id, **message})
 
     # What runs beside
 

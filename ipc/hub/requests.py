@@ -70,7 +70,7 @@ def _hashable(target: str | list[str] | None) -> Target:
 
 
 @lru_cache(maxsize=1024)
-def _route(target: Target) -> tuple[tuple[str, ...], bytes]:
+def _route(target: Target) -> tuple[tuple[str, ...], str]:
     """Return the logs of a target, and the JSON of its canonical form."""
     logs = logs_of_target(target)
     return logs, codec.encode_json(list(logs) if isinstance(target, tuple) else logs[0])
@@ -94,31 +94,27 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
     is_full = False
     for log in logs:
         writer = hub.writer(log)
-        writer.put(Emission(NewEvent(event, frame, key), receipt))
+        writer.put(Emission(NewEvent(key, event, frame), receipt))
         is_full = is_full or writer.is_full
     return is_full
 
 
-def _event_frame(session: Session, message: Emit, target: bytes) -> bytes:
+def _event_frame(session: Session, message: Emit, target: str) -> str:
     """Return the ``event`` message up to where the log adds its name and the position."""
     data = codec.checked_json(bytes(message.data), session.limits)
     session.emitted += 1
     event_id = codec.encode_json(message.id if message.id is not None else f"{session.id}-{session.emitted}")
-    frame = b'{"type":"event","id":%b,"event":"%b","source":"%b","target":%b,"ts":%d,"data":%b' % (
-        event_id,
-        message.event.encode(),
-        session.service.encode(),
-        target,
-        session.last_activity_ms,
-        data,
+    frame = (
+        f'{{"type":"event","id":{event_id},"event":"{message.event}","source":"{session.service}",'
+        f'"target":{target},"ts":{session.last_activity_ms},"data":{data}'
     )
     if message.meta is not None:
         meta = codec.checked_json(bytes(message.meta), session.limits, name="meta")
-        if not meta.lstrip().startswith(b"{"):
+        if not meta.lstrip().startswith("{"):
             raise BadMessageError("meta is an object")
-        frame += b',"meta":' + meta
+        frame += f',"meta":{meta}'
     if message.traceparent is not None:
-        frame += b',"traceparent":' + codec.encode_json(message.traceparent)
+        frame += f',"traceparent":{codec.encode_json(message.traceparent)}'
     return frame
 
 

@@ -102,12 +102,12 @@ class Session:
     def answer(self, message: ServerMessage) -> None:
         """Put one message into the outbox."""
         text = codec.encode(message)
-        self.put(text, len(text))
+        self.put(text, codec.utf8_size(text))
 
     def refuse(self, error: IPCError, request_id: str | None = None) -> None:
         """Put the ``error`` for a request into the outbox."""
         text = codec.encode_error(error, request_id)
-        self.put(text, len(text))
+        self.put(text, codec.utf8_size(text))
 
     def ping(self, positions: dict[str, str]) -> None:
         """Send a heartbeat, or close a session that left the last two without an answer."""
@@ -151,4 +151,4 @@ class Session:
     async def _send(self, batch: list[str]) -> None:
         frame = batch[0] if len(batch) == 1 else "\n".join(batch)
         await self._peer.send(frame)
-        self.sent_bytes += len(frame)
+        self.sent_bytes += codec.utf8_size(frame)

@@ -8,6 +8,7 @@ from typing import Protocol
 from ipc.hub.batching import Batcher
 from ipc.hub.counters import Counters
 from ipc.hub.feed import Push
+from ipc.protocol.codec import utf8_size
 from ipc.protocol.errors import IPCError
 from ipc.stores.eventlog import EventLog, NewEvent
 
@@ -79,7 +80,7 @@ class LogWriter:
 
     def put(self, emission: Emission) -> None:
         """Take an event to be appended."""
-        self._appends.put(emission, len(emission.event.frame) + EVENT_OVERHEAD_BYTES)
+        self._appends.put(emission, utf8_size(emission.event.frame) + EVENT_OVERHEAD_BYTES)
 
     async def room(self) -> None:
         """Wait until the writer can take more."""
@@ -117,14 +118,14 @@ class LogWriter:
                 [batch[index].event.frame for index in fresh],
             )
             self._deliver(push)
-            self._pushes.put(push, sum(map(len, push.frames)))
+            self._pushes.put(push, sum(map(utf8_size, push.frames)))
         for emission, position in zip(batch, appended.positions, strict=True):
             if emission.receipt is not None:
                 emission.receipt.accepted(self._log, position)
 
     async def _push(self, pushes: list[Push]) -> None:
         for push in _joined(pushes):
-            if sum(map(len, push.frames)) > MAX_PUSH_BYTES:
+            if sum(map(utf8_size, push.frames)) > MAX_PUSH_BYTES:
                 push.frames = []
             try:
                 await self._publish(push)

@@ -45,7 +45,12 @@ def encode(message: msgspec.Struct) -> str:
     return _encoder.encode(message).decode()
 
 
-def encode_json(value: object) -> bytes:
+def utf8_size(text: str) -> int:
+    """Return how many bytes a text has in UTF-8; for ASCII, which CPython knows of, that is its length."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def encode_json(value: object) -> str:
     """Return the JSON of any value.
 
     Raises:
@@ -53,7 +58,7 @@ def encode_json(value: object) -> bytes:
 
     """
     try:
-        return _encoder.encode(value)
+        return _encoder.encode(value).decode()
     except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
         raise BadMessageError(f"the value has no JSON form: {error}", code=ErrorCode.INVALID_DATA) from error
 
@@ -164,7 +169,7 @@ def _decode_server(raw: msgspec.Raw) -> AnyServerMessage | None:
         return None
 
 
-def checked_json(raw: bytes, limits: Limits, *, name: str = "data") -> bytes:
+def checked_json(raw: bytes, limits: Limits, *, name: str = "data") -> str:
     """Return JSON that was read raw, as one line that every reader accepts.
 
     Reading raw only finds where a value ends; here escapes, control characters, number ranges and depth are checked
@@ -190,7 +195,8 @@ def checked_json(raw: bytes, limits: Limits, *, name: str = "data") -> bytes:
             )
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadMessageError(f"{name} is not JSON: {error}", code=ErrorCode.INVALID_DATA) from error
-    return msgspec.json.format(raw, indent=-1) if b"\n" in raw or b"\r" in raw else raw
+    one_line = msgspec.json.format(raw, indent=-1) if b"\n" in raw or b"\r" in raw else raw
+    return one_line.decode()
 
 
 def _is_deeper(value: Any, depth: int) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final, Literal
 
+import msgspec
 from redis.asyncio import Redis
 
 from ipc.protocol.positions import START, position_key
@@ -18,13 +19,12 @@ REMEMBER_IDS_MS: Final = 5 * 60 * 1000
 _APPEND: Final = resources.files("ipc.stores").joinpath("scripts/append.lua").read_text()
 
 
-@dataclass(slots=True)
-class NewEvent:
-    """An event to append: its name, its frame, and the emitter's id if repeats are to be dropped (else empty)."""
+class NewEvent(msgspec.Struct, array_like=True):
+    """An event to append: the emitter's id if repeats are to be dropped (else empty), its name and its frame."""
 
+    idempotency_key: str
     event: str
-    frame: bytes
-    idempotency_key: str = ""
+    frame: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Entry:
 
     position: str
     event: str
-    frame: bytes
+    frame: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,15 @@ class EventLog:
             DeadlineError: no answer, the events may have been appended.
 
         """
-        args: list[str | bytes | int] = [self._maxlen, REMEMBER_IDS_MS, keys.seen_prefix(log)]
-        for event in events:
-            args += (event.idempotency_key, event.event, event.frame)
+        args: list[bytes | str | int] = [
+            self._maxlen,
+            REMEMBER_IDS_MS,
+            keys.seen_prefix(log),
+            msgspec.msgpack.encode(events),
+        ]
         async with translated_errors(f"append to {log}"):
-            reply = await self._append(keys=[keys.log(log), keys.last(log)], args=args)
-        prev, *positions = [value.decode() for value in reply]
+            reply: bytes = await self._append(keys=[keys.log(log), keys.last(log)], args=args)
+        prev, *positions = reply.decode().split()
         repeated = frozenset(index for index, position in enumerate(positions) if position[0] == "=")
         return Appended(prev, [position.lstrip("=") for position in positions], repeated)
 
@@ -119,7 +122,7 @@ class EventLog:
             pipe.xrange(keys.log(log), count=1)
             pipe.xrange(keys.log(log), min=f"({after}", max=until, count=count)
             last, found, oldest, rows = await pipe.execute()
-        entries = [Entry(position.decode(), fields[b"e"].decode(), fields[b"f"]) for position, fields in rows]
+        entries = [Entry(position.decode(), fields[b"e"].decode(), fields[b"f"].decode()) for position, fields in rows]
         last_position = START if last is None else last.decode()
         if found or after == last_position:
             return Reading(entries, None)

@@ -79,8 +79,7 @@ class Link:
             self._send_batch,
             capacity=limits.outbox_bytes,
             max_items=limits.messages_per_frame,
-            # Half, because sizes are counted in characters here and in bytes at the bridge.
-            max_size=limits.frame_bytes // 2,
+            max_size=limits.frame_bytes,
             name="link",
         )
 
@@ -266,7 +265,7 @@ class Link:
         text = codec.encode(message)
         await self._outgoing.room()
         with self._answers.expected(message.id) as answer:
-            self._outgoing.put(text, len(text))
+            self._outgoing.put(text, codec.utf8_size(text) + 1)
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     return await answer

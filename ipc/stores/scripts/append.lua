@@ -1,24 +1,25 @@
 -- Append a batch of events to one log, and drop repeats of an emitter's id.
 --
 -- KEYS: the log's stream, the key of its last position.
--- ARGV: length cap, milliseconds to remember ids, what the keys of remembered ids start with,
---       then for each event: its id to remember or "", its name, its frame.
+-- ARGV: length cap, milliseconds to remember ids, what the keys of remembered ids start with, and the events as
+--       MessagePack: an array of [id to remember or "", name, frame].
 -- Returns: the last position before the batch ("0-0" when there was none), then for each event its position, with a
---          "=" before the position of an event that was appended earlier.
+--          "=" before the position of an event that was appended earlier; all divided by spaces.
 --
+-- One packed argument and one packed answer cost the client a third of what an argument for each field does.
 -- The keys of remembered ids carry the log's hash tag, so they live in the same slot as KEYS.
 local stream, last = KEYS[1], KEYS[2]
 local maxlen, remember_ms, seen = ARGV[1], ARGV[2], ARGV[3]
 local position = redis.call('GET', last) or '0-0'
 local reply = {position}
-for i = 4, #ARGV, 3 do
-    local id = ARGV[i]
+for i, event in ipairs(cmsgpack.unpack(ARGV[4])) do
+    local id = event[1]
     local first = id ~= '' and redis.call('GET', seen .. id)
     if first then
-        reply[#reply + 1] = '=' .. first
+        reply[i + 1] = '=' .. first
     else
-        position = redis.call('XADD', stream, 'MAXLEN', '~', maxlen, '*', 'e', ARGV[i + 1], 'f', ARGV[i + 2])
-        reply[#reply + 1] = position
+        position = redis.call('XADD', stream, 'MAXLEN', '~', maxlen, '*', 'e', event[2], 'f', event[3])
+        reply[i + 1] = position
         if id ~= '' then
             redis.call('SET', seen .. id, position, 'PX', remember_ms)
         end
@@ -27,4 +28,4 @@ end
 if position ~= reply[1] then
     redis.call('SET', last, position)
 end
-return reply
+return table.concat(reply, ' ')
