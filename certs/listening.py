@@ -81,6 +81,8 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
             self.stop()
 
     def _listen(self) -> None:
+        # A client whose frame is too large is told 1009; by default autobahn cuts the connection without a word.
+        self.ws_factory.setProtocolOptions(failByDrop=False)
         ports = self._ports
         main = self._open_port(ports.port, self.http_factory, tls=ports.tls)
         redirect = None
