@@ -92,6 +92,10 @@ class NativeConsumer(AsyncConsumer):
             # daphne cancels its applications when it stops, and still sends what they have to say.
             await hub.send_away(session)
             raise
+        except Exception:
+            logger.exception("the session %s met a bug", session.id)
+            session.close(CloseCode.INTERNAL, "internal error, reconnect")
+            await session.closed()
         finally:
             await hub.detach(session)
 

@@ -73,6 +73,7 @@ class Link:
         self._answers = Answers()
         self._is_up = asyncio.Event()
         self._is_paused = False
+        self._is_subscribed = False
         self._tasks = OwnedTasks("link")
         limits = Limits()
         self._outgoing: Batcher[str] = Batcher(
@@ -158,6 +159,7 @@ class Link:
 
         """
         self._is_paused = True
+        self._is_subscribed = False
         if self._patterns and self.is_up:
             await self._ask(Unsubscribe(id=new_ulid(), events=self._patterns))
 
@@ -179,6 +181,7 @@ class Link:
 
     async def _session(self) -> None:
         await self._transport.connect()
+        self._is_subscribed = False
         welcome = await self._welcome()
         reading = asyncio.create_task(self._read(), name="link reader")
         subscribing = asyncio.create_task(self._subscribe(), name="link subscribe")
@@ -188,6 +191,9 @@ class Link:
                 _raise_failed(subscribing)
                 self._is_up.set()
                 self._listener.connected(welcome)
+                if not self._is_subscribed:
+                    # Resumed between the subscription, which was passed over, and now.
+                    await self._subscribe()
             await reading
         finally:
             reading.cancel()
@@ -213,6 +219,7 @@ class Link:
     async def _subscribe(self) -> None:
         if not self._patterns or self._is_paused:
             return
+        self._is_subscribed = True
         since = dict(self.positions) or None
         ok = await self._ask(Subscribe(id=new_ulid(), events=self._patterns, since=since))
         if ok.recovered is False and ok.reasons:
