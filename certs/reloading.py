@@ -13,7 +13,8 @@ from typing import Final
 from django.core.management.base import CommandError
 from django.utils import autoreload
 
-_STOP_S: Final = 8
+# The application may take 8 s for its own drain.
+_STOP_S: Final = 9
 _STOP_AGAIN_S: Final = 0.1
 _KILL_S: Final = 10
 _RELOAD: Final = 3

@@ -1,8 +1,9 @@
 """A directory of certificates, made once, that tests copy before they spoil it."""
 
 import shutil
+import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from django.test import override_settings
 from pytest_django import Settings
 
 from certs.store import CertificateStore
+from certs.tls import client_context
+from tests.certs.processes import Served
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +44,16 @@ def verify(store: CertificateStore) -> Callable[..., str]:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def timeline(made: Path) -> Iterator[tuple[str, int, int | None]]:
+    """Timeline, served with TLS and its redirect."""
+    with Served(made, "--noreload", "--service", "timeline") as served:
+        yield served.listens()
+
+
+@pytest.fixture(scope="session")
+def trust(made: Path) -> ssl.SSLContext:
+    """A client that has only ca-cert.pem."""
+    return client_context(made / "ca-cert.pem")

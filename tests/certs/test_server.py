@@ -1,8 +1,10 @@
-"""`HTTPSServerManager`: which certificate it takes, and why it refuses one. Serving is tested with runserver."""
+"""`HTTPSServerManager`: which certificate it takes, and why it refuses one."""
 
 import logging
 from io import StringIO
+from pathlib import Path
 
+import httpx
 import pytest
 from django.core.management import call_command
 from pytest_django import Settings
@@ -14,9 +16,13 @@ from certs.errors import (
     PairMismatchError,
     UnreadableCertificateError,
 )
+from certs.pair import KeyType, certificates_to_pem
+from certs.renewal import Order, renew
 from certs.server import HTTPSServerManager, allowed_hosts
 from certs.store import CertificateStore
+from certs.tls import client_context
 from tests.certs import companies
+from tests.certs.processes import Served
 
 
 def test_it_loads_the_services_certificate(store: CertificateStore) -> None:
@@ -98,3 +104,15 @@ def test_the_allowed_hosts_are_djangos(settings: Settings, *, debug: bool, count
     """An empty list means this machine in debug mode, and nothing otherwise."""
     settings.DEBUG, settings.ALLOWED_HOSTS = debug, []
     assert len(allowed_hosts()) == count
+
+
+@pytest.mark.processes
+def test_the_company_chain_is_sent(store: CertificateStore, tmp_path: Path) -> None:
+    """A client that has only the root follows the intermediate that the server sends."""
+    authority = companies.company()
+    renew(store, Order(services=["exprsn-bridge"], company=authority, key_type=KeyType.EC), lambda _line: None)
+    root = tmp_path / "root.pem"
+    root.write_bytes(certificates_to_pem(authority.certificates[1:]))
+    with Served(store.directory, "--noreload") as served:
+        url, _, _ = served.listens()
+        assert httpx.get(url, verify=client_context(root)).status_code == 200

@@ -1,42 +1,18 @@
 """`manage.py runserver` as real processes: TLS, the redirect, the service, bad days and shutdown."""
 
-import os
-import queue
-import signal
 import socket
 import ssl
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import connect
 
-from certs.pair import KeyType, certificates_to_pem
-from certs.renewal import Order, renew
 from certs.store import CertificateStore
 from certs.tls import client_context
-from tests.certs.companies import company
-from tests.certs.processes import Served, announced
+from tests.certs.processes import Served
 
 pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(scope="module")
-def timeline(made: Path) -> Iterator[tuple[str, int, int | None]]:
-    """Timeline, served with TLS and its redirect."""
-    with Served(made, "--noreload", "--service", "timeline") as served:
-        yield served.listens()
-
-
-@pytest.fixture(scope="module")
-def trust(made: Path) -> ssl.SSLContext:
-    """A client that has only ca-cert.pem."""
-    return client_context(made / "ca-cert.pem")
 
 
 def test_it_serves_the_service_over_https(timeline: tuple[str, int, int | None], trust: ssl.SSLContext) -> None:
@@ -105,20 +81,6 @@ def test_the_tls_port_speaks_no_plain_http(timeline: tuple[str, int, int | None]
         httpx.get(f"http://localhost:{timeline[1]}/")
 
 
-def test_websockets_take_twice_the_frame_limit_and_no_more(
-    timeline: tuple[str, int, int | None], trust: ssl.SSLContext
-) -> None:
-    """The application sees what is a little too large, so that it can say so; the rest never reaches the memory."""
-    with connect(f"wss://localhost:{timeline[1]}/", ssl=trust) as socket:
-        socket.send("x" * 2048)
-        assert socket.recv(timeout=10) == "2048"
-        socket.send("x" * 2049)
-        with pytest.raises(ConnectionClosedError) as closed:
-            socket.recv(timeout=10)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1009
-
-
 def test_the_bridge_is_served_by_default_and_has_no_redirect(made: Path, trust: ssl.SSLContext) -> None:
     """One port, TLS, and the line that says it is all there is."""
     with Served(made, "--noreload") as served:
@@ -184,85 +146,3 @@ def test_a_wrong_option_is_one_sentence(made: Path, arguments: list[str], senten
     said = served.output()
     assert sentence in said
     assert "Traceback" not in said
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("reload", [[], ["--noreload"]])
-def test_a_signal_lets_a_request_finish(
-    made: Path, trust: ssl.SSLContext, reload: list[str], number: signal.Signals
-) -> None:
-    """The request in flight is answered, the exit code is 0, and no process stays behind."""
-    answers: queue.Queue[httpx.Response | Exception] = queue.Queue()
-
-    def ask(url: str) -> None:
-        try:
-            answers.put(httpx.get(f"{url}/busy", verify=trust, timeout=20))
-        except httpx.HTTPError as error:
-            answers.put(error)
-
-    with Served(made, *reload) as served:
-        url, port, _ = served.listens()
-        asking = threading.Thread(target=ask, args=(url,))
-        asking.start()
-        served.hears("busy")
-        assert served.ends(number) == 0
-        answer = answers.get(timeout=20)
-        asking.join()
-    assert isinstance(answer, httpx.Response), answer
-    with pytest.raises(ProcessLookupError):
-        os.kill(answer.json()["pid"], 0)
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
-
-
-def test_an_idle_websocket_does_not_hold_up_the_end(made: Path, trust: ssl.SSLContext) -> None:
-    """An application that does not end by itself is cancelled."""
-    with Served(made, "--noreload") as served:
-        _, port, _ = served.listens()
-        with connect(f"wss://localhost:{port}/", ssl=trust):
-            assert served.ends(signal.SIGTERM) == 0
-
-
-def test_a_change_reloads_the_service(made: Path, tmp_path: Path, trust: ssl.SSLContext) -> None:
-    """The edited application answers from a new process, still as Timeline."""
-    source = (Path(__file__).parents[2] / "application.py").read_text()
-    edited = tmp_path / "edited.py"
-    edited.write_text(source)
-    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[4])])
-    with Served(made, "--service", "timeline", TEST_APPLICATION="edited", PYTHONPATH=paths) as served:
-        url, _, _ = served.listens()
-        before = httpx.get(url, verify=trust).json()
-        edited.write_text(source.replace('"path":', '"edited": True, "path":'))
-        url = _next_announcement(served, edited)
-        after = httpx.get(url, verify=trust).json()
-        assert served.ends(signal.SIGTERM) == 0
-    assert "edited" not in before
-    assert after["edited"]
-    assert (after["service"], after["pid"] != before["pid"]) == ("timeline", True)
-
-
-def _next_announcement(served: Served, edited: Path) -> str:
-    """Wait for the reload; the reloader may have looked for the first time only after the edit, so it is made newer."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            line = served.line(timeout_s=1)
-        except queue.Empty:
-            newer = edited.stat().st_mtime + 1
-            os.utime(edited, (newer, newer))
-            continue
-        assert line is not None, served.said
-        if "CONTROL-C stops it" in line:
-            return announced(line)[0]
-    raise AssertionError(f"it did not reload: {served.said}")
-
-
-def test_the_company_chain_is_sent(store: CertificateStore, tmp_path: Path) -> None:
-    """A client that has only the root follows the intermediate that the server sends."""
-    authority = company()
-    renew(store, Order(services=["exprsn-bridge"], company=authority, key_type=KeyType.EC), lambda _line: None)
-    root = tmp_path / "root.pem"
-    root.write_bytes(certificates_to_pem(authority.certificates[1:]))
-    with Served(store.directory, "--noreload") as served:
-        url, _, _ = served.listens()
-        assert httpx.get(url, verify=client_context(root)).status_code == 200
