@@ -105,7 +105,9 @@ async def _main(options: Options) -> int:
     results = report.document(runs, pairs=PAIRS, skipped=skipped, machine=report.machine(await node_version()))
     titles = {subject.name: subject.title for subject in SUBJECTS}
     print("\n" + report.table(report.lines(runs), titles, BASELINE) + "\n\n" + NOTES)
-    print(f"\nratios, {OURS} over {BASELINE}: {results['ratios']}")
+    print(f"\nratios, {OURS} / {BASELINE}: {results['ratios']}")
+    for pair, values in results["pairs"].items():
+        print(f"ratios, {pair}: {values}")
     for name, why in skipped.items():
         print(f"skipped: {name}: {why}")
     if options.output:

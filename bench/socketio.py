@@ -46,6 +46,7 @@ async def install_socketio(folder: Path) -> Path:
     script = folder / "socketio_server.mjs"
     if _prepare(folder):
         return script
+    print(f"  installing Socket.IO's packages into {folder}", flush=True)
     command = [npm, "install", "--omit=dev", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     log = folder / "npm.log"
     with log.open("wb") as output:
