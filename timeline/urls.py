@@ -3,7 +3,6 @@
 from django.urls import path
 
 from timeline.health import health
-from timeline.health import health
 from timeline.views import CompletionListView, PostDetailView, PostListView
 
 _posts = PostListView.as_view()
@@ -11,7 +10,6 @@ _post = PostDetailView.as_view()
 _completions = CompletionListView.as_view()
 
 urlpatterns = [
-    path("health", health, name="health"),
     path("health", health, name="health"),
     path("api/posts", _posts, name="post-list"),
     path("api/posts/", _posts),
