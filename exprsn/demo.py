@@ -1,6 +1,7 @@
 """The demonstration: one post is created, changed and deleted, and each step of its way is printed with its time."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -199,6 +200,8 @@ def run(screen: PrefixedOutput, *, log_file: Path) -> int:
 
     """
     check_writable(log_file.parent)
+    # The observer lives in this process; its lines would stand between the steps.
+    logging.getLogger("ipc").setLevel(logging.WARNING)
     with log_file.open("w+", encoding="utf-8") as lines:
         system = System(screen=screen, logs=PrefixedOutput(lines, colour=False))
         status = system.run(lambda layout: Demo(layout, screen.write).run())

@@ -32,11 +32,11 @@ class Program:
 class Child:
     """A program that was started, in a session of its own so that Ctrl-C in the terminal does not reach it."""
 
-    def __init__(self, program: Program, process: asyncio.subprocess.Process, output: Output) -> None:
+    def __init__(self, program: Program, process: asyncio.subprocess.Process, pipe: int, output: Output) -> None:
         self.program = program
         self._process = process
         self._output = output
-        self._lines = asyncio.create_task(self._pass_lines_on(), name=f"lines of {program.name}")
+        self._lines = asyncio.create_task(self._pass_lines_on(pipe), name=f"lines of {program.name}")
         self.ended = asyncio.create_task(self._wait(), name=f"end of {program.name}")
 
     @classmethod
@@ -47,16 +47,25 @@ class Child:
             OSError: the system cannot start another process.
 
         """
-        process = await asyncio.create_subprocess_exec(
-            *leashed(program.command),
-            env=dict(program.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=program.inherit,
-        )
-        return cls(program, process, output)
+        # A pipe of our own: asyncio would wait for the end of its pipe before it tells of the end of the process, and
+        # whatever the program has started may keep that open.
+        read, write = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *leashed(program.command),
+                env=dict(program.environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write,
+                stderr=write,
+                start_new_session=True,
+                pass_fds=program.inherit,
+            )
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        return cls(program, process, read, output)
 
     @property
     def pid(self) -> int:
@@ -80,15 +89,24 @@ class Child:
 
     async def _wait(self) -> int:
         status = await self._process.wait()
-        # Something it started may keep its pipe open, so its last words are awaited only for a moment.
         await asyncio.wait([self._lines], timeout=LAST_WORDS_S)
         self._lines.cancel()
+        await asyncio.wait([self._lines])
         return status
 
-    async def _pass_lines_on(self) -> None:
-        stream = self._process.stdout
+    async def _pass_lines_on(self, pipe: int) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(pipe, "rb", buffering=0)
+        )
+        try:
+            await self._read_lines(stream)
+        finally:
+            transport.close()
+
+    async def _read_lines(self, stream: asyncio.StreamReader) -> None:
         rest = b""
-        while stream is not None and (received := await stream.read(65_536)):
+        while received := await stream.read(65_536):
             *lines, rest = (rest + received).split(b"\n")
             for line in lines:
                 self._write(line)

@@ -1,5 +1,6 @@
 """Asking the running services how they are, over TLS with the project's own authority."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,9 @@ from certs.tls import client_context
 TIMEOUT_S: Final = 2.0
 # In development this header makes a request the development user's.
 IPC_REQUEST: Final[Mapping[str, str]] = {"X-IPC-Request": "true"}
+
+# A line for each of the many questions that are asked until everything is up helps nobody.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def https_client(ca_file: Path, *, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
