@@ -144,19 +144,21 @@ async def test_relays_in_threads_send_each_event_once_and_each_key_in_order(
 
         asyncio.run(main())
 
-    threads = [threading.Thread(target=run_relay, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=run_relay, args=(number,), daemon=True) for number in range(3)]
     for thread in threads:
         thread.start()
     await asyncio.to_thread(ready.wait)
-    while todo:
-        await in_thread(add, *[todo.pop(0) for _ in range(min(len(todo), chance.randrange(1, 10)))])
-    await until(lambda: len(log.events) == sum(numbers.values()))
-    while await in_thread(OutboxEvent.objects.exists):  # noqa: ASYNC110 - the database has no event to wait for
-        await asyncio.sleep(0.01)
-    for stop in stops:
-        stop()
-    for thread in threads:
-        await asyncio.to_thread(thread.join)
+    try:
+        while todo:
+            await in_thread(add, *[todo.pop(0) for _ in range(min(len(todo), chance.randrange(1, 10)))])
+        async with asyncio.timeout(30):
+            while await in_thread(OutboxEvent.objects.exists):  # noqa: ASYNC110 - nothing to await in a database
+                await asyncio.sleep(0.01)
+    finally:
+        for stop in stops:
+            stop()
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 30)
     assert by_key(log.events) == {key: list(range(count)) for key, count in numbers.items()}
     if not fails_after_append:
         assert len(log.sends) == len(set(log.sends))
