@@ -89,8 +89,9 @@ async def _run_all(options: Options, running: Sequence[Running]) -> list[report.
 
 
 async def _main(options: Options) -> int:
-    # Being stopped is the same as Ctrl-C: the servers are stopped first.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
+    # Being stopped is like Ctrl-C: the servers are stopped first.
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="exprsn-bench-")))
         valkey = await start_valkey(folder)
@@ -121,7 +122,7 @@ async def _main(options: Options) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(uvloop.run(_main(parse(sys.argv[1:]))))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
     except ServerError as error:
         sys.exit(f"Valkey does not run: {error}")
