@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from ipc.django_app.conf import conf
+from ipc.django_app.conf import conf, is_loopback
 from ipc.hub.session import Identity, Origin
+from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.errors import ForbiddenError, IPCError, UnauthenticatedError, UnavailableError, UnknownServiceError
 from ipc.protocol.ids import new_ulid
@@ -56,7 +57,11 @@ def check_origin(headers: Headers) -> None:
     origin = headers.get(b"origin")
     if origin is None:
         return
-    host = urlsplit(origin.decode("latin-1")).hostname or ""
+    try:
+        host = urlsplit(origin.decode("latin-1")).hostname or ""
+    except ValueError:
+        # Such as "http://[": no page has such an origin.
+        host = ""
     if not validate_host(host, settings.ALLOWED_HOSTS):
         raise RefusedError(
             ForbiddenError(f"pages of {host[:100]!r} may not open sockets here; ALLOWED_HOSTS names those that may"),
@@ -64,9 +69,14 @@ def check_origin(headers: Headers) -> None:
         )
 
 
-def bypassed_identity(service: str) -> Identity | None:
-    """Return the identity that a development machine gives to whoever asks, or None where a proof is needed."""
+def bypassed_identity(service: str, client: tuple[str, int] | None) -> Identity | None:
+    """Return the identity that a development machine gives to whoever asks, or None where a proof is needed.
+
+    It is for the machine itself only, whatever address the server was told to listen on.
+    """
     if not (conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth):
+        return None
+    if client is None or not is_loopback(client[0]):
         return None
     return Identity(service=service, permissions=frozenset({"*"}), is_dev_bypass=True)
 
@@ -84,12 +94,27 @@ def identity_from_token(token: str) -> Identity:  # noqa: ARG001 - where broker 
     )
 
 
-def auth_timed_out() -> RefusedError:
+def auth_timed_out(limit_ms: int) -> RefusedError:
     """Return the refusal of a connection that did not send ``auth`` in time."""
     return RefusedError(
-        UnauthenticatedError("the first message is auth, within 5 seconds", code=ErrorCode.AUTH_TIMEOUT),
+        UnauthenticatedError(
+            f"the first message is auth, within {limit_ms / 1000:g} seconds", code=ErrorCode.AUTH_TIMEOUT
+        ),
         CloseCode.AUTH_TIMEOUT,
     )
+
+
+def auth_missing() -> RefusedError:
+    """Return the refusal of a connection that began with something else, and would again."""
+    return RefusedError(
+        UnauthenticatedError("the first message is auth, with a broker token"), CloseCode.UNAUTHENTICATED
+    )
+
+
+def frame_refused(error: FrameError) -> RefusedError:
+    """Return the refusal of a connection whose first frame cannot be taken apart."""
+    too_large = error.code is ErrorCode.FRAME_TOO_LARGE
+    return RefusedError(error, CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME)
 
 
 def not_running() -> RefusedError:

@@ -13,9 +13,11 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: 
 
 from bridge.routing import websocket_router  # noqa: E402
 from exprsn.lifespan import Lifespan  # noqa: E402
+from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
 from ipc.django_app.runtime import Runtime  # noqa: E402
 
+refuse_unsafe_settings()
 http_application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
 doors = {"websocket": websocket_router} if settings.EXPRSN_SERVICE == "bridge" else {}
 

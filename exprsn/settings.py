@@ -120,6 +120,7 @@ IPC_MAX_DATA = env.number("IPC_MAX_DATA", 256 * 1024)
 IPC_MAX_MESSAGES = env.number("IPC_MAX_MESSAGES", 512)
 IPC_OUTBOX_BYTES = env.number("IPC_OUTBOX_BYTES", 8 * 1024 * 1024)
 IPC_HEARTBEAT = env.number("IPC_HEARTBEAT", 25_000)
+IPC_AUTH_TIMEOUT = env.number("IPC_AUTH_TIMEOUT", 5_000)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
 IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
 # What runs beside the ASGI application of a service: the dotted path of its IPCWorker.

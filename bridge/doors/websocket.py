@@ -19,13 +19,14 @@ from ipc.django_app.runtime import current_hub
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity, Session
 from ipc.protocol import codec
-from ipc.protocol.codes import CloseCode
+from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import BadMessageError
 from ipc.protocol.messages import Auth
 
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "exprsn.ipc.v1"
+CLOSE_TIMEOUT_S = 10.0
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -41,22 +42,26 @@ class NativeConsumer(AsyncConsumer):
             return
         offered = SUBPROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
-        peer = _SocketPeer(send)
+        peer = _SocketPeer(send, asyncio.current_task())
         try:
             hub, session = await self._admit(scope, receive, peer)
         except RefusedError as refused:
             await peer.send(codec.encode_error(refused.error))
-            await peer.close(refused.close_code, refused.error.message[:120])
+            await peer.close(refused.close_code, close_reason(refused.error.message))
             return
         except _Gone:
             return
-        await self._carry(hub, session, receive)
+        try:
+            await self._carry(hub, session, receive)
+        except asyncio.CancelledError:
+            if not peer.is_dropped:
+                raise
 
     async def _admit(self, scope: Scope, receive: Receive, peer: "_SocketPeer") -> tuple[Hub, Session]:
         headers = dict(scope["headers"])
         handshake.check_origin(headers)
         service = handshake.service_of(scope)
-        identity = handshake.bypassed_identity(service) or await self._authenticated(receive)
+        identity = handshake.bypassed_identity(service, scope.get("client")) or await self._authenticated(receive)
         hub = current_hub()
         if hub is None or hub.is_draining:
             raise handshake.not_running()
@@ -68,15 +73,15 @@ class NativeConsumer(AsyncConsumer):
             async with asyncio.timeout(limits.auth_timeout_ms / 1000):
                 message = await receive()
         except TimeoutError:
-            raise handshake.auth_timed_out() from None
+            raise handshake.auth_timed_out(limits.auth_timeout_ms) from None
         if message["type"] != "websocket.receive":
             raise _Gone
         try:
             first = codec.decode_client_frame(message.get("text") or "", limits)[0]
         except codec.FrameError as error:
-            raise RefusedError(error, CloseCode.BAD_FRAME) from None
+            raise handshake.frame_refused(error) from None
         if not isinstance(first, Auth):
-            raise handshake.auth_timed_out()
+            raise handshake.auth_missing()
         return handshake.identity_from_token(first.token)
 
     async def _carry(self, hub: Hub, session: Session, receive: Receive) -> None:
@@ -101,10 +106,18 @@ class NativeConsumer(AsyncConsumer):
 
 
 class _SocketPeer:
-    """A socket as the session sees it."""
+    """A socket as the session sees it.
 
-    def __init__(self, send: Send) -> None:
+    Args:
+        send: the server's.
+        application: the task that serves the socket; the server drops the connection when it ends.
+
+    """
+
+    def __init__(self, send: Send, application: "asyncio.Task[Any] | None") -> None:
+        self.is_dropped = False
         self._send = send
+        self._application = application
 
     async def send(self, frame: str) -> None:
         try:
@@ -115,7 +128,13 @@ class _SocketPeer:
 
     async def close(self, code: int, reason: str) -> None:
         try:
-            await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
+        except TimeoutError:
+            logger.info("a socket that takes nothing, not even %d, is dropped", code)
+            self.is_dropped = True
+            if self._application is not None:
+                self._application.cancel()
         except (OSError, RuntimeError) as error:
             logger.debug("the socket was closed already: %r", error)
 

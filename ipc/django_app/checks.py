@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
+from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
+from django.core.exceptions import ImproperlyConfigured
 
 from ipc.django_app.conf import conf, is_loopback
 from ipc.protocol.errors import UnknownServiceError
@@ -17,6 +18,19 @@ def register_checks() -> None:
     register(check_names)
     register(check_limits)
     register(check_mesh)
+
+
+def refuse_unsafe_settings() -> None:
+    """Stop a server that starts without ``manage.py``, and so without Django's checks, on settings that must not be.
+
+    Raises:
+        ImproperlyConfigured: one of the checks of this module found an error.
+
+    """
+    found = [*check_bypass(), *check_names(), *check_limits()]
+    errors = [message for message in found if message.level >= ERROR]
+    if errors:
+        raise ImproperlyConfigured("; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors))
 
 
 def check_bypass(**_kwargs: Any) -> list[CheckMessage]:
@@ -68,6 +82,7 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
         "IPC_MAX_MESSAGES": limits.messages_per_frame,
         "IPC_OUTBOX_BYTES": limits.outbox_bytes,
         "IPC_HEARTBEAT": limits.heartbeat_ms,
+        "IPC_AUTH_TIMEOUT": limits.auth_timeout_ms,
         "IPC_LOG_MAXLEN": conf.log_maxlen,
         "IPC_LOG_TTL": conf.log_ttl_s,
     }
