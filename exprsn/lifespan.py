@@ -93,6 +93,9 @@ class Lifespan:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._runtime.stop()
+        except TimeoutError:
+            # Such as with a Redis that is frozen; what is in the outbox or in another hub's log is not lost.
+            logger.warning("the runtime did not stop within %g s and is left as it is", STOP_TIMEOUT_S)
         except Exception:
             logger.exception("the runtime did not stop in order")
 

@@ -106,9 +106,11 @@ class Hub:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 for writer in self._writers.values():
                     await writer.flushed()
+                await self._presence.flushed()
         except TimeoutError:
             logger.warning("not all events could be appended before the stop; their emitters were not told ok")
         await self._tasks.close()
+        await self._presence.close()
         for writer in self._writers.values():
             await writer.close()
 
@@ -117,7 +119,6 @@ class Hub:
         self.is_draining = True
         sessions = list(self.sessions.values())
         await asyncio.gather(*(self.send_away(session) for session in sessions))
-        await self._presence.leave(sessions)
 
     async def send_away(self, session: Session) -> None:
         """Close one session because this process is stopping, and wait until it has been told."""
@@ -145,7 +146,7 @@ class Hub:
                 heartbeat_ms=self.limits.heartbeat_ms,
             )
         )
-        self._tasks.start(self._presence.renew([session]), "register")
+        self._presence.changed(session)
         return session
 
     async def receive(self, session: Session, frame: str | bytes) -> None:
@@ -159,8 +160,8 @@ class Hub:
 
     def _forget(self, session: Session) -> None:
         subscriptions.leave_feeds(session, self._feeds.values())
-        if self.sessions.pop(session.id, None) is not None and not self.is_draining:
-            self._tasks.start(self._presence.leave([session]), "unregister")
+        if self.sessions.pop(session.id, None) is not None:
+            self._presence.changed(session)
 
     # Logs
 
@@ -271,7 +272,8 @@ class Hub:
             self._feeds[log].reached(position)
 
     async def _renew_presence(self) -> None:
-        await self._presence.renew(self.sessions.values())
+        for session in self.sessions.values():
+            self._presence.changed(session)
 
     async def _ping(self) -> None:
         for session in list(self.sessions.values()):

@@ -2,14 +2,17 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from typing import Final
 
+from ipc.hub.batching import Batcher
 from ipc.hub.counters import Counters
 from ipc.hub.session import Session
 from ipc.protocol.errors import IPCError
 from ipc.stores.registry import Registration, Registry
 
 logger = logging.getLogger(__name__)
+
+MAX_BATCH: Final = 1_000
 
 
 class Presence:
@@ -19,22 +22,34 @@ class Presence:
         self._hub_id = hub_id
         self._registry = registry
         self._counters = counters
+        # One after the other: an entry written behind its own removal would stay for a minute.
+        self._changes: Batcher[Session] = Batcher(
+            self._write, capacity=MAX_BATCH, max_items=MAX_BATCH, max_size=MAX_BATCH, name=f"presence {hub_id}"
+        )
 
-    async def renew(self, sessions: Iterable[Session]) -> None:
-        """Write the entries of sessions, for another minute."""
+    def changed(self, session: Session) -> None:
+        """Write down that a session is here, for another minute, or has left: whichever is true by then."""
+        self._changes.put(session, 1)
+
+    async def flushed(self) -> None:
+        """Wait until all that changed is written."""
+        await self._changes.flushed()
+
+    async def close(self) -> None:
+        """Stop at once."""
+        await self._changes.close()
+
+    async def _write(self, sessions: list[Session]) -> None:
+        here = [session for session in dict.fromkeys(sessions) if not session.is_closed]
+        left = {session.instance: session.id for session in sessions if session.is_closed}
         try:
-            await self._registry.put([self._registration(session) for session in sessions if not session.is_closed])
+            if here:
+                await self._registry.put([self._registration(session) for session in here])
+            if left:
+                await self._registry.remove(left)
         except IPCError as error:
             self._counters.registrations_failed += 1
-            logger.warning("the registry was not renewed: %s", error)
-
-    async def leave(self, sessions: Iterable[Session]) -> None:
-        """Take the entries of sessions out."""
-        try:
-            await self._registry.remove({session.instance: session.id for session in sessions})
-        except IPCError as error:
-            self._counters.registrations_failed += 1
-            logger.warning("the registry keeps instances that left until they expire: %s", error)
+            logger.warning("the registry is not up to date; entries that are not renewed expire: %s", error)
 
     def _registration(self, session: Session) -> Registration:
         return Registration(

@@ -10,7 +10,7 @@ from ipc.hub.batching import Batcher
 from ipc.hub.interest import Interest
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
-from ipc.protocol.codes import CloseCode
+from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
@@ -26,7 +26,7 @@ class Peer(Protocol):
         """Send one frame; it may wait for the peer to read."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the connection."""
+        """Close the connection; one that cannot even be told is dropped in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +131,9 @@ class Session:
         self._on_close(self)
 
     async def closed(self) -> None:
-        """Wait until the peer has been told that the session is closed from this side."""
+        """Wait until the peer has been told that it is closed from this side; not long, if it is stuck."""
         if self._closing is not None:
-            await asyncio.wait([self._closing])
+            await asyncio.wait([self._closing], timeout=2 * FLUSH_TIMEOUT_S)
 
     async def ended(self) -> None:
         """Stop everything that runs for the session, when its connection is gone."""
@@ -145,8 +145,7 @@ class Session:
         if code is not CloseCode.TOO_SLOW:
             await asyncio.wait([self.tasks.start(self._outbox.flushed(), "flush")], timeout=FLUSH_TIMEOUT_S)
         await self._outbox.close()
-        async with asyncio.timeout(FLUSH_TIMEOUT_S):
-            await self._peer.close(code, reason[:120])
+        await self._peer.close(code, close_reason(reason))
 
     async def _send(self, batch: list[str]) -> None:
         frame = batch[0] if len(batch) == 1 else "\n".join(batch)

@@ -99,21 +99,28 @@ def decode_client_frame(frame: str | bytes, limits: Limits) -> list[AnyClientMes
     try:
         messages = [*_client.decode_lines(frame)]
     except msgspec.ValidationError:
-        messages = [_decode_one(raw) for raw in _objects(frame)]
+        objects = _objects(frame)
+        # Before the costly way: taking a frame of a third of a million wrong messages apart took two seconds.
+        _check_count(len(objects), limits)
+        messages = [_decode_one(raw) for raw in objects]
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
-    if len(messages) > limits.messages_per_frame:
-        raise FrameError(
-            f"a frame has at most {limits.messages_per_frame} messages, this one has {len(messages)}",
-            code=ErrorCode.FRAME_TOO_LARGE,
-            details={"limit": limits.messages_per_frame},
-        )
+    _check_count(len(messages), limits)
     if not messages:
         raise FrameError("the frame is empty", code=ErrorCode.INVALID_JSON)
     return messages
 
 
-def _objects(frame: str | bytes) -> Iterable[msgspec.Raw]:
+def _check_count(count: int, limits: Limits) -> None:
+    if count > limits.messages_per_frame:
+        raise FrameError(
+            f"a frame has at most {limits.messages_per_frame} messages, this one has {count}",
+            code=ErrorCode.FRAME_TOO_LARGE,
+            details={"limit": limits.messages_per_frame},
+        )
+
+
+def _objects(frame: str | bytes) -> list[msgspec.Raw]:
     try:
         return msgspec.json.Decoder(msgspec.Raw).decode_lines(frame)
     except (msgspec.DecodeError, RecursionError) as error:

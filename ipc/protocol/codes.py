@@ -99,6 +99,15 @@ class CloseCode(IntEnum):
         return self in _RECONNECT
 
 
+MAX_REASON_BYTES: Final = 123
+"""What is left of a control frame's 125 bytes after the close code (RFC 6455 section 5.5)."""
+
+
+def close_reason(text: str) -> str:
+    """Return as much of a text as fits into a close frame, in whole characters."""
+    return text.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+
+
 _RECONNECT: Final = frozenset({CloseCode.AUTH_TIMEOUT, CloseCode.TOO_SLOW, CloseCode.INTERNAL, CloseCode.DRAINING})
 
 

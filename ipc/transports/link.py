@@ -112,6 +112,9 @@ class Link:
                     raise
                 delay = _DELAY.search(error.reason)
                 delay_s = int(delay[1]) / 1000 if delay else None
+            except IPCError as error:
+                self._down(error)
+                raise
             await self._transport.close()
             await asyncio.sleep(_backoff_s(attempt) if delay_s is None else delay_s)
 
@@ -204,12 +207,12 @@ class Link:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 messages = codec.decode_server_frame(await self._transport.receive())
+                if messages and isinstance(messages[0], Error):
+                    # The reason for a refused handshake; the close code that follows decides whether to come back.
+                    logger.warning("the bridge refused the session: %s %s", messages[0].code, messages[0].message)
+                    await self._transport.receive()
         except TimeoutError as error:
             raise ConnectionClosedError(1006, "no welcome came") from error
-        if isinstance(messages[0], Error):
-            # The reason for a refused handshake; the close code that follows decides whether to come back.
-            logger.warning("the bridge refused the session: %s %s", messages[0].code, messages[0].message)
-            await self._transport.receive()
         if not messages or not isinstance(messages[0], Welcome):
             raise ConnectionClosedError(1006, "the first message was no welcome")
         for message in messages[1:]:

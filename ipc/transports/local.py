@@ -1,6 +1,7 @@
 """The in-process door: a session on a hub of this process, without a socket in between."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ class _QueuePeer:
 
     async def close(self, code: int, reason: str) -> None:
         self.closed = _Closed(code, reason)
-        await self.frames.put(self.closed)
+        # In a full queue it is not needed: the reader looks at `closed` when it has emptied it.
+        with contextlib.suppress(asyncio.QueueFull):
+            self.frames.put_nowait(self.closed)
 
 
 class LocalTransport:
