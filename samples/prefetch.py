@@ -32,7 +32,7 @@ class TimelineCache:
         """Add or replace a post; the oldest ones beyond the limit go, and all of them a day after the last change."""
         order, posts = keys(post["userId"])
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(order, {post["id"]: created_s(post)})
+            pipe.zadd(order, {post["id"]: datetime.fromisoformat(post["createdAt"]).timestamp()})
             pipe.hset(posts, post["id"], json.dumps(post))
             pipe.expire(order, TTL_S)
             pipe.expire(posts, TTL_S)
@@ -56,15 +56,14 @@ class TimelineCache:
         found = await self._redis.hmget(posts, ids) if ids else []
         return [json.loads(post) for post in found if post is not None]
 
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        await self._redis.aclose()
+
 
 def keys(user_id: str) -> tuple[str, str]:
     """Return the names of a user's two keys; the braces keep them together in a cluster (Redis Cluster, hash tags)."""
     return f"prefetch:{{{user_id}}}:order", f"prefetch:{{{user_id}}}:posts"
-
-
-def created_s(post: dict[str, Any]) -> float:
-    """Return when a post was created, in Unix seconds."""
-    return datetime.fromisoformat(post["createdAt"]).timestamp()
 
 
 @lru_cache(maxsize=1)
@@ -85,6 +84,14 @@ async def refresh(post: dict[str, Any], ctx: EventContext) -> None:
     await ipc.emit("cache:updated", done, target="timeline")
 
 
+async def main() -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    try:
+        await ipc.run()
+    finally:
+        await cache().aclose()
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
-    asyncio.run(ipc.run())
+    asyncio.run(main())
