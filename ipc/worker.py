@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
 from ipc.hub.tasks import OwnedTasks
@@ -145,7 +145,7 @@ class IPCWorker:
             event=event,
             data=self._raw(data),
             target=names,
-            meta=None if meta is None else self._raw(meta),
+            meta=UNSET if meta is None else self._raw(meta),
             ack=True,
         )
         if self._link is None:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from ipc.hub.session import Session
 from ipc.hub.subscriptions import subscribe, unsubscribe
 from ipc.hub.writer import Emission
@@ -108,11 +110,12 @@ def _event_frame(session: Session, message: Emit, target: str) -> str:
         f'{{"type":"event","id":{event_id},"event":"{message.event}","source":"{session.service}",'
         f'"target":{target},"ts":{session.last_activity_ms},"data":{data}'
     )
-    if message.meta is not None:
-        meta = codec.checked_json(bytes(message.meta), session.limits, name="meta")
-        if not meta.lstrip().startswith("{"):
-            raise BadMessageError("meta is an object")
-        frame += f',"meta":{meta}'
+    if message.meta is not UNSET:
+        meta = codec.checked_json(bytes(message.meta), session.limits, name="meta").strip()
+        if meta != "null":
+            if not meta.startswith("{"):
+                raise BadMessageError("meta is an object")
+            frame += f',"meta":{meta}'
     if message.traceparent is not None:
         frame += f',"traceparent":{codec.encode_json(message.traceparent)}'
     return frame

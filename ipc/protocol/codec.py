@@ -18,11 +18,14 @@ from ipc.protocol.messages import AnyClientMessage, AnyServerMessage, Error
 _encoder: Final = msgspec.json.Encoder()
 _client: Final[msgspec.json.Decoder[AnyClientMessage]] = msgspec.json.Decoder(AnyClientMessage)
 _server: Final[msgspec.json.Decoder[AnyServerMessage]] = msgspec.json.Decoder(AnyServerMessage)
+_objects: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 class _Head(msgspec.Struct):
-    type: str | None = None
-    id: str | None = None
+    """What of a wrong message can still be told apart; each member may be wrong by itself."""
+
+    type: Any = None
+    id: Any = None
 
 
 _head: Final = msgspec.json.Decoder(_Head)
@@ -85,6 +88,36 @@ def decode_client_frame(frame: str | bytes, limits: Limits) -> list[AnyClientMes
             trusted any more.
 
     """
+    try:
+        _check_size(frame, limits)
+        messages = _decode(frame, limits)
+    except _NO_FRAME as error:
+        raise _not_json(error) from error
+    _check_count(len(messages), limits)
+    if not messages:
+        raise FrameError("the frame is empty", code=ErrorCode.INVALID_JSON)
+    return messages
+
+
+# Whatever is wrong with a frame as a whole: its syntax, its depth, or that its text is no UTF-8.
+_NO_FRAME: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+
+
+def _not_json(error: Exception) -> FrameError:
+    return FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON)
+
+
+def _decode(frame: str | bytes, limits: Limits) -> list[AnyClientMessage | Refused]:
+    try:
+        return [*_client.decode_lines(frame)]
+    except msgspec.ValidationError:
+        objects = _objects.decode_lines(frame)
+        # Before the costly way: taking a frame of a third of a million wrong messages apart took two seconds.
+        _check_count(len(objects), limits)
+        return [_decode_one(raw) for raw in objects]
+
+
+def _check_size(frame: str | bytes, limits: Limits) -> None:
     size = len(frame)
     # A code point has at most four bytes in UTF-8 (RFC 3629), so only long text has to be encoded to be measured.
     if size > limits.frame_bytes or (
@@ -95,20 +128,6 @@ def decode_client_frame(frame: str | bytes, limits: Limits) -> list[AnyClientMes
             code=ErrorCode.FRAME_TOO_LARGE,
             details={"limit": limits.frame_bytes},
         )
-    messages: list[AnyClientMessage | Refused]
-    try:
-        messages = [*_client.decode_lines(frame)]
-    except msgspec.ValidationError:
-        objects = _objects(frame)
-        # Before the costly way: taking a frame of a third of a million wrong messages apart took two seconds.
-        _check_count(len(objects), limits)
-        messages = [_decode_one(raw) for raw in objects]
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
-    _check_count(len(messages), limits)
-    if not messages:
-        raise FrameError("the frame is empty", code=ErrorCode.INVALID_JSON)
-    return messages
 
 
 def _check_count(count: int, limits: Limits) -> None:
@@ -120,13 +139,6 @@ def _check_count(count: int, limits: Limits) -> None:
         )
 
 
-def _objects(frame: str | bytes) -> list[msgspec.Raw]:
-    try:
-        return msgspec.json.Decoder(msgspec.Raw).decode_lines(frame)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
-
-
 def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
     try:
         return _client.decode(raw)
@@ -134,13 +146,15 @@ def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
         wrong = str(error)
     try:
         head = _head.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         if not bytes(raw).lstrip().startswith(b"{"):
             raise FrameError("a message is a JSON object", code=ErrorCode.INVALID_JSON) from None
         head = _Head()
-    request_id = head.id if head.id is not None and 0 < len(head.id) <= 64 else None  # noqa: PLR2004 - RequestId
-    if head.type is None or head.type in _CLIENT_TYPES:
-        return Refused(request_id, BadMessageError(f"{head.type or 'message'}: {wrong}"))
+    request_id = head.id if isinstance(head.id, str) and 0 < len(head.id) <= 64 else None  # noqa: PLR2004 - RequestId
+    if not isinstance(head.type, str) or head.type in _CLIENT_TYPES:
+        return Refused(
+            request_id, BadMessageError(f"{head.type if isinstance(head.type, str) else 'message'}: {wrong}")
+        )
     return Refused(
         request_id,
         BadMessageError(
@@ -163,10 +177,17 @@ def decode_server_frame(frame: str | bytes) -> list[AnyServerMessage]:
     try:
         return _server.decode_lines(frame)
     except msgspec.ValidationError:
-        known = (_decode_server(raw) for raw in _objects(frame))
-        return [message for message in known if message is not None]
-    except msgspec.DecodeError as error:
-        raise FrameError(f"the frame is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
+        return _decode_known(frame)
+    except _NO_FRAME as error:
+        raise _not_json(error) from error
+
+
+def _decode_known(frame: str | bytes) -> list[AnyServerMessage]:
+    try:
+        known = [_decode_server(raw) for raw in _objects.decode_lines(frame)]
+    except _NO_FRAME as error:
+        raise _not_json(error) from error
+    return [message for message in known if message is not None]
 
 
 def _decode_server(raw: msgspec.Raw) -> AnyServerMessage | None:
@@ -207,15 +228,13 @@ def checked_json(raw: bytes, limits: Limits, *, name: str = "data") -> str:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth + 1):
-        level = [child for node in level for child in _children(node)]
+    level = _containers([value])
+    for _ in range(depth):
+        level = _containers(child for node in level for child in (node.values() if isinstance(node, dict) else node))
         if not level:
             return False
-    return True
+    return bool(level)
 
 
-def _children(node: Any) -> Iterable[Any]:
-    if isinstance(node, dict):
-        return node.values()
-    return node if isinstance(node, list) else ()
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list)]

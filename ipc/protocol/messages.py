@@ -49,7 +49,8 @@ class Emit(ClientMessage, tag="emit", kw_only=True):
     event: str
     data: Raw = Raw(b"null")
     target: str | list[str] | None = None
-    meta: Raw | None = None
+    # Not `| None`: msgspec reads such a union as nothing but null.
+    meta: Raw | UnsetType = UNSET
     traceparent: TraceParent | None = None
     ack: bool = False
 
