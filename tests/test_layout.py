@@ -12,7 +12,7 @@ MAX_LINES = 450
 LONG_LINES = 300
 MEDIAN_LINES = 120
 # Tests that prove something of several modules together, or `test_<module>_<topic>`; the others mirror one module.
-TOPICS = frozenset({"layout", "attacks", "faults", "contracts", "doors", "flow", "postgres", "processes"})
+TOPICS = frozenset({"layout", "attacks", "faults", "contracts", "doors", "flow", "postgres", "processes", "properties"})
 MIXTURES = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools"})
 
 

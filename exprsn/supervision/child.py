@@ -117,7 +117,9 @@ class Child:
             self._write(rest)
 
     def _write(self, line: bytes) -> None:
-        self._output.line(self.program.name, line.rstrip(b"\r").decode(errors="replace"))
+        text = line.rstrip(b"\r")
+        for start in range(0, max(1, len(text)), MAX_LINE):
+            self._output.line(self.program.name, text[start : start + MAX_LINE].decode(errors="replace"))
 
 
 def in_words(status: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from exprsn import demo
+from exprsn.demo import run as run_demo
 from exprsn.supervision.output import standard_output
 from exprsn.supervision.preparation import PreparationError
 from exprsn.supervision.system import System
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         screen = standard_output()
         try:
             if options["demo"]:
-                status = demo.run(screen, log_file=settings.VAR_DIR / "log" / "demo.log")
+                status = run_demo(screen, log_file=settings.VAR_DIR / "log" / "demo.log")
             else:
                 status = System(screen=screen, logs=screen).run()
         except PreparationError as error:

@@ -24,9 +24,10 @@ async def test_a_last_line_without_its_end_is_not_lost() -> None:
     assert await ended("print('no newline', end='')") == (0, ["no newline"])
 
 
-async def test_a_line_without_end_is_cut_and_the_rest_follows() -> None:
-    """A program that never ends its line must not fill the memory."""
-    _, lines = await ended(f"print('x' * {MAX_LINE * 3 + 5})")
+@pytest.mark.parametrize("end", ["\\n", ""])
+async def test_a_long_line_is_cut_and_the_rest_follows(end: str) -> None:
+    """A program that never ends its line must not fill the memory, and however it arrives the cuts are the same."""
+    _, lines = await ended(f"print('x' * {MAX_LINE * 3 + 5}, end='{end}')")
     assert [len(line) for line in lines] == [MAX_LINE, MAX_LINE, MAX_LINE, 5]
 
 
