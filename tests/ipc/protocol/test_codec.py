@@ -171,13 +171,51 @@ def test_checked_json_is_one_line(raw: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b" ", b"nope", b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"1e400", b"9" * 5000, b"01",
-        b"1.", b".5", b"+1", b"-", b"0x1", b"tru", b"'a'", b'"a', b'"\x00"', b'"\x1f"', b'"a\nb"', b'"a\tb"', b'"\\x"', b'"\\u12"',
-        b'"\\ud800"', b'"\\udc00"', b'"\\ud800\\ud800"', b'"\xff"', b'"\xed\xa0\x80"', b'"\xc0\x80"', b"\xef\xbb\xbf1",
-        b"[1,]", b'{"a":1,}', b"{1:2}", b"[1]]", b"1 2", b"1\n2", b'{"a":1}\n{"b":2}', b"[1//\n]",
-        b'{"\xff":1}', b'{"\\ud800":1}', b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000,
+        b"",
+        b" ",
+        b"nope",
+        b"NaN",
+        b"Infinity",
+        b"-Infinity",
+        b"1e999",
+        b"-1e999",
+        b"1e400",
+        b"9" * 5000,
+        b"01",
+        b"1.",
+        b".5",
+        b"+1",
+        b"-",
+        b"0x1",
+        b"tru",
+        b'"a',
+        b'"\x00"',
+        b'"\x1f"',
+        b'"a\nb"',
+        b'"a\tb"',
+        b'"\\x"',
+        b'"\\u12"',
+        b'"\\ud800"',
+        b'"\\udc00"',
+        b'"\\ud800\\ud800"',
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b'"\xc0\x80"',
+        b"\xef\xbb\xbf1",
+        b"[1,]",
+        b'{"a":1,}',
+        b"{1:2}",
+        b"[1]]",
+        b"1 2",
+        b"1\n2",
+        b'{"a":1}\n{"b":2}',
+        b"[1//\n]",
+        b'{"\xff":1}',
+        b'{"\\ud800":1}',
+        b"[" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_checked_json_refuses_what_a_reader_could_stumble_over(raw: bytes) -> None:
     """Control characters, lone surrogates, numbers without a float, two values, and what is no JSON at all."""
     with pytest.raises(BadMessageError) as refused:
@@ -225,9 +263,17 @@ def test_server_frames_leave_out_what_this_version_does_not_know() -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    ["x", "{", '{"type":"ok"', b"\xff", b'{"type":"nope"}\n{"type":"ok","id":"\xff"}', "\ud800", "[" * 100_000,
-     '{"type":"welcome","limits":' + "[" * 100_000],
-)  # fmt: skip
+    [
+        "x",
+        "{",
+        '{"type":"ok"',
+        b"\xff",
+        b'{"type":"nope"}\n{"type":"ok","id":"\xff"}',
+        "\ud800",
+        "[" * 100_000,
+        '{"type":"welcome","limits":' + "[" * 100_000,
+    ],
+)
 def test_a_server_frame_that_is_no_json_is_a_frame_error(frame: str | bytes) -> None:
     with pytest.raises(codec.FrameError):
         codec.decode_server_frame(frame)

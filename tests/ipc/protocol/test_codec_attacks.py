@@ -48,9 +48,39 @@ client_messages = st.one_of(
 )
 # Pieces that are nearly messages find more than noise does.
 pieces = st.sampled_from(
-    ['{"type":"', "ping", "emit", '"', ",", ":", "}", "{", "[", "]", "\n", "\r\n", "\\u", "d800", "\\", "1e999", "NaN",
-     '"id":"', '"event":"a:b"', '"data":', "null", "-", "0", "\x00", "\x1f", "\ufeff", "é", "😀", "\ud800", " "]
-)  # fmt: skip
+    [
+        '{"type":"',
+        "ping",
+        "emit",
+        '"',
+        ",",
+        ":",
+        "}",
+        "{",
+        "[",
+        "]",
+        "\n",
+        "\r\n",
+        "\\u",
+        "d800",
+        "\\",
+        "1e999",
+        "NaN",
+        '"id":"',
+        '"event":"a:b"',
+        '"data":',
+        "null",
+        "-",
+        "0",
+        "\x00",
+        "\x1f",
+        "\ufeff",
+        "é",
+        "😀",
+        "\ud800",
+        " ",
+    ]
+)
 near_frames = st.lists(pieces | st.text(max_size=3), max_size=30).map("".join)
 near_bytes = st.lists(
     pieces.map(lambda piece: piece.encode(errors="surrogatepass")) | st.binary(max_size=3), max_size=30

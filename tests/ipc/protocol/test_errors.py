@@ -1,0 +1,79 @@
+"""The tree of errors, and the way of an error over the wire and back."""
+
+import json
+
+import pytest
+
+import ipc
+from ipc.protocol import codec
+from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.errors import (
+    BadMessageError,
+    ConnectionClosedError,
+    DeadlineError,
+    ForbiddenError,
+    IPCError,
+    NotBuiltError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnknownServiceError,
+    UnknownTargetError,
+    error_from_code,
+)
+
+TREE: list[tuple[type[IPCError], type[Exception], ErrorCode]] = [
+    (IPCError, Exception, ErrorCode.INTERNAL),
+    (BadMessageError, IPCError, ErrorCode.INVALID_MESSAGE),
+    (UnknownServiceError, BadMessageError, ErrorCode.UNKNOWN_SERVICE),
+    (UnknownTargetError, BadMessageError, ErrorCode.UNKNOWN_TARGET),
+    (UnauthenticatedError, IPCError, ErrorCode.UNAUTHENTICATED),
+    (ForbiddenError, IPCError, ErrorCode.FORBIDDEN),
+    (NotBuiltError, IPCError, ErrorCode.NOT_IMPLEMENTED),
+    (UnavailableError, IPCError, ErrorCode.UNAVAILABLE),
+    (DeadlineError, UnavailableError, ErrorCode.TIMEOUT),
+]
+
+
+@pytest.mark.parametrize(("error", "parent", "code"), TREE)
+def test_an_error_has_its_place_and_its_code(error: type[IPCError], parent: type[Exception], code: ErrorCode) -> None:
+    raised = error("it is wrong")
+    assert error.__base__ is parent
+    assert (raised.code, raised.message, str(raised)) == (code, "it is wrong", f"{code}: it is wrong")
+    assert raised.retryable is code.retryable
+
+
+@pytest.mark.parametrize("error", [*(row[0] for row in TREE), ConnectionClosedError])
+def test_every_error_can_be_imported_from_ipc(error: type[IPCError]) -> None:
+    assert getattr(ipc, error.__name__) is error
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_an_error_arrives_as_what_it_was(code: ErrorCode) -> None:
+    """Every code makes an exception of the tree that says the same as the one that was sent."""
+    sent = IPCError("no", code=code, details={"limit": 1}, retry_after_ms=5)
+    wire = json.loads(codec.encode_error(sent, "7"))
+    arrived = error_from_code(
+        wire["code"], wire["message"], details=wire["details"], retry_after_ms=wire["retry_after_ms"]
+    )
+    assert (arrived.code, arrived.message, arrived.details, arrived.retry_after_ms) == (code, "no", {"limit": 1}, 5)
+    assert arrived.retryable is wire["retryable"] is code.retryable
+    # By the class alone a program can tell what it may try again, and what is its own fault.
+    assert not (isinstance(arrived, BadMessageError) and arrived.retryable)
+    assert not isinstance(arrived, UnavailableError) or arrived.retryable
+
+
+def test_each_class_comes_back_from_its_own_code() -> None:
+    assert {code: type(error_from_code(code, "no")) for _, _, code in TREE} == {code: error for error, _, code in TREE}
+
+
+def test_a_code_of_a_newer_bridge_is_internal() -> None:
+    error = error_from_code("QUANTUM_FLUX", "too much of it")
+    assert (error.code, error.message) == (ErrorCode.INTERNAL, "QUANTUM_FLUX: too much of it")
+
+
+@pytest.mark.parametrize(("code", "returns"), [(CloseCode.DRAINING, True), (CloseCode.FORBIDDEN, False), (1006, True)])
+def test_a_closed_connection_says_whether_to_come_back(code: int, returns: bool) -> None:
+    error = ConnectionClosedError(code, "because")
+    assert (error.close_code, error.reason, error.may_reconnect) == (code, "because", returns)
+    assert str(int(code)) in error.message
+    assert "because" in error.message
