@@ -49,7 +49,9 @@ class Setup:
 
         """
         try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
+            # Posts, keys and passwords end up in var/: it is its owner's only.
+            self._log.parent.parent.mkdir(exist_ok=True, mode=0o700)
+            self._log.parent.mkdir(exist_ok=True)
             with self._alone():
                 self._copy_env()
                 if not self._is_installed():

@@ -30,7 +30,7 @@ def check_writable(directory: Path) -> None:
     """
     probe = directory / f".writable.{os.getpid()}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe.touch()
         probe.unlink()
     except OSError as error:
