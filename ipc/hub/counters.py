@@ -14,6 +14,7 @@ class Counters:
     appends_failed: int = 0
     events_delivered: int = 0
     pushes_sent: int = 0
+    pushes_spared: int = 0
     pushes_failed: int = 0
     pushes_received: int = 0
     gaps_found: int = 0

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from redis.asyncio import Redis
 
@@ -12,18 +12,19 @@ from ipc.hub import requests, subscriptions
 from ipc.hub.counters import Counters
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.presence import Presence
+from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
 from ipc.hub.session import Identity, Origin, Peer, Session
 from ipc.hub.tasks import OwnedTasks
 from ipc.hub.writer import LogWriter
 from ipc.protocol.codes import CloseCode
-from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Notice, Welcome
 from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
-from ipc.stores.connection import COMMAND_TIMEOUT_S, translated_errors
+from ipc.stores.connection import COMMAND_TIMEOUT_S
 from ipc.stores.eventlog import EventLog
 from ipc.stores.registry import HEARTBEAT_S, Registry
 
@@ -32,25 +33,6 @@ logger = logging.getLogger(__name__)
 RECONCILE_S = 1.0
 TRIM_S = 60.0
 DRAIN_SPREAD_MS = 2_000
-
-
-class ChannelLayer(Protocol):
-    """What the hub needs of a Channels layer (its specification is in Channels' documentation)."""
-
-    async def new_channel(self) -> str:
-        """Return the name of a new channel of this process."""
-
-    async def receive(self, channel: str) -> dict[str, Any]:
-        """Wait for the next message of a channel."""
-
-    async def group_add(self, group: str, channel: str) -> None:
-        """Add a channel to a group."""
-
-    async def group_discard(self, group: str, channel: str) -> None:
-        """Take a channel out of a group."""
-
-    async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        """Send a message to all channels of a group."""
 
 
 class Hub:
@@ -82,9 +64,8 @@ class Hub:
         self._presence = Presence(self.id, self.registry, self.counters)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
-        self._layer = channel_layer
-        self._channel = ""
         self._feeds: dict[str, LogFeed] = {}
+        self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters)
         self._follow_lock = asyncio.Lock()
         self._writers: dict[str, LogWriter] = {}
         self._tasks = OwnedTasks(f"hub {self.id}")
@@ -92,7 +73,8 @@ class Hub:
     async def start(self) -> None:
         """Begin to listen and to keep the registry; Redis may still be out of reach."""
         joined = asyncio.Event()
-        self._tasks.start(self._listen(joined), "listen")
+        self._tasks.start(self._pushes.listen(joined), "listen")
+        self._tasks.start(self._every(GREETING_S, self._pushes.greet_all), "greet")
         self._tasks.start(self._every(RECONCILE_S, self._reconcile), "reconcile")
         self._tasks.start(self._every(HEARTBEAT_S, self._renew_presence), "registry")
         self._tasks.start(self._every(self.limits.heartbeat_ms / 1000, self._ping), "heartbeat")
@@ -177,21 +159,19 @@ class Hub:
         async with self._follow_lock:
             if (feed := self._feeds.get(log)) is not None:
                 return feed
-            if not self._channel:
-                raise UnavailableError("the channel layer cannot be reached yet")
-            async with translated_errors(f"join {log}"), asyncio.timeout(COMMAND_TIMEOUT_S):
-                await self._layer.group_add(f"ipc.{log}", self._channel)
+            await self._pushes.join(log)
             # Read after joining: what is appended from here on is pushed to us, what was before is in the cursor.
             (cursor,) = await self.eventlog.last_positions([log])
             feed = LogFeed(log, cursor, self.eventlog, self.counters, self._tasks)
             self._feeds[log] = feed
+            await self._pushes.greet(feed, asks=True)
             return feed
 
     def writer(self, log: str) -> LogWriter:
         """Return the way into a log."""
         if (writer := self._writers.get(log)) is None:
             writer = self._writers[log] = LogWriter(
-                log, self.eventlog, self.counters, deliver=self._deliver, publish=self._publish
+                log, self.eventlog, self.counters, deliver=self._deliver, publish=self._pushes.publish
             )
         return writer
 
@@ -220,37 +200,7 @@ class Hub:
         if (feed := self._feeds.get(push.log)) is not None:
             feed.offer(push)
 
-    async def _publish(self, push: Push) -> None:
-        async with translated_errors(f"push {push.log}"), asyncio.timeout(COMMAND_TIMEOUT_S):
-            message = {name: getattr(push, name) for name in Push.__slots__}
-            await self._layer.group_send(f"ipc.{push.log}", {"type": "ipc.push", "hub": self.id, **message})
-
     # What runs beside
-
-    async def _listen(self, joined: asyncio.Event) -> None:
-        while True:
-            try:
-                async with translated_errors("listen on the channel layer"):
-                    await self._join()
-                    joined.set()
-                    while True:
-                        self._take(await self._layer.receive(self._channel))
-            except IPCError as error:
-                self.counters.listens_failed += 1
-                logger.warning("no pushes until the channel layer is back: %s", error)
-                joined.set()
-                await asyncio.sleep(RECONCILE_S)
-
-    async def _join(self) -> None:
-        async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            self._channel = await self._layer.new_channel()
-            for log in self._feeds:
-                await self._layer.group_add(f"ipc.{log}", self._channel)
-
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["hub"] != self.id:
-            self.counters.pushes_received += 1
-            self._deliver(Push(**{name: message[name] for name in Push.__slots__}))
 
     async def _every(self, seconds: float, do: "_Chore") -> None:
         """Do something again and again, with jitter so that hubs started together do not act together."""

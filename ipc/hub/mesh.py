@@ -5,7 +5,10 @@ import contextlib
 import logging
 from typing import Self
 
-from ipc.hub.hub import ChannelLayer, Hub
+from redis.exceptions import RedisError
+
+from ipc.hub.hub import Hub
+from ipc.hub.pushes import ChannelLayer
 from ipc.protocol.limits import Limits
 from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
 
@@ -50,6 +53,20 @@ class Mesh:
         await self.redis.aclose()
 
 
+class _OutageInOneLine(logging.Filter):
+    """Takes the traceback from what the channel layer logs, once a second, while Redis is away: that is foreseen."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the record; nothing is held back."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, RedisError | OSError):
+            record.msg, record.args, record.exc_info = "%s: %s", (record.getMessage(), error), None
+        return True
+
+
+_outage_in_one_line = _OutageInOneLine()
+
+
 class _FlushableLayer(ChannelLayer):
     async def flush(self) -> None: ...
 
@@ -58,6 +75,7 @@ def _channel_layer(redis_url: str) -> _FlushableLayer:
     # Imported late: Channels imports Django, which `import ipc` must not need.
     from channels_redis.pubsub import RedisPubSubChannelLayer
 
+    logging.getLogger("channels_redis.pubsub").addFilter(_outage_in_one_line)
     layer: _FlushableLayer = RedisPubSubChannelLayer(
         hosts=[
             {

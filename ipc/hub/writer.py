@@ -129,7 +129,6 @@ class LogWriter:
                 push.frames = []
             try:
                 await self._publish(push)
-                self._counters.pushes_sent += 1
             except IPCError as error:
                 self._counters.pushes_failed += 1
                 logger.warning("a push of %s was lost, its readers find it in the log: %s", self._log, error)

@@ -11,12 +11,12 @@ from redis.asyncio import Redis
 
 from ipc.protocol.positions import START, position_key
 from ipc.stores import keys
-from ipc.stores.connection import translated_errors
+from ipc.stores.connection import Script, run_script, translated_errors
 
 Gap = Literal["trimmed", "unknown_position"]
 
 REMEMBER_IDS_MS: Final = 5 * 60 * 1000
-_APPEND: Final = resources.files("ipc.stores").joinpath("scripts/append.lua").read_text()
+_APPEND: Final = Script(resources.files("ipc.stores").joinpath("scripts/append.lua").read_text())
 
 
 class NewEvent(msgspec.Struct, array_like=True):
@@ -40,8 +40,8 @@ class Entry:
 class Reading:
     """Events read after a position, and why that may not be all of them.
 
-    ``gap`` is None when the event at the position is still in the log, when it is the last one, or when the position is
-    ``0-0`` and nothing was trimmed yet: then no event between the position and the first entry is missing.
+    ``gap`` is None when the event at the position is still in the log, when it is the last one, or when the oldest event
+    that is left came directly after it: then no event between the position and the first entry is missing.
     """
 
     entries: list[Entry]
@@ -74,7 +74,6 @@ class EventLog:
         self._redis = redis
         self._maxlen = maxlen
         self._ttl_s = ttl_s
-        self._append = redis.register_script(_APPEND)
 
     async def append(self, log: str, events: Sequence[NewEvent]) -> Appended:
         """Append events to a log in one round trip, each idempotency key once in five minutes.
@@ -91,7 +90,7 @@ class EventLog:
             msgspec.msgpack.encode(events),
         ]
         async with translated_errors(f"append to {log}"):
-            reply: bytes = await self._append(keys=[keys.log(log), keys.last(log)], args=args)
+            reply: bytes = await run_script(self._redis, _APPEND, [keys.log(log), keys.last(log)], args)
         prev, *positions = reply.decode().split()
         repeated = frozenset(index for index, position in enumerate(positions) if position[0] == "=")
         return Appended(prev, [position.lstrip("=") for position in positions], repeated)
@@ -124,14 +123,11 @@ class EventLog:
             last, found, oldest, rows = await pipe.execute()
         entries = [Entry(position.decode(), fields[b"e"].decode(), fields[b"f"].decode()) for position, fields in rows]
         last_position = START if last is None else last.decode()
-        if found or after == last_position:
+        trimmed_up_to = oldest[0][1][b"p"].decode() if oldest else last_position
+        if found or after in {last_position, trimmed_up_to}:
             return Reading(entries, None)
-        if after == START and await self._is_untrimmed(log):
-            return Reading(entries, None)
-        oldest_position = oldest[0][0].decode() if oldest else last_position
-        if position_key(after) > position_key(oldest_position):
-            return Reading(entries, "unknown_position")
-        return Reading(entries, "trimmed")
+        is_trimmed = position_key(after) < position_key(trimmed_up_to)
+        return Reading(entries, "trimmed" if is_trimmed else "unknown_position")
 
     async def gap_after(self, log: str, position: str) -> Gap | None:
         """Return why events after the position are missing from the log, or None when all of them are there.
@@ -141,11 +137,6 @@ class EventLog:
 
         """
         return (await self.read(log, after=position, count=1)).gap
-
-    async def _is_untrimmed(self, log: str) -> bool:
-        async with translated_errors(f"read {log}"):
-            info = await self._redis.xinfo_stream(keys.log(log))
-        return bool(info["entries-added"] == info["length"])
 
     async def trim(self, log: str) -> None:
         """Drop the events of a log that are older than its age.

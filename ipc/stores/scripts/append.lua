@@ -6,6 +6,7 @@
 -- Returns: the last position before the batch ("0-0" when there was none), then for each event its position, with a
 --          "=" before the position of an event that was appended earlier; all divided by spaces.
 --
+-- Each entry keeps the position before it in ``p``: the oldest that is left then tells up to where events were trimmed.
 -- One packed argument and one packed answer cost the client a third of what an argument for each field does.
 -- The keys of remembered ids carry the log's hash tag, so they live in the same slot as KEYS.
 local stream, last = KEYS[1], KEYS[2]
@@ -18,7 +19,8 @@ for i, event in ipairs(cmsgpack.unpack(ARGV[4])) do
     if first then
         reply[i + 1] = '=' .. first
     else
-        position = redis.call('XADD', stream, 'MAXLEN', '~', maxlen, '*', 'e', event[2], 'f', event[3])
+        position = redis.call(
+            'XADD', stream, 'MAXLEN', '~', maxlen, '*', 'e', event[2], 'f', event[3], 'p', position)
         reply[i + 1] = position
         if id ~= '' then
             redis.call('SET', seen .. id, position, 'PX', remember_ms)
