@@ -1,0 +1,60 @@
+"""Real bridges, one behind each server, that the tests of this folder share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+from exprsn.embedded import EmbeddedValkey
+from tests import servers
+from tests.servers import KINDS, Kind, ServerProcess
+
+MakeBridge = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session")
+def certs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA with the certificates of the bridge and of localhost."""
+    directory = tmp_path_factory.mktemp("bridge-certs")
+    with override_settings(CERTS_DIR=directory):
+        call_command("gencerts", service=["bridge", "localhost"], verbosity=0)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def bridge_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """The Redis of the shared bridges, which no other test empties under them."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("bridge-valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def bridge(
+    request: pytest.FixtureRequest,
+    bridge_valkey: EmbeddedValkey,
+    certs_dir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ServerProcess]:
+    """A bridge behind daphne, then one behind uvicorn; what a test does to it, the next one must not notice."""
+    var_dir = tmp_path_factory.mktemp(request.param)
+    with servers.bridge(request.param, bridge_valkey.url, certs_dir, var_dir) as server:
+        yield server
+        # uvicorn logs text that is no UTF-8, and Django a strange Host, with a traceback of its own.
+        output = server.output()
+        theirs = output.count("Invalid UTF-8 sequence received from client") + output.count(" django.security.Dis")
+        assert output.count("Traceback") == theirs, output[output.find("Traceback") - 500 :][:5_000]
+
+
+@pytest.fixture(params=KINDS)
+def make_bridge(request: pytest.FixtureRequest, certs_dir: Path, tmp_path: Path) -> MakeBridge:
+    """Make a bridge of the test's own, behind each server; it is not started yet."""
+    kind: Kind = request.param
+
+    def make(redis_url: str, **settings: Any) -> ServerProcess:
+        return servers.bridge(kind, redis_url, certs_dir, tmp_path / "bridge", **settings)
+
+    make.kind = kind  # type: ignore[attr-defined]  # for tests that expect different things of them
+    return make

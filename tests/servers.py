@@ -1,0 +1,193 @@
+"""The services as processes of their own, for tests: started on a free port, stopped by their process id."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import httpx
+
+from certs.tls import client_context
+from exprsn.supervision.leash import leashed
+
+ROOT = Path(__file__).parent.parent
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+POLL_S = 0.05
+
+Kind = Literal["daphne", "uvicorn"]
+KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")
+
+
+class ServerProcess:
+    """A server that can be started again on its port; leaving the block stops it.
+
+    Args:
+        command: what to run.
+        environment: added to this process's own.
+        port: where it will answer HTTPS.
+        ca_file: the CA of its certificate.
+        log: where its output goes, that of all its runs.
+
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], *, port: int, ca_file: Path, log: Path
+    ) -> None:
+        self.port = port
+        self.url = f"https://localhost:{port}"
+        self.ws_url = f"wss://localhost:{port}"
+        self.ca_file = ca_file
+        self.trust: ssl.SSLContext = client_context(ca_file)
+        self._command = command
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        assert self._process is not None, "it was never started"
+        return self._process
+
+    def start(self) -> None:
+        """Start the server and wait until it answers, healthy or not."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                leashed(self._command),
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        give_up_at = time.monotonic() + START_TIMEOUT_S
+        while self.health() is None:
+            assert self._process.poll() is None, f"the server ended:\n{self.output()}"
+            assert time.monotonic() < give_up_at, f"the server does not answer:\n{self.output()}"
+            time.sleep(POLL_S)
+
+    def get(self, path: str, **options: object) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def request(self, method: str, path: str, **options: object) -> httpx.Response:
+        with httpx.Client(base_url=self.url, verify=self.trust, timeout=15, trust_env=False) as client:
+            return client.request(method, path, **options)  # type: ignore[arg-type]  # passed on as they are
+
+    def health(self) -> int | None:
+        """Return the status of its health, or None where there is no answer."""
+        try:
+            return self.get("/health").status_code
+        except httpx.TransportError:
+            return None
+
+    def becomes(self, status: int, *, timeout_s: float = 30.0) -> None:
+        """Wait until its health has a status."""
+        give_up_at = time.monotonic() + timeout_s
+        while (found := self.health()) != status:
+            assert time.monotonic() < give_up_at, f"health is {found}, not {status}:\n{self.output()}"
+            time.sleep(POLL_S)
+
+    def terminate(self) -> int:
+        """Ask the server to stop, and return its exit code; 0 also for uvicorn, which ends by the signal it got."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_TIMEOUT_S)
+        return 0 if code == -signal.SIGTERM and "uvicorn" in self._command else code
+
+    def kill(self) -> None:
+        """End the server as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def output(self) -> str:
+        """Return what it has said."""
+        return self._log.read_text(errors="replace")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **settings: str) -> ServerProcess:
+    """Return a bridge behind a server of a kind, with a var/ of its own; other settings go by their names."""
+    port = free_port()
+    if kind == "daphne":
+        command = [sys.executable, "manage.py", "runserver", "--noreload"]
+    else:
+        command = [sys.executable, "-m", "uvicorn", "exprsn.asgi:application", "--port", str(port)]
+        command += ["--ws", "websockets-sansio", "--ws-max-size", str(2 * 1024 * 1024), "--no-access-log"]
+        command += ["--ssl-certfile", str(certs_dir / "localhost-cert.pem")]
+        command += ["--ssl-keyfile", str(certs_dir / "localhost-key.pem")]
+    environment = {
+        **_environment(redis_url, certs_dir, var_dir),
+        "EXPRSN_SERVICE": "bridge",
+        "BRIDGE_PORT": str(port),
+        **settings,
+    }
+    return _server(command, environment, port, certs_dir, var_dir)
+
+
+def timeline(redis_url: str, certs_dir: Path, var_dir: Path, **settings: str) -> ServerProcess:
+    """Return a Timeline with a migrated database of its own."""
+    port = free_port()
+    environment = {
+        **_environment(redis_url, certs_dir, var_dir),
+        "EXPRSN_SERVICE": "timeline",
+        "TIMELINE_PORT": str(port),
+        "TIMELINE_REDIRECT_PORT": str(free_port()),
+        **settings,
+    }
+    command = [sys.executable, "manage.py", "runserver", "--noreload", "--service", "timeline"]
+    server = _server(command, environment, port, certs_dir, var_dir)
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=True,
+        timeout=START_TIMEOUT_S,
+    )
+    return server
+
+
+def free_port() -> int:
+    """Return a port that nobody had a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _server(
+    command: Sequence[str], environment: Mapping[str, str], port: int, certs_dir: Path, var_dir: Path
+) -> ServerProcess:
+    var_dir.mkdir(parents=True, exist_ok=True)
+    return ServerProcess(command, environment, port=port, ca_file=certs_dir / "ca-cert.pem", log=var_dir / "server.log")
+
+
+def _environment(redis_url: str, certs_dir: Path, var_dir: Path) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "exprsn.settings",
+        "PYTHONUNBUFFERED": "1",
+        "EXPRSN_ENV": "development",
+        "DEBUG": "false",
+        "DEV_BYPASS": "true",
+        "IPC_BYPASS_AUTH": "true",
+        "REDIS_URL": redis_url,
+        "BRIDGE_URL": "",
+        # Whatever database the tests themselves run on, a server has a file of its own.
+        "DATABASE_URL": "",
+        "VAR_DIR": str(var_dir),
+        "CERTS_DIR": str(certs_dir),
+    }
