@@ -40,8 +40,8 @@ class Entry:
 class Reading:
     """Events read after a position, and why that may not be all of them.
 
-    ``gap`` is None when the event at the position is still in the log, when it is the last one, or when the oldest event
-    that is left came directly after it: then no event between the position and the first entry is missing.
+    ``gap`` is None when the event at the position is still in the log, when it is the last one, or when the oldest
+    event that is left came directly after it: then no event between the position and the first entry is missing.
     """
 
     entries: list[Entry]

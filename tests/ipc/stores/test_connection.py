@@ -1,0 +1,119 @@
+"""Connections to a real Valkey that goes away, falls silent or refuses: each is one of our errors, in time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from exprsn.embedded import EmbeddedValkey
+from ipc.protocol.errors import DeadlineError, UnavailableError
+from ipc.stores import connection
+from ipc.stores.connection import connect, translated_errors, without_password
+from ipc.stores.eventlog import EventLog, NewEvent
+from ipc.stores.registry import Registration, Registry
+
+EVENTS = [NewEvent("", "a:b", "{")]
+REGISTRATION = Registration(
+    instance="exprsn-herald:01",
+    session="s1",
+    service="exprsn-herald",
+    hub="h1",
+    door="local",
+    pid=1,
+    hostname="host",
+    registered_ms=1,
+    last_seen_ms=1,
+    last_activity_ms=1,
+)
+
+STORE_CALLS: dict[str, Callable[[Redis], Awaitable[object]]] = {
+    "append": lambda redis: EventLog(redis).append("broadcast", EVENTS),
+    "last_positions": lambda redis: EventLog(redis).last_positions(["broadcast"]),
+    "read": lambda redis: EventLog(redis).read("broadcast", after="0-0"),
+    "gap_after": lambda redis: EventLog(redis).gap_after("broadcast", "1-0"),
+    "trim": lambda redis: EventLog(redis).trim("broadcast"),
+    "put": lambda redis: Registry(redis).put([REGISTRATION]),
+    "remove": lambda redis: Registry(redis).remove({"i": "s"}),
+    "list": lambda redis: Registry(redis).list(),
+}
+
+
+@pytest.mark.parametrize("call", STORE_CALLS)
+async def test_a_redis_that_is_not_there_is_unavailable(call: str, unused_tcp_port: int) -> None:
+    client = connect(f"redis://127.0.0.1:{unused_tcp_port}/0")
+    with pytest.raises(UnavailableError, match="Redis is out of reach") as refused:
+        await STORE_CALLS[call](client)
+    assert refused.value.retryable
+    await client.aclose()
+
+
+async def test_a_redis_that_does_not_answer_is_a_deadline(
+    own_valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked may have happened, so this error is a different one; with its answer the server is back."""
+    monkeypatch.setattr(connection, "COMMAND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.2)
+    client = connect(own_valkey.url)
+    await EventLog(client).append("broadcast", EVENTS)
+    own_valkey.pause()
+    try:
+        for call in STORE_CALLS.values():
+            with pytest.raises(DeadlineError, match=r"did not answer within 0\.2 s"):
+                await call(client)
+    finally:
+        own_valkey.resume()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert (await EventLog(client).append("broadcast", EVENTS)).prev != "0-0"
+                break
+            except DeadlineError:
+                continue
+    await client.aclose()
+
+
+async def test_a_redis_that_was_killed_is_used_again_when_it_is_back(own_valkey: EmbeddedValkey) -> None:
+    client = connect(own_valkey.url)
+    eventlog = EventLog(client)
+    first = await eventlog.append("broadcast", EVENTS)
+    own_valkey.kill()
+    with pytest.raises(UnavailableError):
+        await eventlog.append("broadcast", EVENTS)
+    await asyncio.to_thread(own_valkey.start)
+    assert (await eventlog.append("broadcast", EVENTS)).prev == first.positions[0]
+    await client.aclose()
+
+
+async def test_a_wrong_password_is_said_without_the_password(redis_url: str) -> None:
+    client = connect(redis_url.replace("redis://:", "redis://:wrong"))
+    with pytest.raises(UnavailableError, match="refused the password") as refused:
+        await EventLog(client).last_positions(["broadcast"])
+    assert "wrong" not in str(refused.value)
+    await client.aclose()
+
+
+async def test_a_refusal_of_redis_is_said(redis_client: Redis) -> None:
+    """Such as a key of another type, no memory, or a replica that is read-only."""
+    await redis_client.set("ipc:log:{broadcast}", "not a stream")
+    with pytest.raises(UnavailableError, match=r"Redis refused: .*WRONGTYPE"):
+        await EventLog(redis_client).read("broadcast", after="0-0")
+
+
+async def test_other_errors_pass() -> None:
+    with pytest.raises(KeyError):
+        async with translated_errors("look something up"):
+            raise KeyError("x")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:s3cret@127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("rediss://user:s3cret@redis.internal:6380/2", "rediss://redis.internal:6380/2"),
+        ("redis://localhost", "redis://localhost"),
+        ("unix:///run/redis.sock?password=s3cret", "unix:///run/redis.sock"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
