@@ -17,6 +17,7 @@ class Counters:
     pushes_spared: int = 0
     pushes_failed: int = 0
     pushes_received: int = 0
+    pushes_unknown: int = 0
     gaps_found: int = 0
     logs_lost_track: int = 0
     catch_ups_failed: int = 0

@@ -17,11 +17,14 @@ from ipc.protocol.codec import utf8_size
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.positions import position_key
-from ipc.stores.eventlog import EventLog, Gap
+from ipc.stores.eventlog import Entry, EventLog, Gap
 
 logger = logging.getLogger(__name__)
 
 READ_COUNT = 100
+READ_BYTES = 1024 * 1024
+# With data as large as it may be, so many are a megabyte.
+FIRST_READ_COUNT = 4
 MAX_TEXT_BYTES = 256 * 1024
 
 
@@ -105,8 +108,9 @@ class LogFeed:
                 contiguous beginning.
 
         """
+        count = FIRST_READ_COUNT
         while interest and position_key(after) < position_key(self.cursor):
-            reading = await self._eventlog.read(self.log, after=after, until=self.cursor, count=READ_COUNT)
+            reading = await self._eventlog.read(self.log, after=after, until=self.cursor, count=count)
             if reading.gap is not None or not reading.entries:
                 raise UnavailableError(f"{self.log} was trimmed past {after} before it was read")
             for entry in reading.entries:
@@ -114,8 +118,9 @@ class LogFeed:
                     text = self._text(entry.frame, entry.position)
                     session.put(text, utf8_size(text))
                     self._counters.events_delivered += 1
+                    await session.outbox_room()
             after = reading.entries[-1].position
-            await session.outbox_room()
+            count = _fitting(reading.entries)
 
     def _deliver(self, positions: Sequence[str], events: Sequence[str], frames: Sequence[str]) -> None:
         """Advance the cursor and give each live session what it wants, encoding each event once."""
@@ -141,9 +146,10 @@ class LogFeed:
         return f'{frame},"log":"{self.log}","position":"{position}"}}'
 
     async def _read_on(self) -> None:
+        count = FIRST_READ_COUNT
         try:
             while position_key(self.cursor) < position_key(self._known):
-                reading = await self._eventlog.read(self.log, after=self.cursor, count=READ_COUNT)
+                reading = await self._eventlog.read(self.log, after=self.cursor, count=count)
                 if reading.gap is not None or not reading.entries:
                     self._lost_track()
                     break
@@ -152,6 +158,7 @@ class LogFeed:
                     [entry.event for entry in reading.entries],
                     [entry.frame for entry in reading.entries],
                 )
+                count = _fitting(reading.entries)
         except IPCError as error:
             # The next push, or the reconcile within a second, starts it again.
             self._counters.catch_ups_failed += 1
@@ -167,6 +174,12 @@ class LogFeed:
         self.cursor = self._known
         for session in list(self.live):
             session.close(CloseCode.TOO_SLOW, "the log was trimmed before it was read; resume when ready")
+
+
+def _fitting(entries: Sequence[Entry]) -> int:
+    """Return how many events like these to read at once: an outbox has to hold them, and the next may be as large."""
+    average = sum(len(entry.frame) for entry in entries) // len(entries) + 1
+    return min(READ_COUNT, max(1, READ_BYTES // average))
 
 
 def _joined(texts: Sequence[str]) -> list[tuple[str, int]]:

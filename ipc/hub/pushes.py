@@ -65,7 +65,7 @@ class Pushes:
                     await self._join()
                     joined.set()
                     while True:
-                        await self._take(await self._layer.receive(self._channel))
+                        await self._take_known(await self._layer.receive(self._channel))
             except IPCError as error:
                 self._counters.listens_failed += 1
                 logger.warning("no pushes until the channel layer is back: %s", error)
@@ -119,6 +119,14 @@ class Pushes:
             self._channel = await self._layer.new_channel()
             for log in self._feeds:
                 await self._layer.group_add(_group(log), self._channel)
+
+    async def _take_known(self, message: dict[str, Any]) -> None:
+        """Pass over what a hub of another version says: the log has its events."""
+        try:
+            await self._take(message)
+        except (KeyError, TypeError, IndexError) as error:
+            self._counters.pushes_unknown += 1
+            logger.warning("a push was not understood: %r", error)
 
     async def _take(self, message: dict[str, Any]) -> None:
         feed = self._feeds.get(message["log"])

@@ -69,7 +69,8 @@ class Session:
         self.tasks = OwnedTasks(f"session {self.id}")
         self.patterns: dict[str, None] = {}
         self.interests: dict[str, Interest] = {}
-        self.replays: list[Interest] = []
+        # What is still on its way by a replay, each with its log.
+        self.replays: dict[Interest, str] = {}
         self.registered_ms = self.last_activity_ms = time.time_ns() // 1_000_000
         self.sent_bytes = 0
         self.unanswered_pings = 0

@@ -60,7 +60,7 @@ async def subscribe(
     for feed, position in replayed:
         interest = Interest()
         interest.add(patterns)
-        session.replays.append(interest)
+        session.replays[interest] = feed.log
         session.tasks.start(_replay(session, feed, interest, position), f"replay {feed.log}")
 
 
@@ -81,7 +81,7 @@ async def _replay(session: Session, feed: LogFeed, interest: Interest, position:
         session.close(CloseCode.INTERNAL, "the log could not be read on; resume when ready")
         return
     finally:
-        session.replays.remove(interest)
+        del session.replays[interest]
     # No await between the end of the replay and here: the cursor has not moved.
     _go_live(session, feed, interest.patterns)
 
@@ -100,5 +100,13 @@ def leave_feeds(session: Session, feeds: Iterable[LogFeed]) -> None:
 
 
 def positions_sent(session: Session, feeds: Mapping[str, LogFeed]) -> dict[str, str]:
-    """Return, for each log that the session is live on, the position up to which all it wants is in its outbox."""
-    return {log: feeds[log].cursor for log in session.interests if log in feeds and session in feeds[log].live}
+    """Return, for each log that the session is live on, the position up to which all it wants is in its outbox.
+
+    A log that is being replayed to the session has no such position yet, nor has one that it wants nothing of.
+    """
+    replayed = set(session.replays.values())
+    return {
+        log: feeds[log].cursor
+        for log, interest in session.interests.items()
+        if interest and log not in replayed and session in feeds[log].live
+    }
