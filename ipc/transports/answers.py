@@ -14,23 +14,29 @@ class Answers:
     """The open requests of one link."""
 
     def __init__(self) -> None:
-        self._open: dict[str, asyncio.Future[Ok]] = {}
+        self._open: dict[str, list[asyncio.Future[Ok]]] = {}
 
     @contextmanager
     def expected(self, request_id: str) -> "Iterator[asyncio.Future[Ok]]":
-        """Open a request for the length of a ``with`` block; the future is its answer."""
+        """Open a request for the length of a ``with`` block; the future is its answer.
+
+        The same id may be open several times, such as for an event that two tasks emit; answers come in order.
+        """
         answer: asyncio.Future[Ok] = asyncio.get_running_loop().create_future()
-        self._open[request_id] = answer
+        self._open.setdefault(request_id, []).append(answer)
         try:
             yield answer
         finally:
-            if self._open.get(request_id) is answer:
-                del self._open[request_id]
+            self._forget(request_id, answer)
 
     def settle(self, message: Ok | Error) -> bool:
         """Give an answer to the request it belongs to; tell whether there was one."""
-        answer = self._open.pop(message.id, None) if message.id is not None else None
-        if answer is None or answer.done():
+        answers = self._open.get(message.id) if message.id is not None else None
+        if message.id is None or not answers:
+            return False
+        answer = answers[0]
+        self._forget(message.id, answer)
+        if answer.done():
             return False
         if isinstance(message, Ok):
             answer.set_result(message)
@@ -40,10 +46,17 @@ class Answers:
 
     def fail(self, error: IPCError) -> None:
         """Tell all open requests that the connection is gone and they may be repeated."""
-        answers, self._open = self._open, {}
-        for answer in answers.values():
+        opened, self._open = self._open, {}
+        for answer in (answer for answers in opened.values() for answer in answers):
             if not answer.done():
                 answer.set_exception(UnavailableError(error.message))
+
+    def _forget(self, request_id: str, answer: "asyncio.Future[Ok]") -> None:
+        answers = self._open.get(request_id, [])
+        if answer in answers:
+            answers.remove(answer)
+            if not answers:
+                del self._open[request_id]
 
 
 def error_from_message(message: Error) -> IPCError:

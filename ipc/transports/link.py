@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import re
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
+STEADY_S = 5.0
 _DELAY = re.compile(r"reconnect in (\d{1,6}) ms")
 
 
@@ -72,8 +74,11 @@ class Link:
         self._listener = listener
         self._answers = Answers()
         self._is_up = asyncio.Event()
+        self._is_open = False
         self._is_paused = False
         self._is_subscribed = False
+        self._resumes_anew = False
+        self._subscribe_id = ""
         self._tasks = OwnedTasks("link")
         limits = Limits()
         self._outgoing: Batcher[str] = Batcher(
@@ -103,10 +108,13 @@ class Link:
         attempt = 0
         while True:
             delay_s: float | None = None
+            began = time.monotonic()
             try:
                 await self._session()
             except ConnectionClosedError as error:
-                attempt = 0 if self.is_up else attempt + 1
+                # A bridge that lets everybody in and closes at once is no reason to hurry either.
+                was_steady = self.is_up and time.monotonic() - began > STEADY_S
+                attempt = 0 if was_steady else attempt + 1
                 self._down(error)
                 if not error.may_reconnect:
                     raise
@@ -163,7 +171,8 @@ class Link:
         """
         self._is_paused = True
         self._is_subscribed = False
-        if self._patterns and self.is_up:
+        if self._patterns and self._is_open:
+            # Also while the subscription is on its way: what it brings would run ahead of what is dropped now.
             await self._ask(Unsubscribe(id=new_ulid(), events=self._patterns))
 
     async def resume(self) -> None:
@@ -174,18 +183,21 @@ class Link:
 
         """
         self._is_paused = False
-        if self.is_up:
+        if self._is_open:
             await self._subscribe()
 
     def restart(self) -> None:
         """Drop the connection and make a new one, for when nobody knows what the hub thinks of this session."""
-        self._is_paused = False
+        # Not resumed before that: what the old connection still brings may come behind events that were dropped.
+        self._resumes_anew = True
         self._tasks.start(self._transport.close(), "restart")
 
     async def _session(self) -> None:
         await self._transport.connect()
-        self._is_subscribed = False
         welcome = await self._welcome()
+        if self._resumes_anew:
+            self._resumes_anew = self._is_paused = False
+        self._is_open = True
         reading = asyncio.create_task(self._read(), name="link reader")
         subscribing = asyncio.create_task(self._subscribe(), name="link subscribe")
         try:
@@ -194,11 +206,9 @@ class Link:
                 _raise_failed(subscribing)
                 self._is_up.set()
                 self._listener.connected(welcome)
-                if not self._is_subscribed:
-                    # Resumed between the subscription, which was passed over, and now.
-                    await self._subscribe()
             await reading
         finally:
+            self._is_open = self._is_subscribed = False
             reading.cancel()
             subscribing.cancel()
             await asyncio.wait([reading, subscribing])
@@ -206,7 +216,7 @@ class Link:
     async def _welcome(self) -> Welcome:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                messages = codec.decode_server_frame(await self._transport.receive())
+                messages = await self._receive()
                 if messages and isinstance(messages[0], Error):
                     # The reason for a refused handshake; the close code that follows decides whether to come back.
                     logger.warning("the bridge refused the session: %s %s", messages[0].code, messages[0].message)
@@ -220,35 +230,44 @@ class Link:
         return messages[0]
 
     async def _subscribe(self) -> None:
-        if not self._patterns or self._is_paused:
+        if not self._patterns or self._is_paused or self._is_subscribed:
             return
         self._is_subscribed = True
-        since = dict(self.positions) or None
-        ok = await self._ask(Subscribe(id=new_ulid(), events=self._patterns, since=since))
-        if ok.recovered is False and ok.reasons:
-            self._listener.not_recovered(ok.reasons)
-        if ok.positions:
-            for log, position in ok.positions.items():
+        self._subscribe_id = new_ulid()
+        await self._ask(Subscribe(id=self._subscribe_id, events=self._patterns, since=dict(self.positions) or None))
+
+    def _subscribed(self, ok: Ok) -> None:
+        """Begin where the hub says; the first event may be in the same frame."""
+        reasons = ok.reasons or {}
+        if reasons:
+            self._listener.not_recovered(reasons)
+        for log, position in (ok.positions or {}).items():
+            if log in reasons:
+                self.positions[log] = position
+            else:
                 self._advance(log, position)
-                if ok.reasons and log in ok.reasons:
-                    self.positions[log] = position
 
     async def _read(self) -> None:
         while True:
-            for message in codec.decode_server_frame(await self._transport.receive()):
+            for message in await self._receive():
                 self._take(message)
+
+    async def _receive(self) -> list[AnyServerMessage]:
+        try:
+            return codec.decode_server_frame(await self._transport.receive())
+        except codec.FrameError as error:
+            raise ConnectionClosedError(1006, error.message) from error
 
     def _take(self, message: AnyServerMessage) -> None:
         match message:
             case Event():
-                # A replay may overlap with what came before the connection was lost.
-                if not self._is_paused and self._is_new(message):
-                    if self._listener.received(message):
-                        self._advance(message.log, message.position)
-                    else:
-                        self._is_paused = True
-            case Ok() | Error():
-                if not self._answers.settle(message) and isinstance(message, Error):
+                self._take_event(message)
+            case Ok():
+                if message.id == self._subscribe_id:
+                    self._subscribed(message)
+                self._answers.settle(message)
+            case Error():
+                if not self._answers.settle(message):
                     self._listener.failed(error_from_message(message))
             case ServerPing():
                 self._outgoing.put(codec.encode(Pong(sent=message.sent)), 64)
@@ -259,6 +278,15 @@ class Link:
                 logger.info("the bridge says: %s", message.notice)
             case _:
                 pass
+
+    def _take_event(self, event: Event) -> None:
+        # A replay may overlap with what came before the connection was lost.
+        if self._is_paused or not self._is_new(event):
+            return
+        if self._listener.received(event):
+            self._advance(event.log, event.position)
+        else:
+            self._is_paused = True
 
     def _is_new(self, event: Event) -> bool:
         known = self.positions.get(event.log)

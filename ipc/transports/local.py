@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ipc.hub.hub import Hub
 from ipc.hub.mesh import Mesh
@@ -17,18 +17,21 @@ from ipc.protocol.services import full_name
 MAX_WAITING_FRAMES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class _Closed:
+class _Closed(NamedTuple):
     code: int
     reason: str
+
+
+_NOT_CONNECTED = _Closed(1006, "not connected")
+_LEFT = _Closed(1000, "left")
 
 
 class _QueuePeer:
     """The worker's end of a session: a bounded queue of frames, the last item of which says why it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, closed: _Closed | None = None) -> None:
         self.frames: asyncio.Queue[str | _Closed] = asyncio.Queue(MAX_WAITING_FRAMES)
-        self.closed: _Closed | None = None
+        self.closed = closed
 
     async def send(self, frame: str) -> None:
         await self.frames.put(frame)
@@ -54,7 +57,7 @@ class LocalTransport:
         self._service = full_name(service)
         self._instance_id = new_ulid()
         self._session: Session | None = None
-        self._peer = _QueuePeer()
+        self._peer = _QueuePeer(_NOT_CONNECTED)
 
     async def connect(self) -> None:
         """Attach to the hub."""
@@ -85,13 +88,15 @@ class LocalTransport:
         session, self._session = self._session, None
         if session is not None:
             await self._hub.detach(session)
+            # Whoever waits in `receive` has to hear of it.
+            await self._peer.close(*(self._peer.closed or _LEFT))
 
     async def aclose(self) -> None:
         """Detach; the hub belongs to the process."""
         await self.close()
 
     def _closed_error(self) -> ConnectionClosedError:
-        closed = self._peer.closed or _Closed(1006, "not connected")
+        closed = self._peer.closed or _NOT_CONNECTED
         return ConnectionClosedError(closed.code, closed.reason)
 
 
