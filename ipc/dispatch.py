@@ -140,5 +140,11 @@ class Dispatcher:
         try:
             # Decoded for each handler, so that none sees what another has changed.
             await handler(msgspec.json.decode(event.data), context)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Nobody cancelled the lane: the handler let the end of a task of its own out, which is its failure.
+            self._on_error(RuntimeError(f"{handler!r} let a CancelledError out: {error}"), context)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the worker goes on
             self._on_error(error, context)

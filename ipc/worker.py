@@ -18,7 +18,7 @@ from ipc.protocol import codec
 from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import Emit, Event, Welcome
+from ipc.protocol.messages import MAX_ID_LENGTH, Emit, Event, Welcome
 from ipc.protocol.patterns import check_event, compile_pattern
 from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
@@ -60,6 +60,7 @@ class IPCWorker:
         self._link: Link | None = None
         self._dispatcher: Dispatcher | None = None
         self._running: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._tasks = OwnedTasks(f"worker {self.service}")
 
     # Registration
@@ -127,7 +128,8 @@ class IPCWorker:
             event: ``resource:action``.
             data: any JSON value, at most 256 KiB as JSON.
             target: a service, several, or nothing for all.
-            id: an id unique to this event, to drop repeats within five minutes; made up when not given.
+            id: an id unique to this event, at most 64 characters, to drop repeats within five minutes; made up when
+                not given.
             meta: whatever should travel beside the data.
             timeout_s: seconds to keep trying.
 
@@ -141,7 +143,7 @@ class IPCWorker:
         names = target if isinstance(target, str) or target is None else list(target)
         logs_of_target(names)
         message = Emit(
-            id=id or new_ulid(),
+            id=_checked_id(id) if id else new_ulid(),
             event=event,
             data=self._raw(data),
             target=names,
@@ -228,6 +230,9 @@ class IPCWorker:
         link, dispatcher, running = self._link, self._dispatcher, self._running
         if link is None or dispatcher is None or running is None:
             return
+        if self._waiting is not None:
+            # It would resume as soon as the handlers have caught up.
+            self._waiting.cancel()
         with contextlib.suppress(IPCError):
             await link.pause()
         await dispatcher.finish(timeout_s=timeout_s)
@@ -247,7 +252,8 @@ class IPCWorker:
         if self._dispatcher is None or self._link is None:
             return False
         if not self._dispatcher.take(event):
-            self._tasks.start(self._wait_for_handlers(self._link, self._dispatcher), "wait for handlers")
+            waiting = self._wait_for_handlers(self._link, self._dispatcher)
+            self._waiting = self._tasks.start(waiting, "wait for handlers")
             return False
         if self._hooks["received"]:
             self._call_hooks("received", EventContext.of(event))
@@ -292,6 +298,15 @@ class IPCWorker:
 
     def _raw(self, value: Any) -> Raw:
         return Raw(codec.checked_json(codec.encode_json(value).encode(), self._limits))
+
+
+def _checked_id(event_id: str) -> str:
+    codec.encode_json(event_id)
+    if len(event_id) > MAX_ID_LENGTH:
+        raise BadMessageError(
+            f"an id has at most {MAX_ID_LENGTH} characters, this has {len(event_id)}: {event_id[:80]!r}"
+        )
+    return event_id
 
 
 class _Listener:

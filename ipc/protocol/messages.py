@@ -3,11 +3,13 @@
 The member ``type`` is written first, so a reader can dispatch before it parses. Unknown members are ignored.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
+MAX_ID_LENGTH: Final = 64
+
+RequestId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 TraceParent = Annotated[str, Meta(max_length=64)]
 
 
