@@ -8,6 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exprsn.settings")
 django_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - needs Django set up
+from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
@@ -19,7 +20,7 @@ from ipc.django_app.runtime import Runtime  # noqa: E402
 
 refuse_unsafe_settings()
 http_application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
-doors = {"websocket": websocket_router} if settings.EXPRSN_SERVICE == "bridge" else {}
+sockets = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
 
-application = Lifespan(ProtocolTypeRouter({"http": http_application, **doors}), lambda: Runtime(conf))
+application = Lifespan(ProtocolTypeRouter({"http": http_application, "websocket": sockets}), lambda: Runtime(conf))
 application.follow_daphne()

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal, Self
 
 import httpx
+from django.core.management import call_command
+from django.test import override_settings
 
 from certs.tls import client_context
 from exprsn.supervision.leash import leashed
@@ -41,6 +43,7 @@ class ServerProcess:
         self, command: Sequence[str], environment: Mapping[str, str], *, port: int, ca_file: Path, log: Path
     ) -> None:
         self.port = port
+        self.redirect_port = int(environment.get("TIMELINE_REDIRECT_PORT", "0"))
         self.url = f"https://localhost:{port}"
         self.ws_url = f"wss://localhost:{port}"
         self.ca_file = ca_file
@@ -160,6 +163,13 @@ def timeline(redis_url: str, certs_dir: Path, var_dir: Path, **settings: str) ->
         timeout=START_TIMEOUT_S,
     )
     return server
+
+
+def certificates(directory: Path) -> Path:
+    """Make a CA with the certificates of the two services and of localhost, and return where they are."""
+    with override_settings(CERTS_DIR=directory):
+        call_command("gencerts", service=["bridge", "timeline", "localhost"], verbosity=0)
+    return directory
 
 
 def free_port() -> int:

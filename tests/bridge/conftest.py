@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
-from django.test import override_settings
 
 from exprsn.embedded import EmbeddedValkey
 from tests import servers
@@ -17,11 +15,8 @@ MakeBridge = Callable[..., ServerProcess]
 
 @pytest.fixture(scope="session")
 def certs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CA with the certificates of the bridge and of localhost."""
-    directory = tmp_path_factory.mktemp("bridge-certs")
-    with override_settings(CERTS_DIR=directory):
-        call_command("gencerts", service=["bridge", "localhost"], verbosity=0)
-    return directory
+    """What the bridges serve and their clients trust."""
+    return servers.certificates(tmp_path_factory.mktemp("bridge-certs"))
 
 
 @pytest.fixture(scope="session")
