@@ -1,0 +1,224 @@
+"""The checks of a live bridge as a client sees it: over HTTPS, over the socket, and one event there and back."""
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from certs.tls import client_context
+from ipc.protocol import codec
+from ipc.protocol.errors import IPCError, error_from_code
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.messages import AnyServerMessage, ClientMessage, Emit, Error, Event, Ok, Subscribe, Welcome
+from ipc.transports.websocket import WebSocketTransport
+
+# The bridge's own namespace: no other service hears of a check.
+SERVICE: Final = "bridge"
+EVENT: Final = "ipccheck:probe"
+NOT_BUILT: Final = "not built yet"
+_STATS: Final = {"activeServices", "services", "activeConnections", "connections", "rateLimits"}
+M = TypeVar("M", bound=AnyServerMessage)
+
+
+class Outcome(StrEnum):
+    """What became of a check."""
+
+    PASS = "PASS"  # noqa: S105 - no password
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A check and what became of it, with the reason where it did not pass."""
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+
+
+class CheckFailedError(Exception):
+    """The bridge answered something else than it should; the text says what."""
+
+
+class CheckSkippedError(Exception):
+    """The check could not be run; the text says why."""
+
+
+async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Result]:
+    """Run the eight checks in their order, each with a deadline, and return what became of them.
+
+    Raises:
+        ValueError: the URL is no ``http://`` or ``https://`` address, or the CA file cannot be read.
+
+    """
+    checked_url = _checked(url)
+    context = _trust(ca_file) if checked_url.startswith("https:") else True
+    socket = _Socket(WebSocketTransport(f"ws{checked_url.removeprefix('http')}", SERVICE, ca_file=ca_file))
+    async with httpx.AsyncClient(base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False) as http:
+        checks: dict[str, Callable[[], Awaitable[None]]] = {
+            "Bridge Health Check": lambda: _health(http),
+            "Socket Connection": socket.open,
+            "IPC Statistics Endpoint": lambda: _statistics(http),
+            "Event Emit": socket.emit,
+            "Event Receive": socket.hear,
+            "CRUD Create": _not_built,
+            "CRUD Read": _not_built,
+            "JSONLex Execute": _not_built,
+        }
+        try:
+            return [await _run(name, check, timeout_s) for name, check in checks.items()]
+        finally:
+            await socket.close()
+
+
+async def _run(name: str, check: Callable[[], Awaitable[None]], timeout_s: float) -> Result:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await check()
+    except CheckSkippedError as skipped:
+        return Result(name, Outcome.SKIP, str(skipped))
+    except (TimeoutError, httpx.TimeoutException):
+        return Result(name, Outcome.FAIL, f"no answer within {timeout_s:g} s")
+    except (CheckFailedError, IPCError, httpx.HTTPError) as error:
+        return Result(name, Outcome.FAIL, _reason(error))
+    return Result(name, Outcome.PASS)
+
+
+async def _health(http: httpx.AsyncClient) -> None:
+    response = await http.get("/health")
+    health = _json(response)
+    if response.status_code != httpx.codes.OK or health.get("status") != "healthy":
+        checks = health.get("checks")
+        wrong = [
+            f"{name}: {check.get('error', 'not ok')}" for name, check in (checks or {}).items() if not check.get("ok")
+        ]
+        raise CheckFailedError(f"HTTP {response.status_code}, {'; '.join(wrong) or response.text[:100]}")
+
+
+async def _statistics(http: httpx.AsyncClient) -> None:
+    response = await http.get("/api/ipc/stats")
+    answer = _json(response)
+    if response.status_code != httpx.codes.OK or answer.get("success") is not True:
+        raise CheckFailedError(f"HTTP {response.status_code}, {answer.get('message', response.text[:100])}")
+    if missing := _STATS - (answer.get("data") or {}).keys():
+        raise CheckFailedError(f"the statistics lack {', '.join(sorted(missing))}")
+
+
+async def _not_built() -> None:
+    raise CheckSkippedError(NOT_BUILT)
+
+
+class _Socket:
+    """One session that hears what it emits."""
+
+    def __init__(self, transport: WebSocketTransport) -> None:
+        self._transport = transport
+        self._is_open = False
+        self._id = new_ulid()
+        self._data = {"nonce": new_ulid(), "text": "ünï\n\u2028"}
+        self._position: str | None = None
+        self._heard: list[AnyServerMessage] = []
+
+    async def open(self) -> None:
+        await self._transport.connect()
+        await self._next(Welcome)
+        self._is_open = True
+
+    async def emit(self) -> None:
+        if not self._is_open:
+            raise CheckSkippedError("there is no socket to emit on")
+        await self._ask(Subscribe(id=new_ulid(), events=[EVENT]))
+        data = msgspec.Raw(msgspec.json.encode(self._data))
+        ok = await self._ask(Emit(id=self._id, event=EVENT, data=data, target=SERVICE, ack=True))
+        self._position = str(ok.position)
+
+    async def hear(self) -> None:
+        if self._position is None:
+            raise CheckSkippedError("no event was emitted")
+        while (event := await self._next(Event)).id != self._id:
+            pass
+        if msgspec.json.decode(event.data) != self._data or event.position != self._position:
+            raise CheckFailedError("the event arrived changed")
+
+    async def close(self) -> None:
+        await self._transport.aclose()
+
+    async def _ask(self, message: ClientMessage) -> Ok:
+        await self._transport.send(codec.encode(message))
+        while (ok := await self._next(Ok)).id != message.id:
+            pass
+        return ok
+
+    async def _next(self, kind: type[M]) -> M:
+        """Wait for a message of a kind, keeping the others; an error is raised."""
+        while True:
+            for message in self._heard:
+                if isinstance(message, Error):
+                    raise error_from_code(message.code, message.message)
+                if isinstance(message, kind):
+                    self._heard.remove(message)
+                    return message
+            self._heard += codec.decode_server_frame(await self._transport.receive())
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError(f"{url!r} is no address of a bridge: write https://host:port")
+    return url.rstrip("/")
+
+
+def _trust(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return client_context(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(
+            f"the CA file {ca_file} cannot be read ({error.strerror or error}): "
+            "run manage.py gencerts, or give --ca-file"
+        ) from error
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise CheckFailedError(f"HTTP {response.status_code}, and no JSON object: is this a bridge?")
+    return answer
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong in the words of whoever has to put it right."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the certificate is not trusted: {cause.verify_message}; give its CA with --ca-file"
+        if isinstance(cause, ssl.SSLError):
+            return f"no TLS there: {cause.reason}"
+        if isinstance(cause, OSError) and (
+            cause.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(cause)
+        ):
+            return "connection refused: is the bridge running there?"
+    return str(error) or type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for member in error.exceptions:
+                yield from _causes(member)
+        error = error.__cause__ or error.__context__
