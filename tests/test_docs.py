@@ -1,0 +1,131 @@
+"""The documents say what the code does: settings, protocol, addresses, dependencies, commands and links."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from bridge.urls import urlpatterns as bridge_urls
+from exprsn.catalogue import TIMELINE_REDIRECT_PORT
+from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.messages import ClientMessage, ServerMessage
+from tests.environment_reads import other_reads, python_reads
+from tests.markdown import DOCUMENTS, ROOT, anchors, codes, commands, links, table, tables
+from timeline.urls import urlpatterns as timeline_urls
+
+REFERENCE = ROOT / "docs" / "reference"
+WIRE = REFERENCE / "wire-protocol.md"
+SETTINGS = table(REFERENCE / "settings.md", "name", "default", "meaning", "read by")
+COMMANDS = [(document, line) for document in DOCUMENTS for line in commands(document)]
+# Written by the reader, or made by a run.
+NOT_IN_THE_TREE = re.compile(r"pulse\.py|company-.*\.pem|var/.*|/tmp/.*|\.venv/bin/.*")
+
+
+def test_every_variable_that_is_read_is_in_the_table_with_its_readers_and_no_other_is() -> None:
+    documented = {codes(row["name"])[0]: set(codes(row["read by"])) for row in SETTINGS}
+    assert len(documented) == len(SETTINGS), "a variable is in the table twice"
+    reads = {name: set(files) for source in (python_reads(), other_reads()) for name, files in source.items()}
+    assert documented == reads
+
+
+def test_the_defaults_in_the_table_are_those_of_the_code() -> None:
+    """Where the default is a constant; that of a path is said in words."""
+    documented = {codes(row["name"])[0]: row["default"] for row in SETTINGS}
+    assert documented["TIMELINE_REDIRECT_PORT"] == f"`{TIMELINE_REDIRECT_PORT}`"
+    for name, files in python_reads().items():
+        for default in (default for default in files.values() if default not in {None, ""}):
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
+            assert codes(documented[name])[:1] == [shown], f"{name} is {default!r} in the code"
+
+
+def fields(message: type[msgspec.Struct], *, without: set[str]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(message)} - without
+
+
+def by_type(root: type[msgspec.Struct], *, without: set[str]) -> dict[Any, set[str]]:
+    return {message.__struct_config__.tag: fields(message, without=without) for message in root.__subclasses__()}
+
+
+def test_the_page_of_the_protocol_has_each_message_with_its_members() -> None:
+    sent = table(WIRE, "type", "members besides `id`", "answer")
+    assert {codes(row["type"])[0]: set(codes(row["members besides `id`"])) for row in sent} == by_type(
+        ClientMessage, without={"id"}
+    )
+    received = table(WIRE, "type", "members", "when")
+    assert {codes(row["type"])[0]: set(codes(row["members"])) for row in received} == by_type(
+        ServerMessage, without=set()
+    )
+
+
+def test_the_page_of_the_protocol_has_each_error_code_with_its_answer_to_may_i_retry() -> None:
+    rows = table(WIRE, "code", "retryable", "HTTP", "meaning")
+    shown = [(codes(row["code"])[0], row["retryable"], row["HTTP"]) for row in rows]
+    assert shown == [(code.value, "yes" if code.retryable else "no", str(code.http_status)) for code in ErrorCode]
+
+
+def test_the_page_of_the_protocol_has_each_close_code_with_its_answer_to_may_i_reconnect() -> None:
+    rows = table(WIRE, "code", "name", "reconnect", "why")
+    shown = [(row["code"], codes(row["name"])[0], row["reconnect"]) for row in rows]
+    assert shown == [(str(code.value), code.name, "yes" if code.reconnect else "no") for code in CloseCode]
+
+
+def test_the_page_of_the_http_apis_has_every_address_and_no_other() -> None:
+    rows = table(REFERENCE / "http-api.md", "method and path", "service", "answer")
+    shown = {codes(row["method and path"])[0].split()[1] for row in rows}
+    routes = {f"/{url.pattern}".rstrip("/") for url in [*bridge_urls, *timeline_urls]}
+    assert shown == {route.replace("<uuid:post_id>", "<uuid>") for route in routes}
+
+
+@pytest.mark.parametrize(("requirements", "position"), [("requirements.txt", 0), ("requirements-dev.txt", 1)])
+def test_each_pinned_package_has_its_reason(requirements: str, position: int) -> None:
+    lines = (ROOT / requirements).read_text(encoding="utf-8").splitlines()
+    pinned = [re.split(r"[\[=]", line)[0] for line in lines if line and line[0] not in "#-"]
+    found = list(tables(ROOT / "docs" / "explanation" / "dependencies.md"))[position]
+    assert [row["package"] for row in found] == pinned
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_inside_the_project_lead_somewhere(document: Path) -> None:
+    for link in links(document):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{link} leads nowhere"
+        assert target.is_relative_to(ROOT), f"{link} leads out of the project"
+        assert not anchor or anchor in anchors(target), f"{link}: there is no such heading"
+
+
+@pytest.mark.parametrize(("document", "line"), COMMANDS, ids=[line.split("'")[0][:60] for _, line in COMMANDS])
+def test_a_command_that_is_printed_can_be_run(document: Path, line: str) -> None:
+    """Its programs, targets, subcommands, options and files are there."""
+    words = [part for word in shlex.split(line) for part in re.split(r'[\s=")]+', word) if part]
+    if "make" in words:
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        assert words[words.index("make") + 1] in targets
+    if "manage.py" in words:
+        _, command, *arguments = words[words.index("manage.py") :]
+        check_command(command, arguments)
+    for word in words:
+        if word.startswith(".venv/bin/"):
+            assert (ROOT / word).exists(), f"{word} is not installed"
+        if re.fullmatch(r"[\w./-]+\.(py|md|pem|txt|toml)|(docs|tests|samples|bench)/[\w./-]+", word):
+            assert NOT_IN_THE_TREE.fullmatch(word) or (ROOT / word).exists(), f"{document.name}: there is no {word}"
+
+
+def check_command(name: str, arguments: list[str]) -> None:
+    apps = get_commands()
+    assert name in apps, f"there is no manage.py {name}"
+    known = load_command_class(apps[name], name).create_parser("manage.py", name)._option_string_actions
+    unknown = [word for word in arguments if word.startswith("--") and word not in known]
+    assert not unknown, f"manage.py {name} knows no {', '.join(unknown)}"
+
+
+def test_files_that_prose_names_are_there() -> None:
+    for document in DOCUMENTS:
+        for path in re.findall(r"`((?:\w+/)+[\w.-]+\.(?:py|md|mjs|lua))`", document.read_text(encoding="utf-8")):
+            assert path.startswith("yourapp/") or (ROOT / path).exists(), f"{document.name} names {path}"
