@@ -60,6 +60,11 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start the server and wait until it answers, healthy or not."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the server, from the main thread: its leash is held by the thread."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 leashed(self._command),
@@ -69,9 +74,12 @@ class ServerProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+
+    def wait(self) -> None:
+        """Wait until the server answers."""
         give_up_at = time.monotonic() + START_TIMEOUT_S
         while self.health() is None:
-            assert self._process.poll() is None, f"the server ended:\n{self.output()}"
+            assert self.process.poll() is None, f"the server ended:\n{self.output()}"
             assert time.monotonic() < give_up_at, f"the server does not answer:\n{self.output()}"
             time.sleep(POLL_S)
 

@@ -23,6 +23,8 @@ from ipc.worker import IPCWorker
 logger = logging.getLogger(__name__)
 
 CHECK_TIMEOUT_S = 2.0
+RELAY_LEASE_S = 12.0
+"""How long the events in the hands of a relay that was killed wait for the next one; half of it is for sending."""
 
 
 class Runtime:
@@ -85,7 +87,7 @@ class Runtime:
             self.worker = None
             return
         await worker.start(transport)
-        self.relay = ipc_config().relay = Relay(worker.emit)
+        self.relay = ipc_config().relay = Relay(worker.emit, lease_s=RELAY_LEASE_S)
         self._tasks.start(self.relay.run(), "relay")
 
     def _transport(self, service: str) -> Transport | None:
