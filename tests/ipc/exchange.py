@@ -1,0 +1,60 @@
+"""Channel layers whose messages travel when a test says so: lost, late, twice and in another order."""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class Exchange:
+    """What connects the layers of a test; `held` has what was sent and not delivered while `holds` was true."""
+
+    def __init__(self) -> None:
+        self.holds = False
+        self.held: list[tuple[str, Message]] = []
+        self.groups: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self.channels: dict[str, asyncio.Queue[Message]] = {}
+        self.names = itertools.count()
+
+    def layer(self) -> "ExchangeLayer":
+        return ExchangeLayer(self)
+
+    def send(self, channel: str, message: Message) -> None:
+        # Greetings only let hubs know of each other; the pushes are what a test plays with.
+        if self.holds and message["type"] == "ipc.push":
+            self.held.append((channel, message))
+        else:
+            self.deliver(channel, message)
+
+    def deliver(self, channel: str, message: Message) -> None:
+        copied = {name: list(value) if isinstance(value, list) else value for name, value in message.items()}
+        self.channels[channel].put_nowait(copied)
+
+    def deliver_held(self) -> None:
+        held, self.held = self.held, []
+        for channel, message in held:
+            self.deliver(channel, message)
+
+
+class ExchangeLayer:
+    """The end of one hub."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def new_channel(self) -> str:
+        name = f"channel-{next(self._exchange.names)}"
+        self._exchange.channels[name] = asyncio.Queue()
+        return name
+
+    async def receive(self, channel: str) -> Message:
+        return await self._exchange.channels[channel].get()
+
+    async def group_add(self, group: str, channel: str) -> None:
+        self._exchange.groups[group][channel] = None
+
+    async def group_send(self, group: str, message: Message) -> None:
+        for channel in self._exchange.groups[group]:
+            self._exchange.send(channel, message)
