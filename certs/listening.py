@@ -12,6 +12,7 @@ from twisted.internet import reactor as _installed_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 
+from certs.backpressure import Writability
 from certs.redirect import RedirectFactory, Target
 
 # Its type is that of no one reactor: the module turns into the one that was installed.
@@ -75,6 +76,15 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
         The application's own drain runs beside this and ends them in its own way.
         """
         return Deferred.fromFuture(asyncio.ensure_future(self._drain()))
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Send what an application has to say, a WebSocket's message only when the client takes it."""
+        details = self.connections.get(protocol)
+        if details is not None and message["type"] == "websocket.send" and not details.get("disconnected"):
+            if "writability" not in details:
+                details["writability"] = Writability(protocol.transport)
+            await details["writability"].wait()
+        await super().handle_reply(protocol, message)
 
     def _stop_once(self) -> None:
         if _reactor.running and not self._stopping:
