@@ -79,6 +79,7 @@ class Link:
         self._is_subscribed = False
         self._resumes_anew = False
         self._subscribe_id = ""
+        self._asked_delay_ms: int | None = None
         self._tasks = OwnedTasks("link")
         limits = Limits()
         self._outgoing: Batcher[str] = Batcher(
@@ -107,7 +108,7 @@ class Link:
         """
         attempt = 0
         while True:
-            delay_s: float | None = None
+            self._asked_delay_ms = None
             began = time.monotonic()
             try:
                 await self._session()
@@ -118,13 +119,14 @@ class Link:
                 self._down(error)
                 if not error.may_reconnect:
                     raise
-                delay = _DELAY.search(error.reason)
-                delay_s = int(delay[1]) / 1000 if delay else None
+                if delay := _DELAY.search(error.reason):
+                    self._asked_delay_ms = int(delay[1])
             except IPCError as error:
                 self._down(error)
                 raise
             await self._transport.close()
-            await asyncio.sleep(_backoff_s(attempt) if delay_s is None else delay_s)
+            asked_ms = self._asked_delay_ms
+            await asyncio.sleep(_backoff_s(attempt) if asked_ms is None else asked_ms / 1000)
 
     async def close(self) -> None:
         """Send what waits, and leave."""
@@ -276,6 +278,8 @@ class Link:
                         self._advance(log, position)
             case Notice():
                 logger.info("the bridge says: %s", message.notice)
+                # daphne sends no reason with its close frames, so the delay comes in both.
+                self._asked_delay_ms = message.retry_after_ms
             case _:
                 pass
 
