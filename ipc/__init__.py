@@ -4,6 +4,7 @@ Importing it needs neither Django nor the network.
 """
 
 from ipc.dispatch import EventContext
+from ipc.members import Reject
 from ipc.protocol.errors import (
     BadMessageError,
     ConnectionClosedError,
@@ -27,6 +28,7 @@ __all__ = [
     "IPCError",
     "IPCWorker",
     "NotBuiltError",
+    "Reject",
     "UnauthenticatedError",
     "UnavailableError",
     "UnknownServiceError",

@@ -30,6 +30,14 @@ class EventContext:
     timestamp: int
     meta: Any
     traceparent: str | None
+    group: str | None = None
+    attempt: int = 1
+    extend: Callable[[], None] | None = None
+
+    def progress(self) -> None:
+        """Say that work on this delivery goes on, which gives it its full time again; no group, no effect."""
+        if self.extend is not None:
+            self.extend()
 
     @classmethod
     def of(cls, event: Event) -> "EventContext":
@@ -44,6 +52,8 @@ class EventContext:
             timestamp=event.ts,
             meta=event.meta,
             traceparent=event.traceparent,
+            group=event.group,
+            attempt=event.attempt or 1,
         )
 
     @property

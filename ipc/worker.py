@@ -14,16 +14,18 @@ from msgspec import UNSET, Raw
 
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
 from ipc.hub.tasks import OwnedTasks
+from ipc.members import Members, Membership
 from ipc.protocol import codec
 from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import MAX_ID_LENGTH, Emit, Event, Welcome
 from ipc.protocol.patterns import check_event, compile_pattern
+from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
 from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
 from ipc.transports.base import Transport
-from ipc.transports.link import Link
+from ipc.transports.link import GroupSubscription, Link
 from ipc.transports.local import MeshTransport
 from ipc.transports.websocket import WebSocketTransport
 
@@ -55,36 +57,66 @@ class IPCWorker:
     def __init__(self, service: str) -> None:
         self.service = full_name(service)
         self._registered: list[tuple[Sequence[str], Handler]] = []
+        self._memberships: list[tuple[GroupSubscription, Membership]] = []
         self._hooks: dict[HookName, list[Callable[..., object]]] = {name: [] for name in HOOKS}
         self._limits = Limits()
         self._link: Link | None = None
         self._dispatcher: Dispatcher | None = None
+        self._members: Members | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._tasks = OwnedTasks(f"worker {self.service}")
 
     # Registration
 
-    def on(self, *patterns: str) -> Callable[[HandlerT], HandlerT]:
+    def on(
+        self,
+        *patterns: str,
+        group: str | None = None,
+        credit: int = DEFAULT_CREDIT,
+        retry: Mapping[str, Any] | None = None,
+        once: bool = False,
+    ) -> Callable[[HandlerT], HandlerT]:
         """Register an ``async`` function ``(data, ctx)`` for the events that a pattern matches.
 
-        Each handler gets its events one at a time, in the order of each log.
+        Without a group, every instance of the service gets the events while it is connected, and each handler gets
+        its events one at a time, in the order of each log.
+
+        With a group, one instance gets each event, and gets it again until a handler has returned: what a handler
+        raises is tried again after a pause, `Reject` makes the event a dead letter at once.
+
+        Args:
+            patterns: such as ``post:created`` or ``post:*``.
+            group: makes the subscription durable.
+            credit: how many deliveries of the group are handled here at the same time.
+            retry: ``{"ack_ms": 30000, "backoff_ms": [1000, 5000, ...]}``, for the whole group.
+            once: do not handle an event again that this process has completed.
 
         Raises:
-            BadMessageError: INVALID_PATTERN.
+            BadMessageError: INVALID_PATTERN, INVALID_GROUP, or a wrong credit or retry.
             TypeError: the function is not ``async``, or there is no pattern.
+            ValueError: the group has a handler already.
 
         """
         if not patterns:
             raise TypeError("on() needs at least one pattern, such as 'post:*'")
         for pattern in patterns:
             compile_pattern(pattern)
+        if group is not None:
+            if any(check_group(group) == subscription.group for subscription, _ in self._memberships):
+                raise ValueError(f"the group {group!r} has a handler already")
+            check_credit(credit)
+            retry_policy(retry)
 
         def register(handler: HandlerT) -> HandlerT:
             is_async = inspect.iscoroutinefunction(handler)
             if not is_async:
                 raise TypeError(f"{handler!r} must be an async function: it runs in the worker's event loop")
-            self._registered.append((patterns, handler))
+            if group is None:
+                self._registered.append((patterns, handler))
+            else:
+                subscription = GroupSubscription(group=group, events=patterns, credit=credit, retry=retry)
+                self._memberships.append((subscription, Membership(group, handler, once=once)))
             return handler
 
         return register
@@ -198,8 +230,16 @@ class IPCWorker:
         self._dispatcher = Dispatcher(self._handler_failed)
         for patterns, handler in self._registered:
             self._dispatcher.add(Lane(patterns, handler))
+        self._members = Members(self._handler_failed)
+        for _, membership in self._memberships:
+            self._members.add(membership)
         wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
-        self._link = Link(transport or transport_from_environment(self.service), wanted, _Listener(self))
+        self._link = Link(
+            transport or transport_from_environment(self.service),
+            wanted,
+            _Listener(self),
+            [subscription for subscription, _ in self._memberships],
+        )
         self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
         self._running.add_done_callback(self._link_ended)
 
@@ -227,20 +267,20 @@ class IPCWorker:
 
     async def stop(self, *, timeout_s: float = FINISH_TIMEOUT_S) -> None:
         """Stop taking events, finish those taken as far as the time allows, and leave."""
-        link, dispatcher, running = self._link, self._dispatcher, self._running
-        if link is None or dispatcher is None or running is None:
+        link, dispatcher, members, running = self._link, self._dispatcher, self._members, self._running
+        if link is None or dispatcher is None or members is None or running is None:
             return
         if self._waiting is not None:
             # It would resume as soon as the handlers have caught up.
             self._waiting.cancel()
         with contextlib.suppress(IPCError):
-            await link.pause()
-        await dispatcher.finish(timeout_s=timeout_s)
+            await link.retire()
+        await asyncio.gather(dispatcher.finish(timeout_s=timeout_s), members.finish(timeout_s=timeout_s))
         running.cancel()
         await asyncio.wait([running])
         await link.close()
         await self._tasks.close()
-        self._link = self._dispatcher = self._running = None
+        self._link = self._dispatcher = self._members = self._running = None
 
     # What the link tells
 
@@ -258,6 +298,10 @@ class IPCWorker:
         if self._hooks["received"]:
             self._call_hooks("received", EventContext.of(event))
         return True
+
+    def _delivered(self, event: Event, session: str) -> None:
+        if self._members is not None and self._link is not None:
+            self._members.take(event, session, self._link)
 
     async def _wait_for_handlers(self, link: Link, dispatcher: Dispatcher) -> None:
         """Let the log keep the events until the handlers have caught up."""
@@ -315,6 +359,7 @@ class _Listener:
     def __init__(self, worker: IPCWorker) -> None:
         self.connected = worker._connected
         self.received = worker._received
+        self.delivered = worker._delivered
         self.failed = worker._failed
 
     def not_recovered(self, reasons: dict[str, str]) -> None:

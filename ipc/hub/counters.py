@@ -25,3 +25,12 @@ class Counters:
     reconciles_failed: int = 0
     registrations_failed: int = 0
     sessions_too_slow: int = 0
+    deliveries_sent: int = 0
+    deliveries_acked: int = 0
+    deliveries_failed: int = 0
+    deliveries_timed_out: int = 0
+    deliveries_adopted: int = 0
+    deliveries_trimmed: int = 0
+    deliveries_dead: int = 0
+    groups_recreated: int = 0
+    group_steps_failed: int = 0

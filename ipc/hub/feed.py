@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ipc.hub.counters import Counters
 from ipc.hub.interest import Interest
@@ -39,6 +40,13 @@ class Push:
     frames: list[str]
 
 
+class Watcher(Protocol):
+    """Who is told that a log has new events, to read them from there."""
+
+    def wake(self, log: str) -> None:
+        """Take note."""
+
+
 class LogFeed:
     """One followed log.
 
@@ -51,6 +59,7 @@ class LogFeed:
         self.log = log
         self.cursor = cursor
         self.live: dict[Session, Interest] = {}
+        self.watchers: dict[Watcher, None] = {}
         self._eventlog = eventlog
         self._counters = counters
         self._tasks = tasks
@@ -124,6 +133,8 @@ class LogFeed:
 
     def _deliver(self, positions: Sequence[str], events: Sequence[str], frames: Sequence[str]) -> None:
         """Advance the cursor and give each live session what it wants, encoding each event once."""
+        for watcher in self.watchers:
+            watcher.wake(self.log)
         self.cursor = positions[-1]
         if self._catch_up is None:
             self._known = self.cursor

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from ipc.hub import requests, subscriptions
 from ipc.hub.counters import Counters
+from ipc.hub.deliveries import Deliveries
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.presence import Presence
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
@@ -26,6 +27,7 @@ from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S
 from ipc.stores.eventlog import EventLog
+from ipc.stores.groups import Groups
 from ipc.stores.registry import HEARTBEAT_S, Registry
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Hub:
         self.counters = Counters()
         self.eventlog = EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s)
         self.registry = Registry(redis)
+        self.deliveries = Deliveries(self, Groups(redis))
         self._presence = Presence(self.id, self.registry, self.counters)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
@@ -89,6 +92,7 @@ class Hub:
                 for writer in self._writers.values():
                     await writer.flushed()
                 await self._presence.flushed()
+                await self.deliveries.stop()
         except TimeoutError:
             logger.warning("not all events could be appended before the stop; their emitters were not told ok")
         await self._tasks.close()
@@ -142,6 +146,7 @@ class Hub:
 
     def _forget(self, session: Session) -> None:
         subscriptions.leave_feeds(session, self._feeds.values())
+        self.deliveries.leave(session)
         if self.sessions.pop(session.id, None) is not None:
             self._presence.changed(session)
 

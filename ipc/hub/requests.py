@@ -14,11 +14,14 @@ from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError
 from ipc.protocol.messages import (
+    Ack,
     Auth,
     Emit,
+    Nack,
     Ok,
     Ping,
     Pong,
+    Progress,
     ServerPong,
     Subscribe,
     Unsubscribe,
@@ -158,8 +161,6 @@ class _EmitReceipt:
 
 
 async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:
-    if message.group is not None or message.credit is not None or message.retry is not None:
-        raise NotBuiltError("group subscriptions are not built yet; leave out group, credit and retry")
     if message.where is not None or message.select is not None:
         raise NotBuiltError("where and select are not built yet; filter in the handler")
     for pattern in message.events:
@@ -178,14 +179,34 @@ async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:
         check_position(position)
         if log not in logs:
             raise BadMessageError(f"since: {session.service} hears the logs {' and '.join(logs)}, not {log[:64]!r}")
-    await subscribe(hub, session, patterns, since, message.id)
+    if message.group is not None:
+        await hub.deliveries.subscribe(session, message, since)
+    elif message.credit is not None or message.retry is not None:
+        raise BadMessageError("credit and retry belong to a group; name it with group")
+    else:
+        await subscribe(hub, session, patterns, since, message.id)
 
 
-async def _unsubscribe(_hub: "Hub", session: Session, message: Unsubscribe) -> None:
-    if message.group is not None or message.forget:
-        raise NotBuiltError("group subscriptions are not built yet; leave out group and forget")
-    unsubscribe(session, message.events)
+async def _unsubscribe(hub: "Hub", session: Session, message: Unsubscribe) -> None:
+    if message.group is not None:
+        await hub.deliveries.unsubscribe(session, message.group, forget=message.forget)
+    elif message.forget:
+        raise BadMessageError("forget deletes a group; name it with group")
+    else:
+        unsubscribe(session, message.events)
     session.answer(Ok(id=message.id))
+
+
+async def _ack(hub: "Hub", session: Session, message: Ack) -> None:
+    hub.deliveries.acknowledge(session, message)
+
+
+async def _nack(hub: "Hub", session: Session, message: Nack) -> None:
+    hub.deliveries.fail(session, message)
+
+
+async def _progress(hub: "Hub", session: Session, message: Progress) -> None:
+    hub.deliveries.extend(session, message)
 
 
 async def _ping(_hub: "Hub", session: Session, message: Ping) -> None:
@@ -203,6 +224,9 @@ async def _auth(_hub: "Hub", _session: Session, _message: Auth) -> None:
 _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Subscribe: _subscribe,
     Unsubscribe: _unsubscribe,
+    Ack: _ack,
+    Nack: _nack,
+    Progress: _progress,
     Ping: _ping,
     Pong: _pong,
     Auth: _auth,

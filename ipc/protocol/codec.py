@@ -164,7 +164,7 @@ def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
     )
 
 
-_CLIENT_TYPES: Final = ("auth", "emit", "ping", "pong", "subscribe", "unsubscribe")
+_CLIENT_TYPES: Final = ("ack", "auth", "emit", "nack", "ping", "pong", "progress", "subscribe", "unsubscribe")
 
 
 def decode_server_frame(frame: str | bytes) -> list[AnyServerMessage]:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 MAX_ID_LENGTH: Final = 64
 
 RequestId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+DeliveryIds = Annotated[list[str], Meta(min_length=1, max_length=1_000)]
 TraceParent = Annotated[str, Meta(max_length=64)]
 
 
@@ -43,6 +44,28 @@ class Unsubscribe(ClientMessage, tag="unsubscribe", kw_only=True):
     events: list[str]
     group: str | None = None
     forget: bool = False
+
+
+class Ack(ClientMessage, tag="ack", kw_only=True):
+    """Say that deliveries of groups are done; there is no answer, unless one is not held."""
+
+    deliveries: DeliveryIds
+
+
+class Nack(ClientMessage, tag="nack", kw_only=True):
+    """Say that deliveries failed, and whether to try again as the group does, after a given time, or never."""
+
+    deliveries: DeliveryIds
+    reason: Annotated[str, Meta(min_length=1)]
+    retry_in_ms: Annotated[int, Meta(ge=0, le=86_400_000)] | None = None
+    reject: bool = False
+    traceback: str | None = None
+
+
+class Progress(ClientMessage, tag="progress", kw_only=True):
+    """Say that deliveries are being worked on, which gives them their full time again."""
+
+    deliveries: DeliveryIds
 
 
 class Emit(ClientMessage, tag="emit", kw_only=True):
@@ -103,7 +126,10 @@ class Error(ServerMessage, tag="error", kw_only=True):
 
 
 class Event(ServerMessage, tag="event", kw_only=True):
-    """An event on its way to a subscriber; ``ts`` is the hub's time of appending in Unix milliseconds."""
+    """An event on its way to a subscriber; ``ts`` is the hub's time of appending in Unix milliseconds.
+
+    One for a member of a group also has the group, the delivery to acknowledge, and which attempt it is.
+    """
 
     id: str
     event: str
@@ -115,6 +141,9 @@ class Event(ServerMessage, tag="event", kw_only=True):
     position: str
     meta: Any = None
     traceparent: str | None = None
+    group: str | None = None
+    delivery: str | None = None
+    attempt: int | None = None
 
 
 class ServerPing(ServerMessage, tag="ping", kw_only=True):
@@ -137,5 +166,5 @@ class Notice(ServerMessage, tag="notice", kw_only=True):
     retry_after_ms: int | None = None
 
 
-AnyClientMessage = Auth | Subscribe | Unsubscribe | Emit | Ping | Pong
+AnyClientMessage = Auth | Subscribe | Unsubscribe | Emit | Ack | Nack | Progress | Ping | Pong
 AnyServerMessage = Welcome | Ok | Error | Event | ServerPing | ServerPong | Notice

@@ -23,3 +23,18 @@ def seen_prefix(name: str) -> str:
 def instance(name: str) -> str:
     """Return the hash that describes an instance."""
     return f"ipc:instance:{{{name}}}"
+
+
+def serving(service: str, group: str) -> str:
+    """Return the sorted set of the hubs that have members of a group."""
+    return f"ipc:serving:{{{service}}}:{group}"
+
+
+def dead(service: str, group: str) -> str:
+    """Return the stream of a group's dead letters."""
+    return f"ipc:dead:{{{service}}}:{group}"
+
+
+def group_definitions(service: str) -> str:
+    """Return the hash of a service's groups."""
+    return f"ipc:group:{{{service}}}"

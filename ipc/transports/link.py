@@ -5,8 +5,9 @@ import logging
 import random
 import re
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ipc.hub.batching import Batcher
 from ipc.hub.tasks import OwnedTasks
@@ -16,13 +17,16 @@ from ipc.protocol.errors import ConnectionClosedError, DeadlineError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import (
+    Ack,
     AnyServerMessage,
     ClientMessage,
     Error,
     Event,
+    Nack,
     Notice,
     Ok,
     Pong,
+    Progress,
     ServerPing,
     Subscribe,
     Unsubscribe,
@@ -53,8 +57,21 @@ class Listener(Protocol):
     def received(self, event: Event) -> bool:
         """Take an event; False refuses it and all that follow, until `Link.resume`."""
 
+    def delivered(self, event: Event, session: str) -> None:
+        """Take an event of a group; it is answered with the session that it came by."""
+
     def failed(self, error: IPCError) -> None:
         """The connection was lost, or something sent without an id was refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSubscription:
+    """A durable group to be a member of, as ``subscribe`` takes it."""
+
+    group: str
+    events: Sequence[str]
+    credit: int
+    retry: Mapping[str, Any] | None = None
 
 
 class Link:
@@ -64,13 +81,22 @@ class Link:
         transport: carries the frames.
         patterns: what to subscribe to after each connection.
         listener: hears of events and failures.
+        groups: what to be a member of, likewise.
 
     """
 
-    def __init__(self, transport: Transport, patterns: Sequence[str], listener: Listener) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        patterns: Sequence[str],
+        listener: Listener,
+        groups: Sequence[GroupSubscription] = (),
+    ) -> None:
         self.positions: dict[str, str] = {}
         self._transport = transport
         self._patterns = list(patterns)
+        self._groups = groups
+        self._session_id = ""
         self._listener = listener
         self._answers = Answers()
         self._is_up = asyncio.Event()
@@ -188,6 +214,25 @@ class Link:
         if self._is_open:
             await self._subscribe()
 
+    async def retire(self) -> None:
+        """Ask for no more events, of groups neither; what was delivered may still be answered.
+
+        Raises:
+            IPCError: the request failed.
+
+        """
+        await self.pause()
+        groups, self._groups = self._groups, ()
+        for group in groups:
+            if self._is_open:
+                await self._ask(Unsubscribe(id=new_ulid(), events=[], group=group.group))
+
+    def settle(self, answer: Ack | Nack | Progress, session: str) -> None:
+        """Answer a delivery, if the session that it came by is still open; a new one would not know it."""
+        if session == self._session_id and self._is_open:
+            text = codec.encode(answer)
+            self._outgoing.put(text, codec.utf8_size(text) + 1)
+
     def restart(self) -> None:
         """Drop the connection and make a new one, for when nobody knows what the hub thinks of this session."""
         # Not resumed before that: what the old connection still brings may come behind events that were dropped.
@@ -200,8 +245,9 @@ class Link:
         if self._resumes_anew:
             self._resumes_anew = self._is_paused = False
         self._is_open = True
+        self._session_id = welcome.session
         reading = asyncio.create_task(self._read(), name="link reader")
-        subscribing = asyncio.create_task(self._subscribe(), name="link subscribe")
+        subscribing = asyncio.create_task(self._join(), name="link subscribe")
         try:
             await asyncio.wait([reading, subscribing], return_when=asyncio.FIRST_COMPLETED)
             if subscribing.done():
@@ -230,6 +276,19 @@ class Link:
         for message in messages[1:]:
             self._take(message)
         return messages[0]
+
+    async def _join(self) -> None:
+        await self._subscribe()
+        for group in self._groups:
+            await self._ask(
+                Subscribe(
+                    id=new_ulid(),
+                    events=list(group.events),
+                    group=group.group,
+                    credit=group.credit,
+                    retry=dict(group.retry) if group.retry is not None else None,
+                )
+            )
 
     async def _subscribe(self) -> None:
         if not self._patterns or self._is_paused or self._is_subscribed:
@@ -284,6 +343,9 @@ class Link:
                 pass
 
     def _take_event(self, event: Event) -> None:
+        if event.delivery is not None:
+            self._listener.delivered(event, self._session_id)
+            return
         # A replay may overlap with what came before the connection was lost.
         if self._is_paused or not self._is_new(event):
             return
