@@ -12,6 +12,7 @@ from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.messages import Ack, Nack, Ok, Progress, Subscribe
 from ipc.protocol.retry import check_credit, check_group, retry_policy
 from ipc.protocol.routing import logs_of_service
+from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.groups import Groups
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ MAX_TRACEBACK = 8_000
 class Deliveries:
     """The groups that this hub serves, by service and name."""
 
-    def __init__(self, hub: "Hub", groups: Groups) -> None:
+    def __init__(self, hub: "Hub", groups: Groups, dead_letters: DeadLetters) -> None:
         self._hub = hub
         self._store = groups
+        self._dead_letters = dead_letters
         self._groups: dict[tuple[str, str], GroupMembers] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._tasks = OwnedTasks(f"groups of hub {hub.id}")
@@ -157,6 +159,7 @@ class Deliveries:
                 name,
                 hub_id=self._hub.id,
                 groups=self._store,
+                dead_letters=self._dead_letters,
                 counters=self._hub.counters,
                 deliveries=self._deliveries,
             )

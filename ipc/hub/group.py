@@ -23,8 +23,9 @@ from ipc.protocol.errors import IPCError
 from ipc.protocol.positions import position_key
 from ipc.protocol.retry import RetryPolicy
 from ipc.protocol.routing import logs_of_service
+from ipc.stores.dead_letters import DeadLetter, DeadLetters
 from ipc.stores.eventlog import Entry
-from ipc.stores.groups import DeadLetter, GroupMissingError, Groups
+from ipc.stores.groups import GroupMissingError, Groups
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class GroupMembers:
         *,
         hub_id: str,
         groups: Groups,
+        dead_letters: DeadLetters,
         counters: Counters,
         deliveries: dict[str, Delivery],
     ) -> None:
@@ -92,6 +94,7 @@ class GroupMembers:
         self._redis_name = f"{service}/{name}"
         self._hub_id = hub_id
         self._groups = groups
+        self._dead_letters = dead_letters
         self._counters = counters
         self._deliveries = deliveries
         self._woken = asyncio.Event()
@@ -281,7 +284,7 @@ class GroupMembers:
         while self._dead:
             delivery = self._dead[0]
             session = delivery.session
-            await self._groups.bury(
+            await self._dead_letters.bury(
                 self.service,
                 self.name,
                 DeadLetter(

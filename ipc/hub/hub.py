@@ -26,6 +26,7 @@ from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S
+from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.eventlog import EventLog
 from ipc.stores.groups import Groups
 from ipc.stores.registry import HEARTBEAT_S, Registry
@@ -63,7 +64,7 @@ class Hub:
         self.counters = Counters()
         self.eventlog = EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s)
         self.registry = Registry(redis)
-        self.deliveries = Deliveries(self, Groups(redis))
+        self.deliveries = Deliveries(self, Groups(redis), DeadLetters(redis))
         self._presence = Presence(self.id, self.registry, self.counters)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
