@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from ipc.hub.counters import Counters
 from ipc.hub.feed import LogFeed, Push
 from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.positions import position_key
 from ipc.stores.connection import COMMAND_TIMEOUT_S, translated_errors
 
 logger = logging.getLogger(__name__)
@@ -133,9 +134,12 @@ class Pushes:
         if message["hub"] == self._hub_id or feed is None:
             return
         if message["type"] == "ipc.hello":
-            self._peers.setdefault(feed.log, {})[message["hub"]] = time.monotonic()
+            peers = self._peers.setdefault(feed.log, {})
+            # It has not been pushed to until now, and may lack what this hub kept back since that greeting was sent.
+            lacks = message["hub"] not in peers and position_key(message["position"]) < position_key(feed.cursor)
+            peers[message["hub"]] = time.monotonic()
             feed.reached(message["position"])
-            if message["asks"]:
+            if message["asks"] or lacks:
                 await self.greet(feed, asks=False)
         else:
             self._counters.pushes_received += 1

@@ -9,10 +9,15 @@ Message = dict[str, Any]
 
 
 class Exchange:
-    """What connects the layers of a test; `held` has what was sent and not delivered while `holds` was true."""
+    """What connects the layers of a test.
+
+    `held` has the pushes that were sent and not delivered while `holds` was true, and the greetings that were while
+    `holds_greetings` was.
+    """
 
     def __init__(self) -> None:
         self.holds = False
+        self.holds_greetings = False
         self.held: list[tuple[str, Message]] = []
         self.groups: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.channels: dict[str, asyncio.Queue[Message]] = {}
@@ -22,8 +27,7 @@ class Exchange:
         return ExchangeLayer(self)
 
     def send(self, channel: str, message: Message) -> None:
-        # Greetings only let hubs know of each other; the pushes are what a test plays with.
-        if self.holds and message["type"] == "ipc.push":
+        if self.holds_greetings if message["type"] == "ipc.hello" else self.holds:
             self.held.append((channel, message))
         else:
             self.deliver(channel, message)

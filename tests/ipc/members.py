@@ -11,17 +11,23 @@ from tests.ipc.peers import Message, RecordingPeer
 
 
 class Member:
-    """One session; its peer has all that the hub sent to it."""
+    """One session; its peer has all that the hub sent to it, and answers heartbeats unless it is mute."""
 
-    def __init__(self, hub: Hub, service: str = "herald", *, permissions: Iterable[str] = ("*",)) -> None:
+    def __init__(
+        self, hub: Hub, service: str = "herald", *, permissions: Iterable[str] = ("*",), is_mute: bool = False
+    ) -> None:
         self.hub = hub
         self.peer = RecordingPeer()
+        self.peer.on_ping = None if is_mute else self._pong
         self.session = hub.attach(
             self.peer,
             Identity(service=full_name(service), permissions=frozenset(permissions)),
             Origin(door="test", pid=4711, hostname="host"),
         )
         self._asked = 0
+
+    async def _pong(self, ping: Message) -> None:
+        await self.say({"type": "pong", "sent": ping.get("sent", 0)})
 
     async def say(self, *messages: Message) -> None:
         """Send messages in one frame."""
@@ -33,7 +39,8 @@ class Member:
     async def ask(self, **message: Any) -> Message:
         """Send a message with an id, and return its answer."""
         self._asked += 1
-        request_id = message.setdefault("id", f"ask-{self._asked}")
+        # Ids are remembered per service, and other members may be of the same.
+        request_id = message.setdefault("id", f"{self.session.id}/{self._asked}")
         before = len(self.peer.messages)
         await self.say(message)
         return await self.answer(request_id, after=before)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 GUARD_S = 20.0
@@ -17,6 +17,7 @@ class RecordingPeer:
         self.frames: list[str] = []
         self.messages: list[Message] = []
         self.closed: tuple[int, str] | None = None
+        self.on_ping: Callable[[Message], Awaitable[None]] | None = None
         self._reads = asyncio.Event()
         self._reads.set()
         self._changed = asyncio.Event()
@@ -30,8 +31,12 @@ class RecordingPeer:
     async def send(self, frame: str) -> None:
         await self._reads.wait()
         self.frames.append(frame)
-        self.messages += [json.loads(line) for line in frame.split("\n")]
+        messages = [json.loads(line) for line in frame.split("\n")]
+        self.messages += messages
         self._changed.set()
+        for message in messages:
+            if message["type"] == "ping" and self.on_ping is not None:
+                await self.on_ping(message)
 
     async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)

