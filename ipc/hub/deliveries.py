@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from ipc.hub.group import Delivery, GroupMembers
 from ipc.hub.session import Session
+from ipc.hub.stores import DeadLetterStore, GroupStore
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.messages import Ack, Nack, Ok, Progress, Subscribe
 from ipc.protocol.retry import check_credit, check_group, retry_policy
 from ipc.protocol.routing import logs_of_service
-from ipc.stores.dead_letters import DeadLetters
-from ipc.stores.groups import Groups
 
 if TYPE_CHECKING:
     from ipc.hub.hub import Hub
@@ -28,7 +27,7 @@ MAX_TRACEBACK = 8_000
 class Deliveries:
     """The groups that this hub serves, by service and name."""
 
-    def __init__(self, hub: "Hub", groups: Groups, dead_letters: DeadLetters) -> None:
+    def __init__(self, hub: "Hub", groups: GroupStore, dead_letters: DeadLetterStore) -> None:
         self._hub = hub
         self._store = groups
         self._dead_letters = dead_letters
@@ -160,6 +159,7 @@ class Deliveries:
                 hub_id=self._hub.id,
                 groups=self._store,
                 dead_letters=self._dead_letters,
+                clock=self._hub.clock,
                 counters=self._hub.counters,
                 deliveries=self._deliveries,
             )

@@ -13,12 +13,13 @@ from typing import Protocol
 from ipc.hub.counters import Counters
 from ipc.hub.interest import Interest
 from ipc.hub.session import Session
+from ipc.hub.stores import LogStore
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.positions import position_key
-from ipc.stores.eventlog import Entry, EventLog, Gap
+from ipc.stores.eventlog import Entry, Gap
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class LogFeed:
 
     """
 
-    def __init__(self, log: str, cursor: str, eventlog: EventLog, counters: Counters, tasks: OwnedTasks) -> None:
+    def __init__(self, log: str, cursor: str, eventlog: LogStore, counters: Counters, tasks: OwnedTasks) -> None:
         self.log = log
         self.cursor = cursor
         self.live: dict[Session, Interest] = {}

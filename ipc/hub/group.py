@@ -15,17 +15,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
 from ipc.hub.interest import Interest
 from ipc.hub.session import Session
+from ipc.hub.stores import DeadLetterStore, GroupStore
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.errors import IPCError
 from ipc.protocol.positions import position_key
 from ipc.protocol.retry import RetryPolicy
 from ipc.protocol.routing import logs_of_service
-from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.dead_letters import DeadLetter
 from ipc.stores.eventlog import Entry
-from ipc.stores.groups import GroupMissingError, Groups
+from ipc.stores.groups import GroupMissingError
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +82,9 @@ class GroupMembers:
         name: str,
         *,
         hub_id: str,
-        groups: Groups,
-        dead_letters: DeadLetters,
+        groups: GroupStore,
+        dead_letters: DeadLetterStore,
+        clock: Clock,
         counters: Counters,
         deliveries: dict[str, Delivery],
     ) -> None:
@@ -95,6 +98,7 @@ class GroupMembers:
         self._hub_id = hub_id
         self._groups = groups
         self._dead_letters = dead_letters
+        self._clock = clock
         self._counters = counters
         self._deliveries = deliveries
         self._woken = asyncio.Event()
@@ -157,7 +161,7 @@ class GroupMembers:
 
     def extend(self, delivery: Delivery) -> None:
         """Give a delivery its full time again."""
-        delivery.deadline = time.monotonic() + self.policy.ack_ms / 1000
+        delivery.deadline = self._clock.monotonic() + self.policy.ack_ms / 1000
 
     def wake(self, log: str) -> None:
         """Say that a log has new events."""
@@ -192,7 +196,7 @@ class GroupMembers:
         await self._stop_serving()
 
     async def _serve(self) -> None:
-        if time.monotonic() >= self._next_tend:
+        if self._clock.monotonic() >= self._next_tend:
             await self._tend()
         self._expire()
         await self._bury()
@@ -234,7 +238,7 @@ class GroupMembers:
                     await self._groups.remove_consumer(log, self._redis_name, consumer)
         self._is_serving = True
         self._dirty.update(self._logs)
-        self._next_tend = time.monotonic() + TEND_S
+        self._next_tend = self._clock.monotonic() + TEND_S
 
     async def _adopt(self, log: str, consumer: str) -> None:
         room = MAX_WAITING - len(self._ready) - len(self._retries)
@@ -256,7 +260,7 @@ class GroupMembers:
 
     async def _claim_due(self) -> None:
         """Deliver again what has waited long enough, which Redis counts."""
-        now, room = time.monotonic(), self._free()
+        now, room = self._clock.monotonic(), self._free()
         due: dict[str, dict[str, Delivery]] = {}
         while self._retries and self._retries[0][0] <= now and room > 0:
             delivery = heapq.heappop(self._retries)[2]
@@ -333,12 +337,7 @@ class GroupMembers:
         if self._retries and self._free() > 0:
             due.append(self._retries[0][0])
         due += [delivery.deadline for member in self.members.values() for delivery in member.held]
-        timeout_s = max(0.0, min(due) - time.monotonic()) if due else None
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-        except TimeoutError:
-            return
+        await self._clock.wait(self._woken, min(due) if due else None)
 
     # Handing out
 
@@ -354,7 +353,7 @@ class GroupMembers:
             return
         member.held.add(delivery)
         delivery.session = session
-        delivery.deadline = time.monotonic() + self.policy.ack_ms / 1000
+        delivery.deadline = self._clock.monotonic() + self.policy.ack_ms / 1000
         self._deliveries[delivery.id] = delivery
         self._counters.deliveries_sent += 1
         text = (
@@ -373,10 +372,10 @@ class GroupMembers:
             self._hand_out(self._ready.popleft())
 
     def _again(self, delivery: Delivery, pause_s: float) -> None:
-        heapq.heappush(self._retries, (time.monotonic() + pause_s, next(self._order), delivery))
+        heapq.heappush(self._retries, (self._clock.monotonic() + pause_s, next(self._order), delivery))
 
     def _expire(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         late = [delivery for member in self.members.values() for delivery in member.held if delivery.deadline <= now]
         for delivery in late:
             self._counters.deliveries_timed_out += 1

@@ -6,15 +6,15 @@ import random
 from collections.abc import Awaitable, Iterable
 from typing import Protocol
 
-from redis.asyncio import Redis
-
 from ipc.hub import requests, subscriptions
+from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.presence import Presence
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
 from ipc.hub.session import Identity, Origin, Peer, Session
+from ipc.hub.stores import Stores
 from ipc.hub.tasks import OwnedTasks
 from ipc.hub.writer import LogWriter
 from ipc.protocol.codes import CloseCode
@@ -26,10 +26,7 @@ from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S
-from ipc.stores.dead_letters import DeadLetters
-from ipc.stores.eventlog import EventLog
-from ipc.stores.groups import Groups
-from ipc.stores.registry import HEARTBEAT_S, Registry
+from ipc.stores.registry import HEARTBEAT_S
 
 logger = logging.getLogger(__name__)
 
@@ -42,29 +39,28 @@ class Hub:
     """One process in the mesh.
 
     Args:
-        redis: holds the logs and the registry.
+        stores: hold the logs, the groups and the registry.
         channel_layer: carries pushes between hubs; what it loses is found in the logs.
         limits: the sizes that every session is held to.
-        log_maxlen: events that a log keeps.
-        log_ttl_s: seconds that a log keeps events.
+        clock: the time that groups go by.
 
     """
 
     def __init__(
         self,
         *,
-        redis: Redis,
+        stores: Stores,
         channel_layer: ChannelLayer,
         limits: Limits | None = None,
-        log_maxlen: int = 100_000,
-        log_ttl_s: int = 86_400,
+        clock: Clock | None = None,
     ) -> None:
         self.id = new_ulid()
         self.limits = limits or Limits()
         self.counters = Counters()
-        self.eventlog = EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s)
-        self.registry = Registry(redis)
-        self.deliveries = Deliveries(self, Groups(redis), DeadLetters(redis))
+        self.clock = clock or SystemClock()
+        self.eventlog = stores.eventlog
+        self.registry = stores.registry
+        self.deliveries = Deliveries(self, stores.groups, stores.dead_letters)
         self._presence = Presence(self.id, self.registry, self.counters)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False

@@ -5,12 +5,18 @@ import contextlib
 import logging
 from typing import Self
 
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ipc.hub.hub import Hub
 from ipc.hub.pushes import ChannelLayer
+from ipc.hub.stores import Stores
 from ipc.protocol.limits import Limits
 from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
+from ipc.stores.dead_letters import DeadLetters
+from ipc.stores.eventlog import EventLog
+from ipc.stores.groups import Groups
+from ipc.stores.registry import Registry
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +38,9 @@ class Mesh:
         self.redis = connect(redis_url)
         self._layer = _channel_layer(redis_url)
         self.hub = Hub(
-            redis=self.redis,
+            stores=redis_stores(self.redis, log_maxlen=log_maxlen, log_ttl_s=log_ttl_s),
             channel_layer=self._layer,
             limits=limits,
-            log_maxlen=log_maxlen,
-            log_ttl_s=log_ttl_s,
         )
 
     async def start(self) -> Self:
@@ -51,6 +55,16 @@ class Mesh:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 await self._layer.flush()
         await self.redis.aclose()
+
+
+def redis_stores(redis: Redis, *, log_maxlen: int = 100_000, log_ttl_s: int = 86_400) -> Stores:
+    """Return the stores in one Redis: how many events a log keeps, and for how many seconds."""
+    return Stores(
+        eventlog=EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s),
+        groups=Groups(redis),
+        dead_letters=DeadLetters(redis),
+        registry=Registry(redis),
+    )
 
 
 class _OutageInOneLine(logging.Filter):

@@ -7,8 +7,9 @@ from typing import Final
 from ipc.hub.batching import Batcher
 from ipc.hub.counters import Counters
 from ipc.hub.session import Session
+from ipc.hub.stores import RegistryStore
 from ipc.protocol.errors import IPCError
-from ipc.stores.registry import Registration, Registry
+from ipc.stores.registry import Registration
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ MAX_BATCH: Final = 1_000
 class Presence:
     """The entries of one hub; a failure is counted, since entries that are not renewed expire by themselves."""
 
-    def __init__(self, hub_id: str, registry: Registry, counters: Counters) -> None:
+    def __init__(self, hub_id: str, registry: RegistryStore, counters: Counters) -> None:
         self._hub_id = hub_id
         self._registry = registry
         self._counters = counters

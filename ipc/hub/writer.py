@@ -8,9 +8,10 @@ from typing import Protocol
 from ipc.hub.batching import Batcher
 from ipc.hub.counters import Counters
 from ipc.hub.feed import Push
+from ipc.hub.stores import LogStore
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.errors import IPCError
-from ipc.stores.eventlog import EventLog, NewEvent
+from ipc.stores.eventlog import NewEvent
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class LogWriter:
     def __init__(
         self,
         log: str,
-        eventlog: EventLog,
+        eventlog: LogStore,
         counters: Counters,
         *,
         deliver: Callable[[Push], None],

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from ipc.hub import hub as hub_module
 from ipc.hub.hub import Hub
-from ipc.hub.mesh import Mesh
+from ipc.hub.mesh import Mesh, redis_stores
 from ipc.stores.connection import connect
 from ipc.stores.eventlog import EventLog
 from tests.ipc.exchange import Exchange
@@ -51,7 +51,9 @@ async def make_hub(redis_url: str, exchange: Exchange) -> AsyncIterator[MakeHub]
         async def make(url: str = redis_url, **options: Any) -> Hub:
             client = connect(url)
             stack.push_async_callback(client.aclose)
-            hub = Hub(redis=client, channel_layer=options.pop("layer", None) or exchange.layer(), **options)
+            kept = {name: options.pop(name) for name in ("log_maxlen", "log_ttl_s") if name in options}
+            layer = options.pop("layer", None) or exchange.layer()
+            hub = Hub(stores=redis_stores(client, **kept), channel_layer=layer, **options)
             await hub.start()
             stack.push_async_callback(hub.stop)
             return hub

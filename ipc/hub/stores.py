@@ -1,0 +1,97 @@
+"""What a hub needs of the stores that it is handed: the ones on Redis have it, and so have the twins for tests.
+
+What each method does, and what it raises, is written where it is built: `ipc/stores/`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.eventlog import Appended, Entry, Gap, NewEvent, Reading
+from ipc.stores.groups import Pending
+from ipc.stores.registry import Registration
+
+
+class LogStore(Protocol):
+    """The logs."""
+
+    async def append(self, log: str, events: Sequence[NewEvent]) -> Appended:
+        """Append events to a log, each idempotency key once in five minutes."""
+
+    async def last_positions(self, logs: Sequence[str]) -> list[str]:
+        """Return the last position of each log."""
+
+    async def read(self, log: str, *, after: str, until: str = "+", count: int = 500) -> Reading:
+        """Return events after a position, and whether some before them are missing."""
+
+    async def gap_after(self, log: str, position: str) -> Gap | None:
+        """Return why events after a position are missing, or None."""
+
+    async def trim(self, log: str) -> None:
+        """Drop the events that are older than a log keeps them."""
+
+
+class GroupStore(Protocol):
+    """The durable groups, and what is pending in them."""
+
+    async def create(self, log: str, name: str, *, after: str = "$") -> None:
+        """Create a group on a log; one that exists stays as it is."""
+
+    async def destroy(self, log: str, name: str) -> None:
+        """Delete a group on a log."""
+
+    async def exchange(
+        self, name: str, consumer: str, *, acks: Mapping[str, Sequence[str]], logs: Sequence[str], count: int
+    ) -> list[tuple[str, Entry]]:
+        """Acknowledge positions, and take new events."""
+
+    async def claim(
+        self, log: str, name: str, consumer: str, positions: Sequence[str], *, min_idle_ms: int = 0
+    ) -> list[Entry]:
+        """Take pending entries over."""
+
+    async def pending(self, log: str, name: str, consumer: str, *, count: int = 100, after: str = "-") -> list[Pending]:
+        """Return pending entries of one consumer."""
+
+    async def consumers(self, log: str, name: str) -> dict[str, int]:
+        """Return the consumers of a group, with how many entries are pending at each."""
+
+    async def remove_consumer(self, log: str, name: str, consumer: str) -> None:
+        """Delete a consumer that has nothing pending."""
+
+    async def serving(self, service: str, group: str, hub: str) -> set[str]:
+        """Say that a hub serves a group, and return all that do."""
+
+    async def stop_serving(self, service: str, group: str, hub: str) -> None:
+        """Say that a hub does not serve a group any more."""
+
+
+class DeadLetterStore(Protocol):
+    """The events that groups have given up."""
+
+    async def bury(self, service: str, group: str, letter: DeadLetter) -> None:
+        """Keep a dead letter, and acknowledge its event."""
+
+
+class RegistryStore(Protocol):
+    """Which instances are attached."""
+
+    async def put(self, registrations: Iterable[Registration]) -> None:
+        """Write or renew registrations."""
+
+    async def remove(self, sessions: Mapping[str, str]) -> None:
+        """Take out instances that have left."""
+
+    async def list(self) -> list[Registration]:
+        """Return the live registrations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """All that a hub keeps outside its process."""
+
+    eventlog: LogStore
+    groups: GroupStore
+    dead_letters: DeadLetterStore
+    registry: RegistryStore
