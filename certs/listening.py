@@ -17,7 +17,7 @@ from certs.redirect import RedirectFactory, Target
 
 # Its type is that of no one reactor: the module turns into the one that was installed.
 _reactor: Any = _installed_reactor
-_DRAIN_S: Final = 5.0
+_DRAIN_S: Final = 11.0
 _BACKLOG: Final = 1024
 _CANCEL_S: Final = 1.0
 # A socket whose client is gone: its application has this long to notice.

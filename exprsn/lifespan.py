@@ -6,7 +6,10 @@ is about to stop, and waits for what is answered with a Deferred. Both are liste
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from types import FrameType
 from typing import Any, Protocol
 
 from daphne.server import twisted_loop
@@ -15,7 +18,7 @@ from twisted.internet.defer import Deferred
 
 logger = logging.getLogger(__name__)
 
-STOP_TIMEOUT_S = 8.0
+STOP_TIMEOUT_S = 14.0
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,6 +32,9 @@ class Runnable(Protocol):
 
     async def start(self) -> None:
         """Start in the running event loop."""
+
+    async def drain(self) -> None:
+        """Send sessions away, before the server closes their sockets."""
 
     async def stop(self) -> None:
         """Stop in the same event loop."""
@@ -76,10 +82,31 @@ class Lifespan:
             logger.exception("the runtime cannot start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        self._drain_before_exit()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _drain_before_exit(self) -> None:
+        """Hear signals before the server does: uvicorn closes its sockets first and says so afterwards.
+
+        The server's own handler is called when the sessions have been sent away, or at once by a second signal.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                signal.signal(number, _Interception(handler, loop, self._drain))
+
+    async def _drain(self) -> None:
+        if self._runtime is not None:
+            try:
+                await self._runtime.drain()
+            except Exception:
+                logger.exception("the sessions were not sent away in order")
 
     async def _start(self) -> None:
         self._runtime = self._make_runtime()
@@ -98,6 +125,32 @@ class Lifespan:
             logger.warning("the runtime did not stop within %g s and is left as it is", STOP_TIMEOUT_S)
         except Exception:
             logger.exception("the runtime did not stop in order")
+
+
+class _Interception:
+    """A signal handler that drains first; the second signal goes straight to the server's own handler."""
+
+    def __init__(
+        self,
+        handler: Callable[[int, FrameType | None], Any],
+        loop: asyncio.AbstractEventLoop,
+        drain: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._handler = handler
+        self._loop = loop
+        self._drain = drain
+        self._draining: asyncio.Task[None] | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._draining is not None:
+            self._handler(number, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._begin, number)
+
+    def _begin(self, number: int) -> None:
+        if self._draining is None:
+            self._draining = self._loop.create_task(self._drain())
+            self._draining.add_done_callback(lambda _: self._handler(number, None))
 
 
 def _log_failure(task: "asyncio.Task[None]") -> None:

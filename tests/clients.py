@@ -61,6 +61,8 @@ class Client:
             while True:
                 frame = await self.connection.recv()
                 messages: list[Message] = [json.loads(line) for line in str(frame).split("\n")]
+                for ping in (message for message in messages if message["type"] == "ping"):
+                    await self.connection.send(json.dumps({"type": "pong", "sent": ping.get("sent", 0)}))
                 wanted = next((message for message in messages if is_wanted(message)), None)
                 self._kept += [message for message in messages if message is not wanted]
                 if wanted is not None:

@@ -59,6 +59,11 @@ class Runtime:
             await self._start_worker(self.worker)
         ipc_config().runtime = self
 
+    async def drain(self) -> None:
+        """Send the sessions of the hub away, and let no new ones in."""
+        if self.mesh is not None:
+            await self.mesh.hub.drain()
+
     async def stop(self) -> None:
         """Stop all parts in order: the relay, the worker, the hub."""
         if self.relay is not None:

@@ -1,5 +1,6 @@
 """Durable groups at one hub: joining them, and what members answer to their deliveries."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.messages import Ack, Nack, Ok, Progress, Subscribe
+from ipc.protocol.positions import START
 from ipc.protocol.retry import check_credit, check_group, retry_policy
-from ipc.protocol.routing import logs_of_service
+from ipc.protocol.routing import logs_of_group, logs_of_service, own_log
 
 if TYPE_CHECKING:
     from ipc.hub.hub import Hub
@@ -33,6 +35,7 @@ class Deliveries:
         self._dead_letters = dead_letters
         self._groups: dict[tuple[str, str], GroupMembers] = {}
         self._deliveries: dict[str, Delivery] = {}
+        self._released = asyncio.Event()
         self._tasks = OwnedTasks(f"groups of hub {hub.id}")
 
     async def subscribe(self, session: Session, message: Subscribe, since: Mapping[str, str]) -> None:
@@ -55,6 +58,8 @@ class Deliveries:
         feeds = [await self._hub.follow(log) for log in logs_of_service(session.service)]
         for feed in feeds:
             await self._store.create(feed.log, f"{session.service}/{name}", after=since.get(feed.log, "$"))
+        # What was redriven while no member was here is in the group's own log; nothing else ever is.
+        await self._store.create(own_log(session.service, name), f"{session.service}/{name}", after=START)
         if session.is_closed:
             return
         group = self._group(session.service, name)
@@ -78,7 +83,7 @@ class Deliveries:
         if forget:
             if group is not None and group.members:
                 raise BadMessageError(f"the group {name} has other members; it is forgotten when they have left")
-            for log in logs_of_service(session.service):
+            for log in logs_of_group(session.service, name):
                 await self._store.destroy(log, f"{session.service}/{name}")
 
     def acknowledge(self, session: Session, message: Ack) -> None:
@@ -95,6 +100,7 @@ class Deliveries:
                 unknown.append(delivery_id)
             else:
                 delivery.group.acknowledge(delivery)
+        self._released.set()
         _refuse(unknown)
 
     def fail(self, session: Session, message: Nack) -> None:
@@ -117,6 +123,7 @@ class Deliveries:
                     retry_in_ms=message.retry_in_ms,
                     is_final=message.reject,
                 )
+        self._released.set()
         _refuse(unknown)
 
     def extend(self, session: Session, message: Progress) -> None:
@@ -135,11 +142,24 @@ class Deliveries:
                 delivery.group.extend(delivery)
         _refuse(unknown)
 
+    async def answered(self) -> None:
+        """Wait until members have answered all that they hold."""
+        while self._deliveries:
+            self._released.clear()
+            await self._released.wait()
+
+    def retire_all(self) -> None:
+        """Hand out nothing more; what members hold they may still answer."""
+        for group in self._groups.values():
+            for session in list(group.members):
+                group.retire(session)
+
     def leave(self, session: Session) -> None:
         """Take a session out of all groups, because its connection is gone."""
         for group in self._groups.values():
             if session in group.members:
                 group.leave(session)
+        self._released.set()
 
     async def stop(self) -> None:
         """Write what was acknowledged, and leave everything else to other hubs."""

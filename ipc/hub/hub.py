@@ -98,17 +98,28 @@ class Hub:
             await writer.close()
 
     async def drain(self) -> None:
-        """Close all sessions, each with its own delay before it comes back, and wait until they have been told."""
+        """Send all sessions away: announce it, take the answers to what groups have handed out, then close.
+
+        Each session is told a delay of its own before it comes back, so that they do not all come at once.
+        """
         self.is_draining = True
         sessions = list(self.sessions.values())
-        await asyncio.gather(*(self.send_away(session) for session in sessions))
+        delays = {session: random.randrange(DRAIN_SPREAD_MS) for session in sessions}  # noqa: S311 - spreads load, no secret
+        for session, delay_ms in delays.items():
+            session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
+        self.deliveries.retire_all()
+        try:
+            async with asyncio.timeout(self.limits.drain_ms / 1000):
+                await self.deliveries.answered()
+        except TimeoutError:
+            logger.warning("not all deliveries were answered before the stop; other hubs deliver them again")
+        await asyncio.gather(*(_send_away(session, delay_ms) for session, delay_ms in delays.items()))
 
     async def send_away(self, session: Session) -> None:
         """Close one session because this process is stopping, and wait until it has been told."""
         delay_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 - spreads load, no secret
         session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
-        session.close(CloseCode.DRAINING, f"draining, reconnect in {delay_ms} ms")
-        await session.closed()
+        await _send_away(session, delay_ms)
 
     # Sessions
 
@@ -238,6 +249,11 @@ class Hub:
             except IPCError as error:
                 logger.warning("cannot trim by age: %s", error)
                 return
+
+
+async def _send_away(session: Session, delay_ms: int) -> None:
+    session.close(CloseCode.DRAINING, f"draining, reconnect in {delay_ms} ms")
+    await session.closed()
 
 
 class _Chore(Protocol):

@@ -213,8 +213,8 @@ async def _ping(_hub: "Hub", session: Session, message: Ping) -> None:
     session.answer(ServerPong(id=message.id))
 
 
-async def _pong(_hub: "Hub", session: Session, _message: Pong) -> None:
-    session.unanswered_pings = 0
+async def _pong(_hub: "Hub", session: Session, message: Pong) -> None:
+    session.confirm(message.sent)
 
 
 async def _auth(_hub: "Hub", _session: Session, _message: Auth) -> None:

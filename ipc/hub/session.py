@@ -73,6 +73,9 @@ class Session:
         self.replays: dict[Interest, str] = {}
         self.registered_ms = self.last_activity_ms = time.time_ns() // 1_000_000
         self.sent_bytes = 0
+        self._confirmed_bytes = 0
+        self._asked_at_bytes = 0
+        self._confirmed = asyncio.Event()
         self.unanswered_pings = 0
         self.is_closed = False
         self.emitted = 0
@@ -118,6 +121,12 @@ class Session:
         self.unanswered_pings += 1
         self.answer(ServerPing(sent=self.sent_bytes, positions=positions))
 
+    def confirm(self, sent_bytes: int) -> None:
+        """Take note that the peer has read so many of the bytes sent, as its ``pong`` says."""
+        self.unanswered_pings = 0
+        self._confirmed_bytes = max(self._confirmed_bytes, min(sent_bytes, self.sent_bytes))
+        self._confirmed.set()
+
     async def outbox_room(self) -> None:
         """Wait until the outbox is half empty, for what can wait, such as a replay of the log."""
         while self._outbox.size > self.limits.outbox_bytes // 4 and not self.is_closed:
@@ -150,5 +159,19 @@ class Session:
 
     async def _send(self, batch: list[str]) -> None:
         frame = batch[0] if len(batch) == 1 else "\n".join(batch)
+        await self._window()
         await self._peer.send(frame)
         self.sent_bytes += codec.utf8_size(frame)
+
+    async def _window(self) -> None:
+        """Ask the peer now and then how far it has read, and send no more than a window ahead of that.
+
+        A server's own backpressure ends at the socket, and daphne alone has none. A peer that does not answer is
+        closed by `ping` after two heartbeats, or as soon as its outbox is full.
+        """
+        if self.sent_bytes - self._asked_at_bytes >= self.limits.window_bytes // 4:
+            self._asked_at_bytes = self.sent_bytes
+            await self._peer.send(codec.encode(ServerPing(sent=self.sent_bytes)))
+        while self.sent_bytes - self._confirmed_bytes > self.limits.window_bytes:
+            self._confirmed.clear()
+            await self._confirmed.wait()
