@@ -12,7 +12,6 @@ import redis
 from exprsn import lifespan
 from exprsn.embedded import EmbeddedValkey
 from exprsn.lifespan import Lifespan
-from ipc.protocol.codes import may_reconnect
 from ipc.stores import keys
 from tests import servers
 from tests.clients import attached
@@ -131,10 +130,10 @@ async def test_sigterm_sends_the_sessions_away_and_leaves_nothing_behind(
         async with attached(bridge, "herald", "a:b") as one, attached(bridge, "timeline") as two:
             await asyncio.to_thread(wait_for_registered, own_valkey.url, 2)
             stopping = asyncio.create_task(asyncio.to_thread(bridge.terminate))
-            for code in [await one.close_code(), await two.close_code()]:
-                assert may_reconnect(code)
-                # uvicorn closes its sockets before the application hears of the end.
-                assert code in {4503, 1012}
+            for client in (one, two):
+                notice = await client.hear(lambda heard: heard["type"] == "notice")
+                assert notice["notice"] == "draining"
+                assert await client.close_code() == 4503
             assert await stopping == 0
     assert registered(own_valkey.url) == (0, [])
     assert "Traceback" not in bridge.output()
