@@ -12,6 +12,7 @@ import redis
 from exprsn import lifespan
 from exprsn.embedded import EmbeddedValkey
 from exprsn.lifespan import Lifespan
+from ipc.protocol.codes import may_reconnect
 from ipc.stores import keys
 from tests import servers
 from tests.clients import attached
