@@ -24,7 +24,7 @@ from ipc.protocol.codec import utf8_size
 from ipc.protocol.errors import IPCError
 from ipc.protocol.positions import position_key
 from ipc.protocol.retry import RetryPolicy
-from ipc.protocol.routing import logs_of_service
+from ipc.protocol.routing import logs_of_group
 from ipc.stores.dead_letters import DeadLetter
 from ipc.stores.eventlog import Entry
 from ipc.stores.groups import GroupMissingError
@@ -93,7 +93,7 @@ class GroupMembers:
         self.policy = RetryPolicy()
         self.interest = Interest()
         self.members: dict[Session, Member] = {}
-        self._logs = logs_of_service(service)
+        self._logs = logs_of_group(service, name)
         self._redis_name = f"{service}/{name}"
         self._hub_id = hub_id
         self._groups = groups

@@ -49,3 +49,19 @@ def logs_of_target(target: Target) -> tuple[str, ...]:
 def logs_of_service(service: str) -> tuple[str, str]:
     """Return the logs that the sessions of a service (by full name) hear."""
     return (BROADCAST, service)
+
+
+def own_log(service: str, group: str) -> str:
+    """Return the log that only one group of a service hears: dead letters that are to be delivered to it again."""
+    return f"{service}/{group}"
+
+
+def is_own_log(log: str) -> bool:
+    """Tell whether a log is a group's own; everything in it is for that group, so what is done can be dropped."""
+    return "/" in log
+
+
+@lru_cache(maxsize=1024)
+def logs_of_group(service: str, group: str) -> tuple[str, ...]:
+    """Return the logs that a group of a service hears."""
+    return (*logs_of_service(service), own_log(service, group))

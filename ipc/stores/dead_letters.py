@@ -1,20 +1,39 @@
-"""Dead letters: what a group has given up, as a stream for each group."""
+"""Dead letters: what a group has given up, as a stream for each group, with a way back and a way out.
 
+A letter that is redriven moves into the group's own log, which only that group reads, so nobody else gets the event
+a second time. One that is discarded is deleted, and a capped stream keeps who did it, when and why.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import resources
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError
+from ipc.protocol.routing import is_own_log, own_log
 from ipc.stores import keys
-from ipc.stores.connection import translated_errors
+from ipc.stores.connection import Script, run_script, translated_errors
+from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
 
 MAX_DEAD: Final = 10_000
+MAX_DISCARDED: Final = 10_000
+READ_COUNT: Final = 100
+_REDRIVE: Final = Script(resources.files("ipc.stores").joinpath("scripts/redrive.lua").read_text())
+_DISCARD: Final = Script(resources.files("ipc.stores").joinpath("scripts/discard.lua").read_text())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """An event that a group has given up; times in Unix milliseconds."""
+    """An event that a group has given up; times in Unix milliseconds.
+
+    ``log`` and ``position`` say where the group took it from; ``frame`` is as in `Entry`.
+    """
 
     log: str
     position: str
@@ -26,6 +45,50 @@ class DeadLetter:
     first_ms: int
     last_ms: int
     instance: str
+
+
+class Content(msgspec.Struct):
+    """What the frame of a dead letter says about its event."""
+
+    id: str
+    source: str
+    target: str | list[str]
+    ts: int
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    meta: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A dead letter with the place where it lies."""
+
+    id: LetterId
+    letter: DeadLetter
+
+    @property
+    def content(self) -> Content:
+        """What its frame says."""
+        return msgspec.json.decode(f"{self.letter.frame}}}", type=Content)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Dead letters in order, and whether there are more of the kind."""
+
+    letters: list[Buried]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """What is kept of a dead letter that was discarded."""
+
+    letter: str
+    by: str
+    reason: str
+    event: str
+    frame: str
+    error: str
 
 
 class DeadLetters:
@@ -45,22 +108,169 @@ class DeadLetters:
         """
         fields: dict[Any, Any] = {name: getattr(letter, name) for name in DeadLetter.__slots__}
         async with translated_errors(f"bury in group {group}"):
+            await self._redis.sadd(keys.DEAD_GROUPS, f"{service}/{group}")
             await self._redis.xadd(keys.dead(service, group), fields, maxlen=MAX_DEAD, approximate=True)
             await self._redis.xack(keys.log(letter.log), f"{service}/{group}", letter.position)
+            if is_own_log(letter.log):
+                await self._redis.xdel(keys.log(letter.log), letter.position)
 
-    async def dead_letters(self, service: str, group: str, *, count: int = 100) -> list[tuple[str, DeadLetter]]:
-        """Return dead letters with their ids, oldest first.
+    async def groups(self) -> list[tuple[str, str]]:
+        """Return the service and name of all groups that have ever had a dead letter, sorted.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
-        async with translated_errors(f"read dead letters of {group}"):
-            rows: Any = await self._redis.xrange(keys.dead(service, group), count=count)
-        return [
-            (
-                position.decode(),
-                msgspec.convert({k.decode(): v.decode() for k, v in row.items()}, DeadLetter, strict=False),
+        async with translated_errors("list the groups with dead letters"):
+            names: Any = await self._redis.smembers(keys.DEAD_GROUPS)
+        pairs = (name.decode().partition("/") for name in names)
+        return sorted((service, group) for service, _, group in pairs)
+
+    async def count(self, service: str, group: str) -> int:
+        """Return how many dead letters a group has.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"count dead letters of {group}"):
+            return int(await self._redis.xlen(keys.dead(service, group)))
+
+    async def find(self, wanted: DeadLetterFilter, *, limit: int, after: LetterId | None = None) -> Page:
+        """Return at most ``limit`` dead letters, by service and group and then oldest first, after one of them.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        found: list[Buried] = []
+        for service, group in await self.groups():
+            if not wanted.wants_group(service, group) or (after and (service, group) < (after.service, after.group)):
+                continue
+            start = after.position if after and (service, group) == (after.service, after.group) else None
+            async for buried in self._read(service, group, wanted, start):
+                event_id = buried.content.id if wanted.ids else ""
+                if wanted.wants(buried.id, buried.letter.event, event_id):
+                    found.append(buried)
+                    if len(found) > limit:
+                        return Page(found[:limit], has_more=True)
+        return Page(found, has_more=False)
+
+    async def get(self, letter_id: LetterId) -> Buried:
+        """Return one dead letter.
+
+        Raises:
+            BadMessageError: NOT_FOUND, it is not there, or not any more.
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"read the dead letter {letter_id}"):
+            rows: Any = await self._redis.xrange(
+                keys.dead(letter_id.service, letter_id.group), min=letter_id.position, max=letter_id.position
             )
-            for position, row in rows
-        ]
+        if not rows:
+            raise BadMessageError(
+                f"there is no dead letter {letter_id}: it was redriven or discarded, or never was",
+                code=ErrorCode.NOT_FOUND,
+            )
+        return _buried(letter_id.service, letter_id.group, rows[0])
+
+    async def redrive(self, letters: Sequence[LetterId]) -> list[LetterId]:
+        """Deliver dead letters to their groups again, as a first attempt, and return which.
+
+        Those that are not there any more are left out, and those for which the group's own log has no room: it holds
+        no more than 10,000 events that are not done.
+
+        Raises:
+            BadMessageError: NOT_FOUND, a group is forgotten, so nobody would get them; nothing of it was moved.
+            UnavailableError: Redis is out of reach.
+
+        """
+
+        moved: list[LetterId] = []
+        for service, group, positions in _batches(letters):
+            await self._check_group(service, group)
+            streams = [keys.dead(service, group), keys.log(own_log(service, group))]
+            async with translated_errors(f"redrive dead letters of {group}"):
+                reply: list[bytes] = await run_script(self._redis, _REDRIVE, streams, [MAX_DEAD, *positions])
+            moved += [LetterId(service, group, position.decode()) for position in reply]
+        return moved
+
+    async def discard(self, letters: Sequence[LetterId], *, by: str, reason: str) -> list[LetterId]:
+        """Delete dead letters for good, keep who did it and why, and return which were still there.
+
+        Raises:
+            BadMessageError: there is no reason.
+            UnavailableError: Redis is out of reach.
+
+        """
+        if not reason.strip():
+            raise BadMessageError("a dead letter is discarded for a reason: say which")
+
+        gone: list[LetterId] = []
+        for service, group, positions in _batches(letters):
+            streams = [keys.dead(service, group), keys.discarded(service, group)]
+            kept: list[bytes | str | int] = [MAX_DISCARDED, by, reason, *positions]
+            async with translated_errors(f"discard dead letters of {group}"):
+                reply: list[bytes] = await run_script(self._redis, _DISCARD, streams, kept)
+            gone += [LetterId(service, group, position.decode()) for position in reply]
+        return gone
+
+    async def discarded(self, service: str, group: str, *, limit: int = 100) -> list[Discarded]:
+        """Return what was discarded, latest first.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"read what was discarded of {group}"):
+            rows: Any = await self._redis.xrevrange(keys.discarded(service, group), count=limit)
+        return [msgspec.convert(_texts(row), Discarded, strict=False) for _, row in rows]
+
+    async def _read(
+        self, service: str, group: str, wanted: DeadLetterFilter, after: str | None
+    ) -> AsyncIterator[Buried]:
+        start = f"({after}" if after else wanted.first_position
+        while True:
+            async with translated_errors(f"read dead letters of {group}"):
+                rows: Any = await self._redis.xrange(
+                    keys.dead(service, group), min=start, max=wanted.last_position, count=READ_COUNT
+                )
+            for row in rows:
+                yield _buried(service, group, row)
+            if len(rows) < READ_COUNT:
+                return
+            start = f"({rows[-1][0].decode()}"
+
+    async def _check_group(self, service: str, group: str) -> None:
+        async with translated_errors(f"look for group {group}"):
+            try:
+                rows: Any = await self._redis.xinfo_groups(keys.log(own_log(service, group)))
+            except ResponseError as error:
+                if "no such key" not in str(error).lower():
+                    raise
+                rows = []
+        if not rows:
+            raise BadMessageError(
+                f"there is no group {group} of {service} any more, so nobody would get the events: a member has to "
+                "subscribe first",
+                code=ErrorCode.NOT_FOUND,
+            )
+
+
+def _batches(letters: Sequence[LetterId]) -> Iterator[tuple[str, str, list[str]]]:
+    """Divide letters by their groups, and into what one script takes."""
+    for (service, group), ids in groupby(sorted(letters), key=lambda letter: (letter.service, letter.group)):
+        positions = [letter.position for letter in ids]
+        for start in range(0, len(positions), READ_COUNT):
+            yield service, group, positions[start : start + READ_COUNT]
+
+
+def _buried(service: str, group: str, row: Any) -> Buried:
+    position, fields = row
+    letter = msgspec.convert(_texts(fields), DeadLetter, strict=False)
+    return Buried(LetterId(service, group, position.decode()), letter)
+
+
+def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in fields.items()}

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import IPCError
+from ipc.protocol.routing import is_own_log
 from ipc.stores import keys
 from ipc.stores.connection import Command, execute, translated_errors
 from ipc.stores.eventlog import Entry
@@ -57,14 +58,17 @@ class Groups:
                     raise
 
     async def destroy(self, log: str, name: str) -> None:
-        """Delete the group on a log, with what is pending in it.
+        """Delete the group on a log, with what is pending in it; its own log is deleted with it.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
         async with translated_errors(f"forget group {name}"):
-            await self._redis.xgroup_destroy(keys.log(log), name)
+            if is_own_log(log):
+                await self._redis.delete(keys.log(log))
+            else:
+                await self._redis.xgroup_destroy(keys.log(log), name)
 
     async def exchange(
         self, name: str, consumer: str, *, acks: Mapping[str, Sequence[str]], logs: Sequence[str], count: int
@@ -77,11 +81,13 @@ class Groups:
 
         """
         commands: list[Command] = [("XACK", keys.log(log), name, *positions) for log, positions in acks.items()]
+        done = [("XDEL", keys.log(log), *positions) for log, positions in acks.items() if is_own_log(log)]
         take = ("XREADGROUP", "GROUP", name, consumer, "COUNT", count, "STREAMS")
+        commands += done
         commands += [(*take, keys.log(log), ">") for log in logs]
         replies = await self._ask(f"read group {name}", name, *commands)
         entries: list[tuple[str, Entry]] = []
-        for log, reply in zip(logs, replies[len(acks) :], strict=True):
+        for log, reply in zip(logs, replies[len(acks) + len(done) :], strict=True):
             entries += [(log, entry) for entry in _entries(reply)]
         return entries
 

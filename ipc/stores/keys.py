@@ -3,11 +3,14 @@
 from typing import Final
 
 INSTANCES: Final = "ipc:instances"
+DEAD_GROUPS: Final = "ipc:dead"
+"""The set of ``<service>/<group>`` that have ever had a dead letter."""
 
 
 def log(name: str) -> str:
-    """Return the stream of a log."""
-    return f"ipc:log:{{{name}}}"
+    """Return the stream of a log; a group's own one is in the slot of its service, as its dead letters are."""
+    service, _, group = name.partition("/")
+    return f"ipc:log:{{{service}}}:{group}" if group else f"ipc:log:{{{service}}}"
 
 
 def last(name: str) -> str:
@@ -33,6 +36,11 @@ def serving(service: str, group: str) -> str:
 def dead(service: str, group: str) -> str:
     """Return the stream of a group's dead letters."""
     return f"ipc:dead:{{{service}}}:{group}"
+
+
+def discarded(service: str, group: str) -> str:
+    """Return the stream that says which of a group's dead letters were discarded, by whom and why."""
+    return f"ipc:discarded:{{{service}}}:{group}"
 
 
 def group_definitions(service: str) -> str:
