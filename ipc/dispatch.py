@@ -121,6 +121,11 @@ class Dispatcher:
         """Wait until half of the capacity is free."""
         await self._has_room.wait()
 
+    @property
+    def running(self) -> "frozenset[asyncio.Task[None]]":
+        """The lanes that have events to handle."""
+        return self._tasks.running
+
     async def finish(self, *, timeout_s: float) -> int:
         """Wait until all that was taken is handled, and return how many events had to be given up."""
         try:

@@ -69,6 +69,11 @@ class Members:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    @property
+    def running(self) -> "frozenset[asyncio.Task[None]]":
+        """The deliveries that are being handled."""
+        return self._tasks.running
+
     async def finish(self, *, timeout_s: float) -> None:
         """Wait until what was delivered is handled; what takes longer is cancelled, and goes to another member."""
         if self._running:

@@ -140,6 +140,15 @@ class IPCWorker:
 
         return register
 
+    def unhook(self, name: HookName, function: Callable[..., object]) -> None:
+        """Take back a function that `hook` has registered.
+
+        Raises:
+            ValueError: it is not registered.
+
+        """
+        self._hooks[name].remove(function)
+
     # Emitting
 
     async def emit(
@@ -264,6 +273,12 @@ class IPCWorker:
     def is_ready(self) -> bool:
         """Whether the worker is connected and subscribed right now."""
         return self._link is not None and self._link.is_up
+
+    @property
+    def running(self) -> "frozenset[asyncio.Task[None]]":
+        """What handlers and asynchronous hooks are at work on, each task named after its function or group."""
+        handling = (owner.running for owner in (self._dispatcher, self._members, self._tasks) if owner is not None)
+        return frozenset().union(*handling)
 
     async def stop(self, *, timeout_s: float = FINISH_TIMEOUT_S) -> None:
         """Stop taking events, finish those taken as far as the time allows, and leave."""

@@ -22,6 +22,11 @@ class OwnedTasks:
         task.add_done_callback(self._ended)
         return task
 
+    @property
+    def running(self) -> "frozenset[asyncio.Task[None]]":
+        """The tasks that have not ended."""
+        return frozenset(self._tasks)
+
     async def close(self) -> None:
         """Cancel all tasks but the one that is calling, and wait until they have ended."""
         current = asyncio.current_task()
