@@ -1,5 +1,7 @@
 """Dead letters and the groups of a hub: what is redriven is handled again by its group, and by nobody else."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from redis.asyncio import Redis
 
@@ -8,6 +10,7 @@ from ipc.hub.hub import Hub
 from ipc.stores import keys
 from ipc.stores.dead_letter_filter import DeadLetterFilter
 from ipc.stores.dead_letters import DeadLetters
+from tests.ipc.conftest import MakeHub
 from tests.ipc.members import Member
 
 EVERYTHING = DeadLetterFilter()
@@ -17,6 +20,15 @@ EVERYTHING = DeadLetterFilter()
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups look into their own logs often."""
     monkeypatch.setattr(group_module, "TEND_S", 0.05)
+
+
+@pytest.fixture
+async def hub(make_hub: MakeHub) -> AsyncIterator[Hub]:
+    """A hub whose sessions have left before it is stopped, so that it waits for no answers."""
+    hub = await make_hub()
+    yield hub
+    for session in list(hub.sessions.values()):
+        await hub.detach(session)
 
 
 async def reject_next(member: Member, reason: str = "no") -> None:
