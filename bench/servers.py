@@ -117,16 +117,19 @@ def last_line(log: Path) -> str:
     return lines[-1][:200] if lines else "it printed nothing"
 
 
-async def start_valkey(folder: Path) -> Server:
-    """Start a Valkey that keeps nothing on disk.
+async def start_valkey(folder: Path, *, is_durable: bool = False) -> Server:
+    """Start a Valkey that keeps nothing on disk, or one that writes all to a file and syncs it every second.
 
     Raises:
         ServerError: it does not start.
 
     """
-    port = free_port()
-    command = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-    return await start("valkey", [*command, "--dir", str(folder)], port=port, folder=folder)
+    port, name = free_port(), "valkey-durable" if is_durable else "valkey"
+    data = folder / f"{name}-data"
+    data.mkdir()
+    command = [str(get_binary_path()), "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(data)]
+    command += ["--appendonly", "yes" if is_durable else "no", "--appendfsync", "everysec"]
+    return await start(name, command, port=port, folder=folder)
 
 
 async def start_asgi(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,12 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from bench.durable import JetStreamDurable, NativeDurable
+from bench.nats import start_jetstream
 from bench.servers import ROOT, Server, ServerError, Tls, last_line, redis_url, start_asgi
 from bench.socketio import install_socketio, start_socketio
 from bench.wires import NativeWire, PlainWire, SocketIOWire, Wire
+from bench.workloads import DURABLE, AnyBench, Bench
 
 OURS: Final = "ours-uvicorn"
 BASELINE: Final = "socketio-seed"
+DURABLE_BASELINE: Final = "jetstream"
 CERTS_TIMEOUT_S: Final = 60.0
 
 
@@ -29,13 +34,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One server of the comparison."""
+    """One server of the comparison, and how the driver connects to it; one that is durable does that workload alone."""
 
     name: str
     title: str
-    wire: type[Wire]
     start: Callable[[Place, str, Tls | None], Awaitable[Server]]
+    connect: Callable[[Place, Server, ssl.SSLContext | None], AnyBench]
     tls: bool = False
+    is_durable: bool = False
 
 
 async def _start_ours(place: Place, name: str, tls: Tls | None, *, server: str) -> Server:
@@ -54,44 +60,74 @@ async def _start_socketio(place: Place, name: str, tls: Tls | None, *, mode: str
     return await start_socketio(name, mode, script=script, valkey=place.valkey, folder=place.folder, tls=tls)
 
 
+async def _start_jetstream(place: Place, name: str, _tls: Tls | None) -> Server:
+    return await start_jetstream(name, place.folder)
+
+
+def _speaking(wire: type[Wire]) -> Callable[[Place, Server, ssl.SSLContext | None], AnyBench]:
+    return lambda _place, server, tls: Bench(wire, server.port, tls)
+
+
+def _native_durable(place: Place, server: Server, tls: ssl.SSLContext | None) -> AnyBench:
+    return NativeDurable(server.port, place.valkey.port, tls)
+
+
+def _jetstream_durable(_place: Place, server: Server, _tls: ssl.SSLContext | None) -> AnyBench:
+    return JetStreamDurable(server.port)
+
+
+_native, _plain, _socketio = _speaking(NativeWire), _speaking(PlainWire), _speaking(SocketIOWire)
 SUBJECTS: Final = (
-    Subject(OURS, "ours, uvicorn", NativeWire, partial(_start_ours, server="uvicorn")),
-    Subject("ours-daphne", "ours, daphne", NativeWire, partial(_start_ours, server="daphne")),
-    Subject(BASELINE, "Socket.IO, Redis pub/sub between", SocketIOWire, partial(_start_socketio, mode="seed")),
-    Subject("socketio-adapter", "Socket.IO, its Redis adapter", SocketIOWire, partial(_start_socketio, mode="adapter")),
+    Subject(OURS, "ours, uvicorn", partial(_start_ours, server="uvicorn"), _native),
+    Subject("ours-daphne", "ours, daphne", partial(_start_ours, server="daphne"), _native),
+    Subject(BASELINE, "Socket.IO, Redis pub/sub between", partial(_start_socketio, mode="seed"), _socketio),
+    Subject("socketio-adapter", "Socket.IO, its Redis adapter", partial(_start_socketio, mode="adapter"), _socketio),
     *(
         Subject(
             f"channels-{layer}-{server}",
             f"plain Channels, {layer} layer, {server}",
-            PlainWire,
             partial(_start_plain, server=server, layer=layer),
+            _plain,
         )
         for layer in ("pubsub", "core")
         for server in ("uvicorn", "daphne")
     ),
-    Subject("ours-uvicorn-tls", "ours, uvicorn, TLS", NativeWire, partial(_start_ours, server="uvicorn"), tls=True),
+    Subject("ours-uvicorn-tls", "ours, uvicorn, TLS", partial(_start_ours, server="uvicorn"), _native, tls=True),
     Subject(
         "socketio-seed-tls",
         "Socket.IO, Redis pub/sub between, TLS",
-        SocketIOWire,
         partial(_start_socketio, mode="seed"),
+        _socketio,
         tls=True,
     ),
+    *(
+        Subject(
+            f"ours-{server}", f"ours, {server}", partial(_start_ours, server=server), _native_durable, is_durable=True
+        )
+        for server in ("uvicorn", "daphne")
+    ),
+    Subject(DURABLE_BASELINE, "NATS JetStream, in files", _start_jetstream, _jetstream_durable, is_durable=True),
 )
-# Which ratios are reported, the main ones first: ours over a peer.
+# Which ratios are reported beside the main ones: ours over a peer.
 PAIRS: Final = (
-    (OURS, BASELINE),
     (OURS, "socketio-adapter"),
     (OURS, "channels-pubsub-uvicorn"),
     ("ours-daphne", "channels-pubsub-daphne"),
+    ("ours-daphne", DURABLE_BASELINE),
     ("ours-uvicorn-tls", "socketio-seed-tls"),
 )
+
+
+def baseline_of(workload: str) -> str:
+    """Return the peer that a workload's ratio is over, by the workload's name."""
+    return DURABLE_BASELINE if workload == DURABLE.key else BASELINE
 
 
 def ours_env(folder: Path) -> dict[str, str]:
     """Return the environment of our bridge with its files in a folder of its own."""
     return {
         "EXPRSN_ENV": "development",
+        "DJANGO_SETTINGS_MODULE": "exprsn.settings",
         "EXPRSN_SERVICE": "bridge",
         "DEV_BYPASS": "true",
         "IPC_BYPASS_AUTH": "true",

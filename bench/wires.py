@@ -82,6 +82,10 @@ class Wire(ABC):
     def count(self, payload: bytes) -> int:
         """Return how many events or echoes a frame carries; 0 for a frame that is something else."""
 
+    def acknowledge(self, payload: bytes) -> bytes | None:  # noqa: ARG002 - only a group's member has an answer
+        """Return what to send back for the events of a frame, if anything."""
+        return None
+
     @abstractmethod
     def reply(self, payload: bytes) -> bytes | None:
         """Return what to answer to a frame that counted 0, and set ``is_ready`` once the socket has all it wants.
@@ -133,6 +137,56 @@ class NativeWire(Wire):
         if payload.startswith(b'{"type":"error"'):
             raise _refusal(payload)
         return None
+
+
+class EmitterWire(NativeWire):
+    """Emits that the bridge answers once they are in the log; the answers are what counts."""
+
+    def emit_acknowledged(self, target: str, sent_at: int, number: int) -> bytes:
+        """Return an ``emit`` message with an id, which asks for the answer and drops a repeat."""
+        return b'{"type":"emit","id":"%d-%d","ack":true,%b' % (
+            sent_at,
+            number,
+            self.emit(target, sent_at).removeprefix(b'{"type":"emit",'),
+        )
+
+    def count(self, payload: bytes) -> int:
+        """Count the answers."""
+        return payload.count(b'{"type":"ok"')
+
+
+class MemberWire(NativeWire):
+    """A member of a durable group, which acknowledges what it is given.
+
+    Args:
+        group: its name.
+        credit: how many unacknowledged events it holds at most.
+
+    """
+
+    def __init__(self, service: str, *, group: str, credit: int) -> None:
+        super().__init__(service)
+        self._group = group
+        self._credit = credit
+
+    def count(self, payload: bytes) -> int:
+        """Count the events."""
+        return payload.count(b'{"type":"event"')
+
+    def acknowledge(self, payload: bytes) -> bytes | None:
+        """Return one ``ack`` for all events of a frame."""
+        ids = [piece[: piece.index(b'"')] for piece in payload.split(b'"delivery":"')[1:]]
+        return b'{"type":"ack","deliveries":["%b"]}' % b'","'.join(ids)
+
+    def reply(self, payload: bytes) -> bytes | None:
+        """Join the group once welcome."""
+        if payload.startswith(b'{"type":"welcome"'):
+            return b'{"type":"subscribe","id":"1","events":["%b"],"group":"%b","credit":%d}' % (
+                EVENT.encode(),
+                self._group.encode(),
+                self._credit,
+            )
+        return super().reply(payload)
 
 
 class PlainWire(Wire):

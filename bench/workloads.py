@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, Self
 
 from bench.driver import Socket, connect
 from bench.wires import PUBLISHER, SUBSCRIBERS, Wire, now_us
@@ -28,10 +28,14 @@ class Workload:
         return self.name if self.events_per_frame == 1 else f"{self.name}_{self.events_per_frame}"
 
 
-WORKLOADS: Final = tuple(
-    Workload(name, target, events_per_frame)
-    for name, target in (("echo", None), ("targeted", SUBSCRIBERS[0]), ("broadcast", BROADCAST))
-    for events_per_frame in (1, 20)
+DURABLE: Final = Workload("durable", SUBSCRIBERS[0], 1)
+WORKLOADS: Final = (
+    *(
+        Workload(name, target, events_per_frame)
+        for name, target in (("echo", None), ("targeted", SUBSCRIBERS[0]), ("broadcast", BROADCAST))
+        for events_per_frame in (1, 20)
+    ),
+    DURABLE,
 )
 
 
@@ -142,12 +146,18 @@ class Flow:
         self._last_us = now_us()
         if self._done.done():
             return
+        self._send_what_may()
+        if self._is_sent() and self._has_arrived():
+            self._done.set_result(None)
+
+    def _send_what_may(self) -> None:
         while not self._is_sent() and self._may_send():
             batch = min(self._batch, self._load.events - self.sent)
             self.sent += batch
             self._send(batch)
-        if self._is_sent() and self.delivered >= self.sent * self._receivers:
-            self._done.set_result(None)
+
+    def _has_arrived(self) -> bool:
+        return self.delivered >= self.sent * self._receivers
 
     def _is_sent(self) -> bool:
         return self.sent >= self._load.events or self._last_us >= self._deadline_us
@@ -155,6 +165,19 @@ class Flow:
     def _may_send(self) -> bool:
         in_flight = self.sent * self._receivers - self.delivered
         return in_flight <= 0 or in_flight <= (self._load.window - self._batch) * self._receivers
+
+
+class AnyBench(Protocol):
+    """The sockets of a workload on one server; use as an async context manager."""
+
+    async def __aenter__(self) -> Self:
+        """Connect all sockets."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close them."""
+
+    async def run(self, workload: Workload, load: Load) -> Measured:
+        """Give the server one load of a workload."""
 
 
 class Bench:
@@ -166,7 +189,7 @@ class Bench:
         self._tls = tls
         self._subscribers: list[Socket] = []
 
-    async def __aenter__(self) -> "Bench":
+    async def __aenter__(self) -> Self:
         try:
             for service in SUBSCRIBERS:
                 self._subscribers.append(await connect(self._wire(service), self._port, self._tls))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.options import RESULTS, parse
-from bench.subjects import BASELINE, OURS, PAIRS, SUBJECTS
+from bench.subjects import BASELINE, DURABLE_BASELINE, OURS, PAIRS, SUBJECTS, baseline_of
 from bench.workloads import WORKLOADS
 
 
@@ -28,7 +28,7 @@ def test_a_part_is_not_kept(arguments: list[str]) -> None:
 def test_only_takes_servers_and_workloads() -> None:
     """Names of both kinds narrow their own kind."""
     options = parse(["--only", f"{OURS}, {BASELINE},broadcast_20"])
-    assert [subject.name for subject in options.subjects] == [OURS, BASELINE]
+    assert [subject.name for subject in options.subjects if not subject.is_durable] == [OURS, BASELINE]
     assert [workload.key for workload in options.workloads] == ["broadcast_20"]
     assert parse(["--only", "echo"]).subjects == parse([]).subjects
 
@@ -55,8 +55,18 @@ def test_a_wrong_option_is_explained(arguments: list[str], said: str, capsys: py
 
 
 def test_pairs_name_servers() -> None:
-    """Every reported ratio is one of servers that there are, ours over the baseline first."""
+    """Every reported ratio is one of servers that there are, and no two servers of a workload share a name."""
+    for is_durable in (False, True):
+        subjects = [subject.name for subject in SUBJECTS if subject.is_durable == is_durable]
+        assert len(set(subjects)) == len(subjects)
+        assert OURS in subjects
     names = {subject.name for subject in SUBJECTS}
-    assert PAIRS[0] == (OURS, BASELINE)
     assert all({ours, peer} <= names for ours, peer in PAIRS)
-    assert len(names) == len(SUBJECTS)
+
+
+def test_each_workload_has_its_baseline() -> None:
+    """Durable work is compared with a server that keeps events, the rest with what the services had before."""
+    assert {workload.key: baseline_of(workload.key) for workload in WORKLOADS} == {
+        **{workload.key: BASELINE for workload in WORKLOADS},
+        "durable": DURABLE_BASELINE,
+    }

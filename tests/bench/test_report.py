@@ -71,12 +71,12 @@ def test_trouble_is_told() -> None:
     failed = Run(subject="ours", workload="targeted", round=2, failure="ConnectionResetError: gone")
     (line,) = lines([run("ours", 0, 100, lost=7), repeating, failed])
     assert line.trouble == "stalled, 7 deliveries lost; 2 deliveries repeated; ConnectionResetError: gone"
-    assert line.trouble in table([line], TITLES, "peer")
+    assert line.trouble in table([line], TITLES, lambda _: "peer")
 
 
 def test_the_table_shows_multiples_of_the_baseline() -> None:
     """Every row is readable by itself."""
-    text = table(lines([run("ours", 0, 4500), run("peer", 0, 1500)]), TITLES, "peer")
+    text = table(lines([run("ours", 0, 4500), run("peer", 0, 1500)]), TITLES, lambda _: "peer")
     head, ours, peer = text.splitlines()
     assert head.startswith("targeted")
     assert ours.split() == ["our", "bridge", "4,500", "(4,500-4,500)", "3.00x", "0.25/4.50", "ms", "0.25/4.50", "ms"]
@@ -85,16 +85,22 @@ def test_the_table_shows_multiples_of_the_baseline() -> None:
 
 def test_the_table_stands_without_a_baseline() -> None:
     """A missing baseline leaves the multiples out."""
-    text = table(lines([run("ours", 0, 4500)]), TITLES, "peer")
+    text = table(lines([run("ours", 0, 4500)]), TITLES, lambda _: "peer")
     assert "4,500" in text
     assert "x " not in text.splitlines()[1]
 
 
-def test_the_document_has_the_first_pair_as_ratios(tmp_path: Path) -> None:
+def test_the_document_has_the_ratios_over_the_baseline(tmp_path: Path) -> None:
     """The file is JSON with the ratios on top and one run a line."""
     runs = [run("ours", 0, 300), run("peer", 0, 100), run("other", 0, 600)]
-    pairs = [("ours", "peer"), ("ours", "other"), ("ours", "absent")]
-    results = document(runs, pairs=pairs, skipped={"absent": "node is not installed"}, machine=machine(None))
+    results = document(
+        runs,
+        ours="ours",
+        baseline_of=lambda _: "peer",
+        pairs=[("ours", "other"), ("ours", "absent")],
+        skipped={"absent": "node is not installed"},
+        machine=machine(node=None, nats_server=None),
+    )
     path = tmp_path / "results" / "latest.json"
     write(results, path)
     read = json.loads(path.read_text())
@@ -103,3 +109,18 @@ def test_the_document_has_the_first_pair_as_ratios(tmp_path: Path) -> None:
     assert read["pairs"] == {"ours / other": {"targeted": 0.5}}
     assert read["skipped"] == {"absent": "node is not installed"}
     assert sum(line.startswith('{"workload"') for line in path.read_text().splitlines()) == 3
+
+
+def test_each_workload_is_compared_with_its_own_baseline() -> None:
+    """A workload whose baseline did not run has no ratio, and others keep theirs."""
+    runs = [run("ours", 0, 300), run("peer", 0, 100), run("ours", 0, 50, "durable"), run("peer", 0, 1, "durable")]
+    results = document(
+        runs,
+        ours="ours",
+        baseline_of=lambda workload: "keeper" if workload == "durable" else "peer",
+        pairs=[("ours", "peer")],
+        skipped={"keeper": "it is not installed"},
+        machine={},
+    )
+    assert results["ratios"] == {"targeted": 3.0, "durable": None}
+    assert results["pairs"] == {"ours / peer": {"targeted": 3.0, "durable": 50.0}}

@@ -27,6 +27,17 @@ async def test_valkey_runs_and_is_stopped(tmp_path: Path) -> None:
     await valkey.stop()
 
 
+async def test_a_durable_valkey_writes_to_a_file_every_second(tmp_path: Path) -> None:
+    """The one that the durable workload runs on keeps what it was told, as a real one would."""
+    valkey = await start_valkey(tmp_path, is_durable=True)
+    try:
+        async with redis.Redis.from_url(redis_url(valkey)) as client:
+            kept = await client.config_get("appendonly", "appendfsync")
+    finally:
+        await valkey.stop()
+    assert kept == {"appendonly": "yes", "appendfsync": "everysec"}
+
+
 async def test_a_server_that_ends_at_once_says_why(tmp_path: Path) -> None:
     """The last line of its log is in the message."""
     command = [sys.executable, "-c", "raise SystemExit('no such layer')"]
