@@ -64,7 +64,8 @@ class WebSocketTransport:
         except InvalidURI as error:
             raise BadMessageError(f"{self._uri!r} is no WebSocket address: write wss://host:port") from error
         except (OSError, InvalidHandshake, TimeoutError) as error:
-            raise ConnectionClosedError(LOST, f"{self._uri} cannot be reached: {error}") from error
+            why = str(error) or type(error).__name__
+            raise ConnectionClosedError(LOST, f"{self._uri} cannot be reached: {why}") from error
 
     async def send(self, frame: str) -> None:
         """Send a text frame."""
