@@ -3,8 +3,13 @@
 from django.urls import path
 
 from bridge import views
+from bridge.api.dead_letters import DeadLetterListView, DeadLetterView, DiscardView, RedriveView
 
 urlpatterns = [
     path("health", views.health, name="health"),
     path("api/ipc/stats", views.stats, name="stats"),
+    path("api/ipc/dead-letters", DeadLetterListView.as_view(), name="dead-letter-list"),
+    path("api/ipc/dead-letters/redrive", RedriveView.as_view(), name="dead-letter-redrive"),
+    path("api/ipc/dead-letters/discard", DiscardView.as_view(), name="dead-letter-discard"),
+    path("api/ipc/dead-letters/<str:service>/<str:group>/<str:position>", DeadLetterView.as_view(), name="dead-letter"),
 ]

@@ -1,5 +1,6 @@
 """The documents say what the code does: settings, protocol, addresses, dependencies, commands and links."""
 
+import argparse
 import re
 import shlex
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_the_page_of_the_http_apis_has_every_address_and_no_other() -> None:
     rows = table(REFERENCE / "http-api.md", "method and path", "service", "answer")
     shown = {codes(row["method and path"])[0].split()[1] for row in rows}
     routes = {f"/{url.pattern}".rstrip("/") for url in [*bridge_urls, *timeline_urls]}
-    assert shown == {route.replace("<uuid:post_id>", "<uuid>") for route in routes}
+    assert shown == {re.sub(r"<str:(\w+)>", r"<\1>", route.replace("<uuid:post_id>", "<uuid>")) for route in routes}
 
 
 @pytest.mark.parametrize(("requirements", "position"), [("requirements.txt", 0), ("requirements-dev.txt", 1)])
@@ -120,7 +121,11 @@ def test_a_command_that_is_printed_can_be_run(document: Path, line: str) -> None
 def check_command(name: str, arguments: list[str]) -> None:
     apps = get_commands()
     assert name in apps, f"there is no manage.py {name}"
-    known = load_command_class(apps[name], name).create_parser("manage.py", name)._option_string_actions
+    parser: argparse.ArgumentParser = load_command_class(apps[name], name).create_parser("manage.py", name)
+    known = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            known |= set(action.choices[arguments[0]]._option_string_actions)
     unknown = [word for word in arguments if word.startswith("--") and word not in known]
     assert not unknown, f"manage.py {name} knows no {', '.join(unknown)}"
 

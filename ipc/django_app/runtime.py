@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from django.utils.module_loading import import_string
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ipc.django_app.apps import ipc_config
@@ -118,3 +119,9 @@ def current_hub() -> Hub | None:
     """Return the hub that runs in this process, if one does."""
     runtime = ipc_config().runtime
     return runtime.hub if isinstance(runtime, Runtime) else None
+
+
+def current_redis() -> Redis | None:
+    """Return the Redis of the mesh that this process has joined, if it has; it belongs to the server's event loop."""
+    runtime = ipc_config().runtime
+    return runtime.mesh.redis if isinstance(runtime, Runtime) and runtime.mesh is not None else None

@@ -1,0 +1,158 @@
+"""Dead letters over HTTP: a list in pages, one letter, and redrive and discard by filter."""
+
+# ruff: noqa: ARG002 - Django hands every method the request
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bridge.api.operators import OperatorView
+from ipc.django_app.dead_letters import letter_detail, letter_summary
+from ipc.protocol.errors import BadMessageError
+from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
+from ipc.stores.dead_letters import DeadLetters
+
+MAX_LIMIT = 1_000
+MAX_WORDS = 100
+
+
+class Words(serializers.ListField):
+    """Texts, given as a list or as one."""
+
+    child = serializers.CharField(max_length=256)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Return them as a list."""
+        return super().to_internal_value([data] if isinstance(data, str) else data)
+
+
+class FilterSerializer(serializers.Serializer[Any]):
+    """Which dead letters are meant, and how many at most."""
+
+    service = serializers.CharField(required=False)
+    group = serializers.CharField(required=False)
+    event = Words(required=False, max_length=MAX_WORDS)
+    id = Words(required=False, max_length=MAX_LIMIT)
+    since = serializers.CharField(required=False)
+    until = serializers.CharField(required=False)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT, default=100)
+
+
+class ListSerializer(FilterSerializer):
+    """What to list, and after which one."""
+
+    cursor = serializers.CharField(required=False)
+
+
+class RedriveSerializer(FilterSerializer):
+    """What to redrive; ``all`` has to be said where no filter is."""
+
+    all = serializers.BooleanField(required=False, default=False)
+    dryRun = serializers.BooleanField(required=False, default=False)  # noqa: N815 - the API is in camelCase
+
+
+class DiscardSerializer(RedriveSerializer):
+    """What to discard, and why."""
+
+    reason = serializers.CharField(max_length=1_000)
+
+
+class DeadLetterListView(OperatorView):
+    """The dead letters of all groups."""
+
+    def get(self, request: Request) -> Response:
+        """Answer with a page, and the cursor of the next one or null."""
+        query = {name: request.query_params.getlist(name) for name in request.query_params}
+        lists = {"event", "id"}
+        values = _checked(ListSerializer, {n: v if n in lists else v[-1] for n, v in query.items()})
+        after = LetterId.of(values["cursor"]) if "cursor" in values else None
+        page = async_to_sync(DeadLetters(self.redis()).find)(_filter(values), limit=values["limit"], after=after)
+        cursor = str(page.letters[-1].id) if page.has_more else None
+        return _answer({"deadLetters": [letter_summary(buried) for buried in page.letters], "next": cursor})
+
+
+class DeadLetterView(OperatorView):
+    """One dead letter."""
+
+    def get(self, request: Request, service: str, group: str, position: str) -> Response:
+        """Answer with all that is known of it."""
+        letter_id = LetterId.of(f"{service}/{group}/{position}")
+        return _answer(letter_detail(async_to_sync(DeadLetters(self.redis()).get)(letter_id)))
+
+
+class RedriveView(OperatorView):
+    """Dead letters back to their groups."""
+
+    def post(self, request: Request) -> Response:
+        """Deliver what is meant again, and answer with which."""
+        values = _checked(RedriveSerializer, request.data)
+        return _answer(async_to_sync(self._redrive)(values))
+
+    async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
+        letters = DeadLetters(self.redis())
+        ids, has_more = await _meant(letters, values)
+        moved = [] if values["dryRun"] else await letters.redrive(ids)
+        return {
+            "matched": _texts(ids),
+            "redriven": _texts(moved),
+            "dryRun": values["dryRun"],
+            "hasMore": has_more,
+        }
+
+
+class DiscardView(OperatorView):
+    """Dead letters out of the way."""
+
+    def post(self, request: Request) -> Response:
+        """Delete what is meant, and answer with which."""
+        values = _checked(DiscardSerializer, request.data)
+        return _answer(async_to_sync(self._discard)(values))
+
+    async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
+        letters = DeadLetters(self.redis())
+        ids, has_more = await _meant(letters, values)
+        gone = [] if values["dryRun"] else await letters.discard(ids, by=self.operator, reason=values["reason"])
+        return {
+            "matched": _texts(ids),
+            "discarded": _texts(gone),
+            "dryRun": values["dryRun"],
+            "hasMore": has_more,
+        }
+
+
+def _checked(serializer_class: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    if unknown := sorted(set(data) - set(serializer.fields)):
+        raise serializers.ValidationError({name: ["There is no such member."] for name in unknown})
+    return dict(serializer.validated_data)
+
+
+def _filter(values: dict[str, Any]) -> DeadLetterFilter:
+    return DeadLetterFilter.of(
+        service=values.get("service"),
+        group=values.get("group"),
+        events=values.get("event", ()),
+        ids=values.get("id", ()),
+        since=values.get("since"),
+        until=values.get("until"),
+    )
+
+
+async def _meant(letters: DeadLetters, values: dict[str, Any]) -> tuple[list[LetterId], bool]:
+    wanted = _filter(values)
+    if wanted.wants_everything and not values["all"]:
+        raise BadMessageError('say which dead letters are meant with a filter, or "all": true')
+    page = await letters.find(wanted, limit=values["limit"])
+    return [buried.id for buried in page.letters], page.has_more
+
+
+def _texts(ids: list[LetterId]) -> list[str]:
+    return [str(letter_id) for letter_id in ids]
+
+
+def _answer(data: dict[str, Any]) -> Response:
+    return Response({"success": True, "data": data}, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,52 @@
+"""Dead letters as the command and the HTTP API show them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from ipc.stores.dead_letters import Buried
+
+
+def letter_summary(buried: Buried) -> dict[str, Any]:
+    """Return what a list says about a dead letter; times in Unix milliseconds."""
+    letter, content = buried.letter, buried.content
+    return {
+        "id": str(buried.id),
+        "service": buried.id.service,
+        "group": buried.id.group,
+        "event": letter.event,
+        "eventId": content.id,
+        "source": content.source,
+        "error": letter.error,
+        "attempts": letter.attempts,
+        "firstAt": letter.first_ms,
+        "lastAt": letter.last_ms,
+        "instance": letter.instance or None,
+    }
+
+
+def letter_detail(buried: Buried) -> dict[str, Any]:
+    """Return all that is known of a dead letter, with the event's data."""
+    letter, content = buried.letter, buried.content
+    return letter_summary(buried) | {
+        "target": content.target,
+        "ts": content.ts,
+        "log": letter.log,
+        "position": letter.position,
+        "traceback": letter.traceback or None,
+        "data": json.loads(bytes(content.data)),
+        "meta": content.meta,
+    }
+
+
+def letter_line(buried: Buried) -> str:
+    """Return a dead letter as one line of text."""
+    moment = datetime.fromtimestamp(buried.letter.last_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")
+    what = f"{buried.letter.event} {buried.content.id}"
+    return f"{buried.id}  {moment[:-6]}Z  {what}  {buried.letter.attempts}x  {one_line(buried.letter.error)}"
+
+
+def one_line(text: str, *, length: int = 100) -> str:
+    """Return the beginning of a text without anything that could move a terminal's cursor."""
+    shown = "".join(character if character.isprintable() else " " for character in text[: length + 1])
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
