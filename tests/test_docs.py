@@ -125,7 +125,7 @@ def check_command(name: str, arguments: list[str]) -> None:
     known = set(parser._option_string_actions)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            known |= set(action.choices[arguments[0]]._option_string_actions)
+            known |= set(action.choices[arguments[0]]._option_string_actions) if arguments else set()
     unknown = [word for word in arguments if word.startswith("--") and word not in known]
     assert not unknown, f"manage.py {name} knows no {', '.join(unknown)}"
 
