@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 MAX_REMEMBERED: Final = 10_000
 MAX_EXCERPT: Final = 4_000
+MAX_REASON: Final = 1_000
+
+# An emitter's ids are its own.
+Key = tuple[str, str]
 
 
 class Reject(Exception):  # noqa: N818 - read as what a handler does: raise Reject("why")
@@ -33,13 +37,26 @@ class Answering(Protocol):
 
 
 @dataclass(slots=True)
+class _Turns:
+    """Deliveries of one event, which take turns."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
+@dataclass(slots=True)
 class Membership:
-    """A handler in a group; with ``once``, an event that it has completed is not handled again in this process."""
+    """A handler in a group; with ``once``, an event that it has completed is not handled again.
+
+    The hub remembers what the group has completed. What is remembered here covers the acknowledgements that did not
+    reach it.
+    """
 
     group: str
     handler: Handler
     once: bool = False
-    done: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
+    done: "OrderedDict[Key, None]" = field(default_factory=OrderedDict)
+    at_work: "dict[Key, _Turns]" = field(default_factory=dict)
 
 
 class Members:
@@ -84,26 +101,55 @@ class Members:
         context = dataclasses.replace(
             EventContext.of(event), extend=lambda: link.settle(Progress(deliveries=[delivery]), session)
         )
-        if membership.once and event.id in membership.done:
-            link.settle(Ack(deliveries=[delivery]), session)
-            return
         try:
-            await membership.handler(msgspec.json.decode(event.data), context)
-        except asyncio.CancelledError:
-            link.settle(Nack(deliveries=[delivery], reason="its worker is stopping", retry_in_ms=0), session)
-            raise
+            if membership.once:
+                await self._once(membership, event, context)
+            else:
+                await membership.handler(msgspec.json.decode(event.data), context)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # No answer: the connection is about to be closed, and the hub then gives it to another member.
+                raise
+            # Nobody cancelled this: the handler let the end of a task of its own out, which is its failure.
+            failure = RuntimeError(f"{membership.handler!r} let a CancelledError out: {error}")
+            self._failed(failure, context, _nack(delivery, failure), session, link)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered for
-            link.settle(_nack(delivery, error), session)
-            self._on_error(error, context)
-            return
-        if membership.once:
-            membership.done[event.id] = None
-            if len(membership.done) > MAX_REMEMBERED:
-                membership.done.popitem(last=False)
-        link.settle(Ack(deliveries=[delivery]), session)
+            self._failed(error, context, _nack(delivery, error), session, link)
+        else:
+            link.settle(Ack(deliveries=[delivery]), session)
+
+    async def _once(self, membership: Membership, event: Event, context: EventContext) -> None:
+        """Handle an event unless it was completed here, though its acknowledgement may not have arrived.
+
+        Another delivery of the same event may be at work, on behalf of a connection that was lost: then wait for it.
+        """
+        key = (event.source, event.id)
+        lock = membership.at_work.setdefault(key, _Turns())
+        lock.wanted += 1
+        try:
+            async with lock.turn:
+                if key not in membership.done:
+                    await membership.handler(msgspec.json.decode(event.data), context)
+                    membership.done[key] = None
+                    if len(membership.done) > MAX_REMEMBERED:
+                        membership.done.popitem(last=False)
+        finally:
+            lock.wanted -= 1
+            if not lock.wanted:
+                del membership.at_work[key]
+
+    def _failed(self, error: Exception, context: EventContext, nack: Nack, session: str, link: Answering) -> None:
+        link.settle(nack, session)
+        self._on_error(error, context)
 
 
 def _nack(delivery: str, error: Exception) -> Nack:
-    excerpt = "".join(traceback.format_exception(error))[-MAX_EXCERPT:]
-    reason = f"{type(error).__name__}: {error}"
+    excerpt = _sendable("".join(traceback.format_exception(error))[-MAX_EXCERPT:])
+    reason = _sendable(f"{type(error).__name__}: {error}"[:MAX_REASON])
     return Nack(deliveries=[delivery], reason=reason, reject=isinstance(error, Reject), traceback=excerpt)
+
+
+def _sendable(text: str) -> str:
+    """Return a text that can be sent: what an exception says may have lone surrogates, which have no UTF-8 form."""
+    return text.encode(errors="backslashreplace").decode()

@@ -90,7 +90,8 @@ class IPCWorker:
             group: makes the subscription durable.
             credit: how many deliveries of the group are handled here at the same time.
             retry: ``{"ack_ms": 30000, "backoff_ms": [1000, 5000, ...]}``, for the whole group.
-            once: do not handle an event again that this process has completed.
+            once: do not handle an event again that the group has completed within a day, though it is delivered again
+                or was appended again with its id; for the whole group.
 
         Raises:
             BadMessageError: INVALID_PATTERN, INVALID_GROUP, or a wrong credit or retry.
@@ -115,7 +116,7 @@ class IPCWorker:
             if group is None:
                 self._registered.append((patterns, handler))
             else:
-                subscription = GroupSubscription(group=group, events=patterns, credit=credit, retry=retry)
+                subscription = GroupSubscription(group=group, events=patterns, credit=credit, retry=retry, once=once)
                 self._memberships.append((subscription, Membership(group, handler, once=once)))
             return handler
 

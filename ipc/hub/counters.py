@@ -31,6 +31,8 @@ class Counters:
     deliveries_timed_out: int = 0
     deliveries_adopted: int = 0
     deliveries_trimmed: int = 0
+    deliveries_taken_over: int = 0
+    deliveries_spared: int = 0
     deliveries_dead: int = 0
     groups_recreated: int = 0
     group_steps_failed: int = 0

@@ -2,19 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from ipc.hub.group import Delivery, GroupMembers
+from msgspec import UNSET
+
+from ipc.hub.delivery import Delivery
+from ipc.hub.feed import LogFeed
+from ipc.hub.group import GroupMembers
+from ipc.hub.group_task import GroupTask
 from ipc.hub.session import Session
 from ipc.hub.stores import DeadLetterStore, GroupStore
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
 from ipc.protocol.messages import Ack, Nack, Ok, Progress, Subscribe
 from ipc.protocol.positions import START
 from ipc.protocol.retry import check_credit, check_group, retry_policy
 from ipc.protocol.routing import logs_of_group, logs_of_service, own_log
+from ipc.stores.eventlog import Gap
 
 if TYPE_CHECKING:
     from ipc.hub.hub import Hub
@@ -26,6 +32,11 @@ MAX_REASON = 1_000
 MAX_TRACEBACK = 8_000
 
 
+class _AtWork(NamedTuple):
+    work: GroupTask
+    task: "asyncio.Task[None]"
+
+
 class Deliveries:
     """The groups that this hub serves, by service and name."""
 
@@ -34,6 +45,8 @@ class Deliveries:
         self._store = groups
         self._dead_letters = dead_letters
         self._groups: dict[tuple[str, str], GroupMembers] = {}
+        self._at_work: dict[GroupMembers, _AtWork] = {}
+        self._forgetting: set[tuple[str, str]] = set()
         self._deliveries: dict[str, Delivery] = {}
         self._released = asyncio.Event()
         self._tasks = OwnedTasks(f"groups of hub {hub.id}")
@@ -43,7 +56,7 @@ class Deliveries:
 
         Raises:
             BadMessageError: the group's name, the credit or the retry policy is wrong, or there are too many groups.
-            UnavailableError: Redis is out of reach.
+            UnavailableError: Redis is out of reach, or the group is being forgotten.
 
         """
         name = check_group(message.group or "")
@@ -55,36 +68,33 @@ class Deliveries:
                 f"a session is a member of at most {MAX_GROUPS_PER_SESSION} groups",
                 code=ErrorCode.TOO_MANY_SUBSCRIPTIONS,
             )
+        key = (session.service, name)
+        if key in self._forgetting:
+            raise UnavailableError(f"the group {name} is being forgotten; subscribe again for a new one")
         feeds = [await self._hub.follow(log) for log in logs_of_service(session.service)]
-        for feed in feeds:
-            await self._store.create(feed.log, f"{session.service}/{name}", after=since.get(feed.log, "$"))
+        reasons = await self._create(f"{session.service}/{name}", feeds, since)
         # What was redriven while no member was here is in the group's own log; nothing else ever is.
         await self._store.create(own_log(session.service, name), f"{session.service}/{name}", after=START)
-        if session.is_closed:
-            return
-        group = self._group(session.service, name)
-        for feed in feeds:
-            feed.watchers[group] = None
-        session.answer(Ok(id=message.id))
-        group.join(session, credit, message.events, policy)
+        if session.is_closed or key in self._forgetting:
+            raise UnavailableError(f"the group {name} was forgotten, or this session closed, before it had joined")
+        group = self._group(session.service, name, feeds)
+        session.answer(Ok(id=message.id, recovered=not reasons if since else UNSET, reasons=dict(reasons) or UNSET))
+        group.join(session, credit, message.events, policy, once=message.once)
 
     async def unsubscribe(self, session: Session, name: str, *, forget: bool) -> None:
         """Take a session out of a group, or delete the group with all that is pending in it.
 
         Raises:
-            BadMessageError: the group's name is wrong, or it is to be forgotten while it has other members here.
+            BadMessageError: the group's name is wrong, or it is to be forgotten while it has other members.
             UnavailableError: Redis is out of reach.
 
         """
         key = (session.service, check_group(name))
         group = self._groups.get(key)
-        if group is not None:
-            group.retire(session)
         if forget:
-            if group is not None and group.members:
-                raise BadMessageError(f"the group {name} has other members; it is forgotten when they have left")
-            for log in logs_of_group(session.service, name):
-                await self._store.destroy(log, f"{session.service}/{name}")
+            await self._forget(session, key)
+        elif group is not None:
+            group.retire(session)
 
     def acknowledge(self, session: Session, message: Ack) -> None:
         """Take note of what a member has done.
@@ -163,28 +173,83 @@ class Deliveries:
 
     async def stop(self) -> None:
         """Write what was acknowledged, and leave everything else to other hubs."""
+        at_work = list(self._at_work.values())
         await self._tasks.close()
-        for group in self._groups.values():
-            try:
-                await group.close()
-            except IPCError as error:
-                logger.warning("acknowledgements of %s were not written, so it delivers again: %s", group.name, error)
+        await asyncio.gather(*(self._close(group.work) for group in at_work))
 
-    def _group(self, service: str, name: str) -> GroupMembers:
+    async def _close(self, work: GroupTask) -> None:
+        try:
+            await work.close()
+        except IPCError as error:
+            logger.warning("acknowledgements of %s were not written, so it delivers again: %s", work.name, error)
+
+    async def _create(self, name: str, feeds: Iterable[LogFeed], since: Mapping[str, str]) -> dict[str, Gap]:
+        """Create a group where it does not exist, and return for which logs it cannot begin where it should.
+
+        A log that was trimmed after that position begins with the oldest event that is left, one that never had the
+        position begins at its end.
+        """
+        reasons: dict[str, Gap] = {}
+        for feed in feeds:
+            after = since.get(feed.log, "$")
+            if feed.log in since and not await self._store.exists(feed.log, name):
+                gap = await feed.gap_after(after)
+                if gap is not None:
+                    reasons[feed.log] = gap
+                    after = START if gap == "trimmed" else "$"
+            await self._store.create(feed.log, name, after=after)
+        return reasons
+
+    async def _forget(self, session: Session, key: tuple[str, str]) -> None:
+        """Delete a group that has no members besides the one that asks for it, here or at another hub."""
+        service, name = key
+        others = await self._store.served_by(service, name) - {self._hub.id}
+        group = self._groups.get(key)
+        if others or (group is not None and group.members.keys() - {session}):
+            raise BadMessageError(
+                f"the group {name} has other members, or had until a moment ago; forget it when they have left"
+            )
+        self._forgetting.add(key)
+        try:
+            if group is not None:
+                group.leave(session)
+                task = self._at_work[group].task
+                task.cancel()
+                await asyncio.wait([task])
+            await self._store.stop_serving(service, name, self._hub.id)
+            for log in logs_of_group(service, name):
+                await self._store.destroy(log, f"{service}/{name}")
+        finally:
+            self._forgetting.discard(key)
+
+    def _group(self, service: str, name: str, feeds: Sequence[LogFeed]) -> GroupMembers:
         group = self._groups.get((service, name))
         if group is None:
-            group = self._groups[service, name] = GroupMembers(
-                service,
-                name,
+            clock, counters = self._hub.clock, self._hub.counters
+            group = GroupMembers(service, name, clock=clock, counters=counters, deliveries=self._deliveries)
+            work = GroupTask(
+                group,
                 hub_id=self._hub.id,
                 groups=self._store,
                 dead_letters=self._dead_letters,
-                clock=self._hub.clock,
-                counters=self._hub.counters,
-                deliveries=self._deliveries,
+                clock=clock,
+                counters=counters,
             )
-            self._tasks.start(group.run(), f"group {service}/{name}")
+            for feed in feeds:
+                feed.watchers[group] = None
+            self._groups[service, name] = group
+            task = self._tasks.start(self._run(group, work, feeds), f"group {service}/{name}")
+            self._at_work[group] = _AtWork(work, task)
         return group
+
+    async def _run(self, group: GroupMembers, work: GroupTask, feeds: Sequence[LogFeed]) -> None:
+        try:
+            await work.run()
+        finally:
+            # Nothing is awaited between the last look for members and here, so nobody has joined.
+            del self._groups[group.service, group.name], self._at_work[group]
+            for feed in feeds:
+                feed.watchers.pop(group, None)
 
     def _held(self, session: Session, delivery_id: str) -> Delivery | None:
         delivery = self._deliveries.get(delivery_id)

@@ -181,8 +181,8 @@ async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:
             raise BadMessageError(f"since: {session.service} hears the logs {' and '.join(logs)}, not {log[:64]!r}")
     if message.group is not None:
         await hub.deliveries.subscribe(session, message, since)
-    elif message.credit is not None or message.retry is not None:
-        raise BadMessageError("credit and retry belong to a group; name it with group")
+    elif message.credit is not None or message.retry is not None or message.once:
+        raise BadMessageError("credit, retry and once belong to a group; name it with group")
     else:
         await subscribe(hub, session, patterns, since, message.id)
 

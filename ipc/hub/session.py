@@ -127,9 +127,14 @@ class Session:
         self._confirmed_bytes = max(self._confirmed_bytes, min(sent_bytes, self.sent_bytes))
         self._confirmed.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether what can wait may be put into the outbox; `outbox_room` waits for it."""
+        return self._outbox.size <= self.limits.outbox_bytes // 4
+
     async def outbox_room(self) -> None:
         """Wait until the outbox is half empty, for what can wait, such as a replay of the log."""
-        while self._outbox.size > self.limits.outbox_bytes // 4 and not self.is_closed:
+        while not (self.has_room or self.is_closed):
             await self._outbox.flushed()
 
     def close(self, code: CloseCode, reason: str) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ipc.stores.dead_letters import DeadLetter
 from ipc.stores.eventlog import Appended, Entry, Gap, NewEvent, Reading
-from ipc.stores.groups import Pending
+from ipc.stores.groups import Claims, Pending, Serving
 from ipc.stores.registry import Registration
 
 
@@ -35,33 +35,47 @@ class LogStore(Protocol):
 class GroupStore(Protocol):
     """The durable groups, and what is pending in them."""
 
-    async def create(self, log: str, name: str, *, after: str = "$") -> None:
-        """Create a group on a log; one that exists stays as it is."""
+    async def create(self, log: str, name: str, *, after: str = "$") -> bool:
+        """Create a group on a log, and tell whether it is new; one that exists stays as it is."""
+
+    async def exists(self, log: str, name: str) -> bool:
+        """Tell whether a group exists on a log."""
 
     async def destroy(self, log: str, name: str) -> None:
         """Delete a group on a log."""
 
     async def exchange(
-        self, name: str, consumer: str, *, acks: Mapping[str, Sequence[str]], logs: Sequence[str], count: int
+        self,
+        name: str,
+        consumer: str,
+        *,
+        acks: Mapping[str, Sequence[str]],
+        logs: Sequence[str],
+        count: int,
+        handled: Sequence[str] = (),
     ) -> list[tuple[str, Entry]]:
-        """Acknowledge positions, and take new events."""
+        """Remember keys of handled events, acknowledge positions, and take new events."""
 
-    async def claim(
-        self, log: str, name: str, consumer: str, positions: Sequence[str], *, min_idle_ms: int = 0
-    ) -> list[Entry]:
-        """Take pending entries over."""
+    async def handled(self, name: str, handled: Sequence[str]) -> frozenset[str]:
+        """Return which of some keys a group has handled within a day."""
+
+    async def claim(self, log: str, name: str, consumer: str, positions: Sequence[str], *, owner: str) -> Claims:
+        """Take over entries that are pending at an owner."""
 
     async def pending(self, log: str, name: str, consumer: str, *, count: int = 100, after: str = "-") -> list[Pending]:
-        """Return pending entries of one consumer."""
+        """Return pending entries of one consumer, oldest first."""
 
     async def consumers(self, log: str, name: str) -> dict[str, int]:
         """Return the consumers of a group, with how many entries are pending at each."""
 
     async def remove_consumer(self, log: str, name: str, consumer: str) -> None:
-        """Delete a consumer that has nothing pending."""
+        """Delete a consumer, unless something is pending at it."""
 
-    async def serving(self, service: str, group: str, hub: str) -> set[str]:
+    async def serving(self, service: str, group: str, hub: str) -> Serving:
         """Say that a hub serves a group, and return all that do."""
+
+    async def served_by(self, service: str, group: str) -> frozenset[str]:
+        """Return the hubs that serve a group."""
 
     async def stop_serving(self, service: str, group: str, hub: str) -> None:
         """Say that a hub does not serve a group any more."""

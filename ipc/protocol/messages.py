@@ -36,6 +36,7 @@ class Subscribe(ClientMessage, tag="subscribe", kw_only=True):
     select: Any = None
     credit: int | None = None
     retry: dict[str, Any] | None = None
+    once: bool = False
 
 
 class Unsubscribe(ClientMessage, tag="unsubscribe", kw_only=True):

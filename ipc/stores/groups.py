@@ -5,9 +5,9 @@ the number of times it was delivered, until it is acknowledged or another hub cl
 tutorial", consumer groups).
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -17,10 +17,20 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import IPCError
 from ipc.protocol.routing import is_own_log
 from ipc.stores import keys
-from ipc.stores.connection import Command, execute, translated_errors
+from ipc.stores.connection import Command, Script, execute, run_script, translated_errors
 from ipc.stores.eventlog import Entry
 
-SERVING_TTL_S: Final = 15
+SERVING_TTL_S: Final = 15.0
+REMEMBER_HANDLED_S: Final = 24 * 3600
+
+
+def _script(name: str) -> Script:
+    return Script(resources.files("ipc.stores").joinpath(f"scripts/{name}.lua").read_text())
+
+
+_CLAIM: Final = _script("claim")
+_SERVE: Final = _script("serve")
+_REMOVE_CONSUMER: Final = _script("remove_consumer")
 
 
 class GroupMissingError(IPCError):
@@ -37,14 +47,43 @@ class Pending:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What became of entries that were to be taken over.
+
+    ``taken`` has each entry with how often it has been delivered, this time included; ``trimmed`` the positions whose
+    entry is gone from the log. What is in neither was acknowledged, or is another consumer's by now.
+    """
+
+    taken: list[tuple[Entry, int]]
+    trimmed: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The hubs that serve a group, and whether the one that asked was known as one of them before."""
+
+    hubs: frozenset[str]
+    was_known: bool
+
+
 class Groups:
-    """The groups of one Redis. ``name`` is ``<service>/<group>`` in all methods."""
+    """The groups of one Redis. ``name`` is ``<service>/<group>`` in all methods.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: the client.
+        serving_ttl_s: how long a hub counts as serving a group after it has said so.
+
+    """
+
+    def __init__(self, redis: Redis, *, serving_ttl_s: float = SERVING_TTL_S) -> None:
         self._redis = redis
+        self._serving_ttl_ms = int(serving_ttl_s * 1000)
 
-    async def create(self, log: str, name: str, *, after: str = "$") -> None:
-        """Create the group on a log, to begin after a position or at the end; one that exists stays as it is.
+    async def create(self, log: str, name: str, *, after: str = "$") -> bool:
+        """Create the group on a log, to begin after a position or at the end, and tell whether it is new.
+
+        One that exists stays as it is.
 
         Raises:
             UnavailableError: Redis is out of reach.
@@ -56,6 +95,21 @@ class Groups:
             except ResponseError as error:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
+                return False
+        return True
+
+    async def exists(self, log: str, name: str) -> bool:
+        """Tell whether the group exists on a log.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        try:
+            await self._ask(f"look for group {name}", name, ("XINFO", "CONSUMERS", keys.log(log), name))
+        except GroupMissingError:
+            return False
+        return True
 
     async def destroy(self, log: str, name: str) -> None:
         """Delete the group on a log, with what is pending in it; its own log is deleted with it.
@@ -67,43 +121,70 @@ class Groups:
         async with translated_errors(f"forget group {name}"):
             if is_own_log(log):
                 await self._redis.delete(keys.log(log))
-            else:
+                return
+            try:
                 await self._redis.xgroup_destroy(keys.log(log), name)
+            except ResponseError as error:
+                if not _is_missing(error):
+                    raise
 
     async def exchange(
-        self, name: str, consumer: str, *, acks: Mapping[str, Sequence[str]], logs: Sequence[str], count: int
+        self,
+        name: str,
+        consumer: str,
+        *,
+        acks: Mapping[str, Sequence[str]],
+        logs: Sequence[str],
+        count: int,
+        handled: Sequence[str] = (),
     ) -> list[tuple[str, Entry]]:
         """Acknowledge positions per log and take at most ``count`` new events of each of ``logs``, in one round trip.
+
+        ``handled`` are keys to remember for a day, as `handled` asks for them; they are written before the positions
+        are acknowledged, so a crash in between repeats nothing.
 
         Raises:
             GroupMissingError: the group does not exist on one of the logs.
             UnavailableError: Redis is out of reach; nothing may be taken as acknowledged.
 
         """
-        commands: list[Command] = [("XACK", keys.log(log), name, *positions) for log, positions in acks.items()]
-        done = [("XDEL", keys.log(log), *positions) for log, positions in acks.items() if is_own_log(log)]
+        commands: list[Command] = [("SET", keys.handled(name, key), "", "EX", REMEMBER_HANDLED_S) for key in handled]
+        commands += [("XACK", keys.log(log), name, *positions) for log, positions in acks.items()]
+        commands += [("XDEL", keys.log(log), *positions) for log, positions in acks.items() if is_own_log(log)]
         take = ("XREADGROUP", "GROUP", name, consumer, "COUNT", count, "STREAMS")
-        commands += done
+        first_read = len(commands)
         commands += [(*take, keys.log(log), ">") for log in logs]
         replies = await self._ask(f"read group {name}", name, *commands)
         entries: list[tuple[str, Entry]] = []
-        for log, reply in zip(logs, replies[len(acks) + len(done) :], strict=True):
+        for log, reply in zip(logs, replies[first_read:], strict=True):
             entries += [(log, entry) for entry in _entries(reply)]
         return entries
 
-    async def claim(
-        self, log: str, name: str, consumer: str, positions: Sequence[str], *, min_idle_ms: int = 0
-    ) -> list[Entry]:
-        """Take pending entries over, which counts as another delivery; those that were trimmed meanwhile are missing.
+    async def handled(self, name: str, handled: Sequence[str]) -> frozenset[str]:
+        """Return which of some keys the group has handled within a day.
 
         Raises:
-            GroupMissingError: the group does not exist on the log.
             UnavailableError: Redis is out of reach.
 
         """
-        command: Command = ("XCLAIM", keys.log(log), name, consumer, min_idle_ms, *positions)
-        (reply,) = await self._ask(f"claim in group {name}", name, command)
-        return [_entry(row) for row in reply if row is not None and row[1]]
+        commands: list[Command] = [("EXISTS", keys.handled(name, key)) for key in handled]
+        replies = await self._ask(f"ask what group {name} has handled", name, *commands)
+        return frozenset(key for key, reply in zip(handled, replies, strict=True) if reply)
+
+    async def claim(self, log: str, name: str, consumer: str, positions: Sequence[str], *, owner: str) -> Claims:
+        """Take over entries that are pending at ``owner``, which counts as another delivery; never those of others.
+
+        Raises:
+            GroupMissingError: the group does not exist on the log.
+            UnavailableError: Redis is out of reach; they may have been taken over.
+
+        """
+        async with translated_errors(f"claim in group {name}"):
+            taken, trimmed = await self._run(_CLAIM, keys.log(log), name, consumer, owner, *positions)
+        return Claims(
+            [(_entry(row), int(row[2])) for row in taken],
+            [position.decode() for position in trimmed],
+        )
 
     async def pending(self, log: str, name: str, consumer: str, *, count: int = 100, after: str = "-") -> list[Pending]:
         """Return pending entries of one consumer, oldest first.
@@ -131,30 +212,41 @@ class Groups:
         return {row[b"name"].decode(): int(row[b"pending"]) for row in rows}
 
     async def remove_consumer(self, log: str, name: str, consumer: str) -> None:
-        """Delete a consumer that has nothing pending.
+        """Delete a consumer; one that something is pending at stays.
 
         Raises:
+            GroupMissingError: the group does not exist on the log.
             UnavailableError: Redis is out of reach.
 
         """
         async with translated_errors(f"tidy group {name}"):
-            await self._redis.xgroup_delconsumer(keys.log(log), name, consumer)
+            await self._run(_REMOVE_CONSUMER, keys.log(log), name, consumer)
 
-    async def serving(self, service: str, group: str, hub: str) -> set[str]:
-        """Say that a hub has members of the group, and return all hubs that said so within fifteen seconds.
+    async def serving(self, service: str, group: str, hub: str) -> Serving:
+        """Say that a hub has members of the group, and return all hubs that have said so lately.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
-        key, now = keys.serving(service, group), time.time()
-        async with translated_errors(f"serve group {group}"), self._redis.pipeline(transaction=False) as pipe:
-            pipe.zadd(key, {hub: now})
-            pipe.zremrangebyscore(key, 0, now - SERVING_TTL_S)
-            pipe.zrange(key, 0, -1)
-            pipe.expire(key, 4 * SERVING_TTL_S)
-            replies = await pipe.execute()
-        return {hub.decode() for hub in replies[2]}
+        async with translated_errors(f"serve group {group}"):
+            known, hubs = await run_script(
+                self._redis, _SERVE, [keys.serving(service, group)], [hub, self._serving_ttl_ms]
+            )
+        return Serving(frozenset(name.decode() for name in hubs), bool(known))
+
+    async def served_by(self, service: str, group: str) -> frozenset[str]:
+        """Return the hubs that serve the group; one that has died counts until its word has run out.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"ask who serves group {group}"):
+            seconds, _ = await self._redis.time()
+            oldest_ms = seconds * 1000 - self._serving_ttl_ms
+            hubs: Any = await self._redis.zrangebyscore(keys.serving(service, group), oldest_ms, "+inf")
+        return frozenset(name.decode() for name in hubs)
 
     async def stop_serving(self, service: str, group: str, hub: str) -> None:
         """Say that a hub has no members of the group any more, so that others take over what is pending at it.
@@ -166,6 +258,12 @@ class Groups:
         async with translated_errors(f"leave group {group}"):
             await self._redis.zrem(keys.serving(service, group), hub)
 
+    async def _run(self, script: Script, key: str, name: str, *args: str) -> Any:
+        try:
+            return await run_script(self._redis, script, [key], [name, *args])
+        except ResponseError as error:
+            raise _missing(name, error) from error
+
     async def _ask(self, doing: str, name: str, *commands: Command) -> list[Any]:
         async with translated_errors(doing):
             replies = await execute(self._redis, *commands)
@@ -175,8 +273,12 @@ class Groups:
         return replies
 
 
+def _is_missing(error: ResponseError) -> bool:
+    return "NOGROUP" in str(error) or "no such key" in str(error).lower() or "key to exist" in str(error).lower()
+
+
 def _missing(name: str, error: ResponseError) -> Exception:
-    if "NOGROUP" in str(error) or "no such key" in str(error).lower():
+    if _is_missing(error):
         return GroupMissingError(f"there is no group {name}", code=ErrorCode.UNAVAILABLE)
     return error
 
@@ -190,6 +292,7 @@ def _entries(reply: Any) -> list[Entry]:
 
 
 def _entry(row: Any) -> Entry:
-    position, values = row
+    """Return the entry of a row; one that somebody else has put into the stream has an empty name and frame."""
+    position, values = row[0], row[1] or ()
     fields = dict(zip(values[::2], values[1::2], strict=True))
-    return Entry(position.decode(), fields[b"e"].decode(), fields[b"f"].decode())
+    return Entry(position.decode(), fields.get(b"e", b"").decode(), fields.get(b"f", b"").decode())

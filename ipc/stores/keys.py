@@ -46,3 +46,9 @@ def discarded(service: str, group: str) -> str:
 def group_definitions(service: str) -> str:
     """Return the hash of a service's groups."""
     return f"ipc:group:{{{service}}}"
+
+
+def handled(group: str, key: str) -> str:
+    """Return the key that remembers that a group, ``<service>/<group>``, has handled an event."""
+    service, _, name = group.partition("/")
+    return f"ipc:done:{{{service}}}:{name}:{key}"

@@ -72,6 +72,7 @@ class GroupSubscription:
     events: Sequence[str]
     credit: int
     retry: Mapping[str, Any] | None = None
+    once: bool = False
 
 
 class Link:
@@ -287,6 +288,7 @@ class Link:
                     group=group.group,
                     credit=group.credit,
                     retry=dict(group.retry) if group.retry is not None else None,
+                    once=group.once,
                 )
             )
 

@@ -1,0 +1,83 @@
+"""A delivery, and the member that holds it."""
+
+import itertools
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ipc.hub.session import Session
+from ipc.stores.eventlog import Entry
+
+if TYPE_CHECKING:
+    from ipc.hub.group import GroupMembers
+
+_ids = itertools.count(1)
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """An event that the hub is responsible for: in a member's hands, waiting for one, or for its next attempt."""
+
+    group: "GroupMembers"
+    log: str
+    entry: Entry
+    attempt: int
+    first_ms: int
+    id: str = field(default_factory=lambda: str(next(_ids)))
+    session: Session | None = None
+    error: str = ""
+    traceback: str = ""
+    instance: str = ""
+    is_trimmed: bool = False
+    """Whether the log has dropped the entry, so that it is nowhere but here."""
+
+    @property
+    def place(self) -> Hashable:
+        """Where the event is, which tells it from all others of the group."""
+        return self.log, self.entry.position
+
+    @property
+    def key(self) -> str:
+        """What stays the same when the emitter appends the event again: its source and its id."""
+        about = msgspec.json.decode(f"{self.entry.frame}}}", type=_About)
+        return f"{about.source}/{about.id}"
+
+    def again(self, attempt: int) -> "Delivery":
+        """Return its next attempt, which remembers how the last one ended."""
+        return Delivery(
+            self.group,
+            self.log,
+            self.entry,
+            attempt,
+            self.first_ms,
+            error=self.error,
+            traceback=self.traceback,
+            instance=self.instance,
+            is_trimmed=self.is_trimmed,
+        )
+
+
+class _About(msgspec.Struct):
+    source: str
+    id: str
+
+
+@dataclass(slots=True)
+class Member:
+    """A session's place in the group, with what it holds in the order in which it was handed out."""
+
+    session: Session
+    credit: int
+    held: dict[Delivery, None] = field(default_factory=dict)
+
+    @property
+    def free(self) -> int:
+        """How many more deliveries it takes: none while its connection is behind, which would only close it."""
+        return max(0, self.credit - len(self.held)) if self.session.has_room else 0
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether it would take more if its connection were not behind."""
+        return len(self.held) < self.credit and not self.session.has_room

@@ -1,0 +1,266 @@
+"""What one durable group does in Redis, from one hub: it takes events, acknowledges, and takes over what others left.
+
+All of it happens in one task, one thing after the other, so acknowledgements, retries and new events cannot overtake
+each other.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from ipc.hub.adoption import Adoption
+from ipc.hub.appetite import Appetite
+from ipc.hub.clock import Clock
+from ipc.hub.counters import Counters
+from ipc.hub.delivery import Delivery
+from ipc.hub.group import MAX_LOSSES, GroupMembers
+from ipc.hub.redelivery import Redelivery
+from ipc.hub.schedule import MAX_WAITING
+from ipc.hub.session import Session
+from ipc.hub.stores import DeadLetterStore, GroupStore
+from ipc.protocol.errors import IPCError
+from ipc.protocol.positions import START, position_key
+from ipc.stores.eventlog import Entry
+from ipc.stores.groups import Claims, GroupMissingError
+
+logger = logging.getLogger(__name__)
+
+TEND_S: Final = 5.0
+FAILURE_PAUSE_S: Final = 1.0
+
+
+class GroupTask:
+    """The work of one group at one hub.
+
+    Args:
+        group: its members, and what waits for them.
+        hub_id: the name of this hub's consumer.
+
+    """
+
+    def __init__(
+        self,
+        group: GroupMembers,
+        *,
+        hub_id: str,
+        groups: GroupStore,
+        dead_letters: DeadLetterStore,
+        clock: Clock,
+        counters: Counters,
+    ) -> None:
+        self._group = group
+        self.name = f"{group.service}/{group.name}"
+        self._hub_id = hub_id
+        self._groups = groups
+        self._clock = clock
+        self._counters = counters
+        self._appetite = Appetite()
+        self._must_recreate = False
+        self._next_tend = 0.0
+        self._watched: set[Session] = set()
+        self._redelivery = Redelivery(
+            group,
+            hub_id=hub_id,
+            groups=groups,
+            dead_letters=dead_letters,
+            clock=clock,
+            counters=counters,
+            offer=self._offer,
+        )
+        self._adoption = Adoption(
+            group.service,
+            group.name,
+            logs=group.logs,
+            hub_id=hub_id,
+            groups=groups,
+            counters=counters,
+            is_known=lambda log, position: (log, position) in group.known,
+            adopt=self._adopt,
+            room=self._room,
+        )
+
+    async def run(self) -> None:
+        """Serve the members until there are none; nothing is awaited after the last look for them."""
+        while True:
+            self._group.woken.clear()
+            try:
+                if self._group.members:
+                    await self._serve()
+                elif await self._stop_serving():
+                    return
+            except GroupMissingError as error:
+                logger.error("%s: %s; it begins again with all that its logs have", self.name, error)  # noqa: TRY400 - foreseen
+                self._must_recreate = True
+                continue
+            except IPCError as error:
+                logger.warning("%s waits: %s", self.name, error)
+                await self._failed()
+                continue
+            except Exception:
+                logger.exception("%s failed in an unforeseen way, and goes on", self.name)
+                await self._failed()
+                continue
+            if not self._has_work():
+                self._watch_connections()
+                await self._clock.wait(self._group.woken, self._next_time())
+
+    async def close(self) -> None:
+        """Write what was acknowledged and given up, and leave the rest to other hubs.
+
+        Raises:
+            UnavailableError: Redis is out of reach, so other hubs deliver all of it again.
+
+        """
+        self._group.members.clear()
+        await self._stop_serving()
+
+    async def _serve(self) -> None:
+        """Take one step of each kind, so that none keeps another waiting, however much there is to do."""
+        if self._must_recreate:
+            await self._recreate()
+        if self._clock.monotonic() >= self._next_tend or self._can_adopt():
+            await self._adoption.tend()
+            self._group.look_everywhere()
+            self._next_tend = self._clock.monotonic() + TEND_S
+        self._group.expire()
+        await self._redelivery.bury()
+        self._group.hand_out()
+        await self._redelivery.try_again()
+        await self._exchange()
+
+    async def _failed(self) -> None:
+        """Wait a little, and then look for what a read took whose answer was lost."""
+        self._counters.group_steps_failed += 1
+        self._adoption.has_leftovers = True
+        self._next_tend = 0.0
+        await self._clock.wait(asyncio.Event(), self._clock.monotonic() + FAILURE_PAUSE_S)
+
+    # New events
+
+    def _is_hungry(self) -> bool:
+        group = self._group
+        return bool(group.dirty) and group.free > 0 and not group.retries.is_full
+
+    async def _exchange(self) -> None:
+        group = self._group
+        logs = [next(iter(group.dirty))] if self._is_hungry() else []
+        if not logs and not group.acks:
+            return
+        count = self._appetite.count(group.free)
+        acks, group.acks = group.acks, {}
+        handled, group.handled = group.handled, []
+        for log in logs:
+            del group.dirty[log]
+        try:
+            taken = await self._groups.exchange(
+                self.name, self._hub_id, acks=acks, logs=logs, count=count, handled=handled
+            )
+        except BaseException:
+            for log, positions in acks.items():
+                group.acks.setdefault(log, []).extend(positions)
+            group.handled += handled
+            group.dirty.update(dict.fromkeys(logs))
+            raise
+        group.known.difference_update((log, position) for log, positions in acks.items() for position in positions)
+        if len(taken) >= count:
+            # There may be more; the other logs come first.
+            group.dirty.update(dict.fromkeys(logs))
+        for log in logs:
+            await self._took(log, [entry for _, entry in taken])
+
+    async def _took(self, log: str, entries: Sequence[Entry]) -> None:
+        group, now_ms = self._group, time.time_ns() // 1_000_000
+        wanted = []
+        for entry in entries:
+            if (log, entry.position) in group.known:
+                continue
+            if group.wants(log, entry):
+                wanted.append(Delivery(group, log, entry, 1, now_ms))
+            else:
+                group.known.add((log, entry.position))
+                group.ack(log, entry.position)
+        self._appetite.took(entries, wanted=len(wanted))
+        await self._offer(wanted)
+
+    async def _adopt(self, log: str, claims: Claims) -> None:
+        if claims.trimmed:
+            logger.error("%s lost %d events of %s, which were trimmed", self.name, len(claims.trimmed), log)
+        adopted = []
+        for entry, attempts in claims.taken:
+            delivery = Delivery(self._group, log, entry, attempts, position_key(entry.position)[0])
+            delivery.error = "its hub went away before it was acknowledged"
+            adopted.append(delivery)
+        await self._offer(adopted)
+
+    async def _offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand out what is pending at this hub now, except what the group has handled already."""
+        group = self._group
+        handled: frozenset[str] = frozenset()
+        if group.once and deliveries:
+            handled = await self._groups.handled(self.name, [delivery.key for delivery in deliveries])
+        for delivery in deliveries:
+            group.known.add(delivery.place)
+            if handled and delivery.key in handled:
+                self._counters.deliveries_spared += 1
+                group.ack(delivery.log, delivery.entry.position)
+            elif delivery.attempt > group.policy.max_attempts + MAX_LOSSES:
+                group.dead.append(delivery)
+            else:
+                group.ready.append(delivery)
+        group.hand_out()
+
+    # Beginning and end
+
+    async def _recreate(self) -> None:
+        """Create the group anew; what this hub has is in no list of pending entries any more."""
+        for log in self._group.logs:
+            await self._groups.create(log, self.name, after=START)
+        self._group.keep_to_itself()
+        self._counters.groups_recreated += 1
+        self._must_recreate = False
+
+    async def _stop_serving(self) -> bool:
+        """Write what is to be written and leave the rest to other hubs, unless there are members again."""
+        group = self._group
+        if self._must_recreate:
+            group.keep_to_itself()
+        await self._redelivery.bury()
+        while group.acks:
+            await self._exchange()
+        if group.members:
+            return False
+        group.forget_all()
+        self._next_tend = 0.0
+        await self._adoption.leave()
+        return not group.members
+
+    def _room(self) -> int:
+        return MAX_WAITING - len(self._group.ready) - len(self._group.retries)
+
+    def _can_adopt(self) -> bool:
+        return self._adoption.is_unfinished and self._group.free > 0 and self._room() > 0
+
+    def _has_work(self) -> bool:
+        group = self._group
+        return bool(group.acks or group.dead) or self._is_hungry() or self._can_adopt() or not group.members
+
+    def _next_time(self) -> float:
+        group = self._group
+        times = [self._next_tend, group.deadlines.next, group.retries.next if group.free > 0 else None]
+        return min(time for time in times if time is not None)
+
+    def _watch_connections(self) -> None:
+        """Go on as soon as a connection that is behind has caught up."""
+        for session, member in self._group.members.items():
+            if member.waits_for_room and session not in self._watched:
+                self._watched.add(session)
+                session.tasks.start(self._wake_with_room(session), f"room for {self.name}")
+
+    async def _wake_with_room(self, session: Session) -> None:
+        try:
+            await session.outbox_room()
+        finally:
+            self._watched.discard(session)
+            self._group.woken.set()
