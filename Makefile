@@ -8,7 +8,7 @@ PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_A
 	IPC_BROKER_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))')
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench setup setup-dev
+.PHONY: help run demo test soak check bench setup setup-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ demo: setup  ## start everything, send one post through it step by step, and sto
 
 test: setup-dev  ## run the tests with coverage; PYTEST_ARGS="-k name" chooses some
 	$(PYTHON) -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+soak: setup-dev  ## kill, freeze and cut everything under durable load, for some minutes; FAULTS_SEED=n repeats a run
+	FAULTS_EVENTS=$${FAULTS_EVENTS:-20000} FAULTS_ROUNDS=$${FAULTS_ROUNDS:-3} FAULTS_DURABLE_FREEZE_S=$${FAULTS_DURABLE_FREEZE_S:-5} \
+		$(PYTHON) -m pytest tests/faults/test_durable.py -s $(PYTEST_ARGS)
 
 check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
 	$(PYTHON) -m ruff format --check .
