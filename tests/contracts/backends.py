@@ -1,0 +1,94 @@
+"""What the contract is tested on: the real Valkey, and the twins that `ipc.testing` ships."""
+
+import time
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+from ipc.hub.hub import Hub
+from ipc.hub.mesh import Mesh, redis_stores
+from ipc.hub.stores import Stores
+from ipc.stores.connection import connect
+from ipc.stores.dead_letter_filter import DeadLetterFilter
+from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.testing.channels import MemoryChannels
+from ipc.testing.dead_letters import MemoryDeadLetters
+from ipc.testing.eventlog import MemoryEventLog
+from ipc.testing.groups import MemoryGroups
+from ipc.testing.registry import MemoryRegistry
+from ipc.testing.streams import Streams
+
+MAX_DEAD = 100
+
+
+class Backend(Protocol):
+    """Something that holds logs, groups and a registry, empty at first."""
+
+    def stores(self) -> Stores:
+        """Return the stores as another process has them."""
+
+    async def hub(self) -> Hub:
+        """Return another started hub."""
+
+    async def dead_letters(self, service: str, group: str) -> list[DeadLetter]:
+        """Return what a group has given up."""
+
+
+class ValkeyBackend:
+    """A database of the real server; each process has a client of its own."""
+
+    def __init__(self, url: str, stack: AsyncExitStack, *, log_maxlen: int, log_ttl_s: int) -> None:
+        self._url = url
+        self._stack = stack
+        self._log_maxlen = log_maxlen
+        self._log_ttl_s = log_ttl_s
+
+    def stores(self) -> Stores:
+        client = connect(self._url)
+        self._stack.push_async_callback(client.aclose)
+        return redis_stores(client, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s)
+
+    async def hub(self) -> Hub:
+        mesh = await Mesh(self._url, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s).start()
+        self._stack.push_async_callback(mesh.stop)
+        return mesh.hub
+
+    async def dead_letters(self, service: str, group: str) -> list[DeadLetter]:
+        client = connect(self._url)
+        try:
+            page = await DeadLetters(client).find(DeadLetterFilter.of(service=service, group=group), limit=MAX_DEAD)
+        finally:
+            await client.aclose()
+        return [buried.letter for buried in page.letters]
+
+
+class MemoryBackend:
+    """The twins; all processes of a test share them."""
+
+    def __init__(self, stack: AsyncExitStack, *, log_maxlen: int, log_ttl_s: int) -> None:
+        self._stack = stack
+        self._channels = MemoryChannels()
+        streams = Streams()
+        groups = MemoryGroups(streams, now_ms)
+        self._dead_letters = MemoryDeadLetters(groups)
+        self._stores = Stores(
+            eventlog=MemoryEventLog(streams, now_ms, maxlen=log_maxlen, ttl_s=log_ttl_s),
+            groups=groups,
+            dead_letters=self._dead_letters,
+            registry=MemoryRegistry(now_ms),
+        )
+
+    def stores(self) -> Stores:
+        return self._stores
+
+    async def hub(self) -> Hub:
+        hub = Hub(stores=self._stores, channel_layer=self._channels)
+        await hub.start()
+        self._stack.push_async_callback(hub.stop)
+        return hub
+
+    async def dead_letters(self, service: str, group: str) -> list[DeadLetter]:
+        return self._dead_letters.letters[service, group]
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
