@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from ipc import BadMessageError, EventContext, IPCWorker, Reject, UnavailableError, UnknownServiceError
 from ipc.testing import TestBus
+from tests.markdown import fences
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -337,3 +339,25 @@ def test_it_needs_no_server_no_network_and_no_django() -> None:
         check=False,
     )
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "[]", "")
+
+
+def test_the_guide_works_as_it_is_printed(tmp_path: Path) -> None:
+    """In a project of somebody else's, with no more than pytest and pytest-asyncio."""
+    worker, test, assertions, time, *_ = [
+        fence.text for fence in fences(ROOT / "docs" / "howto" / "test-your-handlers.md") if fence.language == "python"
+    ]
+    compile(assertions, "the guide", "exec")
+    (tmp_path / "pulse.py").write_text(worker, encoding="utf-8")
+    timed = "@pytest.mark.asyncio\nasync def test_time() -> None:\n" + textwrap.indent(time, "    ")
+    (tmp_path / "test_pulse.py").write_text(f"{test}\n\n{timed}", encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:django", "-p", "no:cacheprovider", "."],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "2 passed" in run.stdout

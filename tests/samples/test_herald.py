@@ -1,28 +1,58 @@
 """Herald: who is notified of what, and what is withdrawn."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
+from ipc.testing import TestBus
 from samples import herald
 from samples.herald import Inbox
-from tests.samples.conftest import Mesh, deleted
+from tests.samples.conftest import deleted
 
 
-async def test_notifications_follow_the_life_of_a_post(mesh: Mesh, post: dict[str, Any]) -> None:
-    await mesh.attach(herald.ipc)
-    assert (await mesh.timeline.tell("post:created", post))[0] == "notification:sent"
-    await mesh.timeline.tell("post:updated", {**post, "content": "Good evening"})
-    about = [each["text"] for each in herald.inbox.of("ada") if each["postId"] == post["id"]]
-    assert about == ["ada wrote: Good morning", "ada changed: Good evening"]
-    await mesh.timeline.tell("post:deleted", deleted(post))
-    assert herald.inbox.of("ada") == []
+@pytest.fixture
+async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TestBus]:
+    """Herald as it is in production, with an empty inbox, in a mesh in memory."""
+    monkeypatch.setattr(herald, "inbox", Inbox())
+    async with TestBus() as bus:
+        await bus.start(herald.ipc)
+        yield bus
 
 
-async def test_nobody_is_notified_of_a_private_post(mesh: Mesh, post: dict[str, Any]) -> None:
+def texts(user: str) -> list[str]:
+    return [each["text"] for each in herald.inbox.of(user)]
+
+
+async def test_notifications_follow_the_life_of_a_post(bus: TestBus, post: dict[str, Any]) -> None:
+    await bus.emit("post:created", post, source="timeline")
+    await bus.emit("post:updated", {**post, "content": "Good evening"}, source="timeline")
+    await bus.settled()
+    assert texts("ada") == ["ada wrote: Good morning", "ada changed: Good evening"]
+    await bus.emit("post:deleted", deleted(post), source="timeline")
+    await bus.settled()
+    assert texts("ada") == []
+
+
+async def test_timeline_is_told_that_a_post_was_announced(bus: TestBus, post: dict[str, Any]) -> None:
+    await bus.emit("post:created", post, source="timeline")
+    await bus.settled()
+    done = bus.assert_emitted(
+        "notification:sent",
+        source="herald",
+        target="timeline",
+        data={"postId": post["id"], "event": "post:created"},
+        times=1,
+    )
+    assert isinstance(done.data["handledAt"], int)
+
+
+async def test_nobody_is_notified_of_a_private_post(bus: TestBus, post: dict[str, Any]) -> None:
     """Nor does a notification stay of one that was public before."""
-    await mesh.attach(herald.ipc)
-    await mesh.timeline.tell("post:created", post)
-    await mesh.timeline.tell("post:updated", {**post, "visibility": "private"})
-    assert herald.inbox.of("ada") == []
+    await bus.emit("post:created", post, source="timeline")
+    await bus.emit("post:updated", {**post, "visibility": "private"}, source="timeline")
+    await bus.settled()
+    assert texts("ada") == []
 
 
 def test_an_inbox_keeps_the_latest_of_each_user() -> None:
