@@ -1,5 +1,6 @@
-"""What the tests of the library share: clients of the real Valkey, and whole hubs on it."""
+"""What the tests of the library share: clients of the real Valkey, whole hubs on it, and workers on those."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -7,15 +8,21 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from ipc import EventContext, IPCWorker
 from ipc.hub import hub as hub_module
 from ipc.hub.hub import Hub
 from ipc.hub.mesh import Mesh, redis_stores
+from ipc.protocol.limits import Limits
 from ipc.stores.connection import connect
 from ipc.stores.eventlog import EventLog
+from ipc.transports.local import LocalTransport
 from tests.ipc.exchange import Exchange
+from tests.ipc.handled import Handled
+from tests.ipc.peers import GUARD_S
 
 MakeHub = Callable[..., Awaitable[Hub]]
 MakeMesh = Callable[..., Awaitable[Mesh]]
+StartWorker = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -53,6 +60,8 @@ async def make_hub(redis_url: str, exchange: Exchange) -> AsyncIterator[MakeHub]
             stack.push_async_callback(client.aclose)
             kept = {name: options.pop(name) for name in ("log_maxlen", "log_ttl_s") if name in options}
             layer = options.pop("layer", None) or exchange.layer()
+            # A test that ends does not wait for answers to what its members hold.
+            options.setdefault("limits", Limits(drain_ms=1))
             hub = Hub(stores=redis_stores(client, **kept), channel_layer=layer, **options)
             await hub.start()
             stack.push_async_callback(hub.stop)
@@ -77,3 +86,34 @@ async def make_mesh(redis_url: str) -> AsyncIterator[MakeMesh]:
             return mesh
 
         yield make
+
+
+@pytest.fixture
+def handled() -> Handled:
+    return Handled()
+
+
+@pytest.fixture
+def worker(handled: Handled) -> IPCWorker:
+    """A herald that keeps the data of all post events."""
+    worker = IPCWorker("herald")
+
+    @worker.on("post:*")
+    async def handle(data: Any, ctx: EventContext) -> None:
+        await handled(data)
+
+    return worker
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[StartWorker]:
+    """Start workers on a hub of this process; they are stopped at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def start(worker: IPCWorker, hub: Hub) -> None:
+            await worker.start(LocalTransport(hub, worker.service))
+            stack.push_async_callback(worker.stop)
+            async with asyncio.timeout(GUARD_S):
+                await worker.ready()
+
+        yield start
