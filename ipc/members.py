@@ -74,8 +74,8 @@ class Members:
         self._running: set[asyncio.Task[None]] = set()
 
     def add(self, membership: Membership) -> None:
-        """Add a handler."""
-        self._memberships[membership.group] = membership
+        """Add a handler, which remembers nothing yet: a worker may be started again, in another mesh."""
+        self._memberships[membership.group] = dataclasses.replace(membership, done=OrderedDict(), at_work={})
 
     def take(self, event: Event, session: str, link: Answering) -> None:
         """Handle a delivery; the hub hands out no more than the credit at a time."""

@@ -175,6 +175,17 @@ async def test_time_passes_while_a_handler_runs() -> None:
         assert herald.attempts == [1, 2]
 
 
+async def test_what_a_group_has_completed_is_forgotten_with_the_bus() -> None:
+    """So the ids that one test has used are new to the next, in a worker with ``once`` as well."""
+    herald = Herald(group="notify", once=True)
+    for _ in range(2):
+        async with TestBus() as bus:
+            await bus.start(herald.worker)
+            await bus.emit("post:created", {"id": "1"}, source="timeline", id="a")
+            await bus.settled()
+            bus.assert_emitted("notification:sent", times=1)
+
+
 async def test_a_group_keeps_what_comes_while_its_worker_is_away() -> None:
     herald = Herald(group="notify")
     async with TestBus() as bus:
