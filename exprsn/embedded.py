@@ -27,6 +27,7 @@ CONFIGURATION: Final = {
     "daemonize": "no",
     "appendonly": "yes",
     "appendfsync": "everysec",
+    "loglevel": "warning",
     "save": '""',
     "maxmemory-policy": "noeviction",
 }

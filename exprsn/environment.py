@@ -50,7 +50,7 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def secret(name: str, *, file: Path, may_create: bool) -> str:
+def secret(name: str, *, file: Path, may_create: bool, random_bytes: int = 48) -> str:
     """Return a secret from the environment, or in development from a file that is made once, mode 0600.
 
     Raises:
@@ -67,7 +67,7 @@ def secret(name: str, *, file: Path, may_create: bool) -> str:
         draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_urlsafe(48))
+            stream.write(secrets.token_urlsafe(random_bytes))
         try:
             # A link fails where another process was first, so that all of them read the same secret.
             os.link(draft, file)

@@ -139,7 +139,9 @@ LOGGING = {
         # Django's own handlers would print what the root prints a second time.
         "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "WARNING"},
+        # Its one line for each refused request is enough.
         "django.channels.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
         "daphne": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

@@ -43,7 +43,7 @@ async def check(post: dict[str, Any], ctx: EventContext) -> None:
     """Judge a new or changed post; a deleted one has no content left that could be wrong."""
     found = words_found(post.get("content", ""), WORDS)
     verdict = "flagged" if found else "approved"
-    log.info("post %s: %s, %s %s", post["id"], ctx.event, verdict, " ".join(found))
+    log.info("post %s: %s, %s", post["id"], ctx.event, " ".join([verdict, *found]))
     done = {
         "postId": post["id"],
         "event": ctx.event,

@@ -21,10 +21,10 @@ def banner(layout: Layout, *, redis: str, admin_password: str | None) -> str:
 
   Try in another terminal:
     {curl} {layout.bridge_url}/health
-    {curl} -H 'X-IPC-Request: true' {layout.bridge_url}/api/ipc/stats
+    {curl} {layout.bridge_url}/api/ipc/stats
     {curl} -H 'X-IPC-Request: true' -H 'Content-Type: application/json' \\
          -d '{{"content": "Hello"}}' {layout.timeline_url}/api/posts
-    .venv/bin/python manage.py ipccheck
+    .venv/bin/python manage.py ipccheck --url {layout.bridge_url}
 
   Ctrl-C stops everything.
 """

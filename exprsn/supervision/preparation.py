@@ -81,7 +81,9 @@ def prepare_admin(secrets_dir: Path) -> str | None:
         The password, or None when the administrator has been given another one since.
 
     """
-    password = environment.secret("ADMIN_PASSWORD", file=secrets_dir / "admin_password", may_create=True)
+    password = environment.secret(
+        "ADMIN_PASSWORD", file=secrets_dir / "admin_password", may_create=True, random_bytes=15
+    )
     users = get_user_model().objects
     admin = users.filter(username=ADMIN).first()
     if admin is None:

@@ -50,10 +50,16 @@ class Runtime:
     async def start(self) -> None:
         """Start all parts; Redis and the bridge may still be out of reach."""
         conf = self._conf
-        if conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth:
+        if self.worker is None and conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth:
             logger.warning("development bypass is on: sockets are let in without a token")
         if conf.redis_url and not (conf.bridge_url and self.worker is not None):
-            self.mesh = Mesh(conf.redis_url, limits=conf.limits(), log_maxlen=conf.log_maxlen, log_ttl_s=conf.log_ttl_s)
+            self.mesh = Mesh(
+                conf.redis_url,
+                limits=conf.limits(),
+                log_maxlen=conf.log_maxlen,
+                log_ttl_s=conf.log_ttl_s,
+                needs_persistence=not conf.in_development,
+            )
             await self.mesh.start()
             logger.info("%s joins the mesh at %s", conf.service, without_password(conf.redis_url))
         if self.worker is not None:
@@ -108,11 +114,16 @@ class Runtime:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 await mesh.redis.ping()
-                return {"ok": True}, {"ok": True, "lagMs": await mesh.hub.lag_ms()}
+                return _redis_answer(mesh), {"ok": True, "lagMs": await mesh.hub.lag_ms()}
         except (TimeoutError, RedisError, IPCError, OSError) as error:
             logger.warning("health: Redis is out of reach: %s", error)
             unreachable = {"ok": False, "error": "Redis is out of reach"}
             return unreachable, unreachable
+
+
+def _redis_answer(mesh: Mesh) -> dict[str, Any]:
+    warnings = mesh.keeper.warnings
+    return {"ok": True, "warnings": warnings} if warnings else {"ok": True}
 
 
 def current_hub() -> Hub | None:

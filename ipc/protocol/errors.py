@@ -15,7 +15,7 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from ipc.protocol.codes import ErrorCode, may_reconnect
 
@@ -104,6 +104,9 @@ class DeadlineError(UnavailableError):
     default_code = ErrorCode.TIMEOUT
 
 
+LOST: Final = 1006
+
+
 class ConnectionClosedError(IPCError):
     """The transport is closed.
 
@@ -116,7 +119,8 @@ class ConnectionClosedError(IPCError):
     default_code = ErrorCode.UNAVAILABLE
 
     def __init__(self, close_code: int, reason: str = "") -> None:
-        super().__init__(f"the connection is closed: {close_code} {reason}".rstrip())
+        lost = f"the connection was closed with {close_code} {reason}".rstrip()
+        super().__init__(reason if close_code == LOST and reason else lost)
         self.close_code = close_code
         self.reason = reason
 

@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
+FLUSH_TIMEOUT_S = 1.0
 STEADY_S = 5.0
 _DELAY = re.compile(r"reconnect in (\d{1,6}) ms")
 
@@ -105,6 +106,7 @@ class Link:
         self._is_paused = False
         self._is_subscribed = False
         self._resumes_anew = False
+        self._last_failure = ""
         self._subscribe_id = ""
         self._asked_delay_ms: int | None = None
         self._tasks = OwnedTasks("link")
@@ -157,7 +159,7 @@ class Link:
 
     async def close(self) -> None:
         """Send what waits, and leave."""
-        await asyncio.wait([self._tasks.start(self._outgoing.flushed(), "flush")], timeout=ANSWER_TIMEOUT_S)
+        await asyncio.wait([self._tasks.start(self._outgoing.flushed(), "flush")], timeout=FLUSH_TIMEOUT_S)
         self._is_up.clear()
         self._answers.fail(ConnectionClosedError(1000, "left"))
         await self._tasks.close()
@@ -389,7 +391,11 @@ class Link:
         if self._is_up.is_set():
             self._listener.failed(error)
         else:
-            logger.info("not connected: %s", error)
+            # Once for each reason, not once for each try.
+            logger.log(
+                logging.DEBUG if str(error) == self._last_failure else logging.WARNING, "not connected: %s", error
+            )
+        self._last_failure = str(error)
         self._is_up.clear()
         self._answers.fail(error)
 

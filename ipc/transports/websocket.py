@@ -63,6 +63,9 @@ class WebSocketTransport:
             )
         except InvalidURI as error:
             raise BadMessageError(f"{self._uri!r} is no WebSocket address: write wss://host:port") from error
+        except ssl.SSLCertVerificationError as error:
+            hint = "CERTS_DIR or IPC_CA_FILE names the CA that signed its certificate"
+            raise ConnectionClosedError(LOST, f"{self._uri} is not trusted: {error.verify_message}; {hint}") from error
         except (OSError, InvalidHandshake, TimeoutError) as error:
             why = str(error) or type(error).__name__
             raise ConnectionClosedError(LOST, f"{self._uri} cannot be reached: {why}") from error
