@@ -58,6 +58,10 @@ class Membership:
     done: "OrderedDict[Key, None]" = field(default_factory=OrderedDict)
     at_work: "dict[Key, _Turns]" = field(default_factory=dict)
 
+    def anew(self) -> "Membership":
+        """Return the same with nothing remembered, for a worker that starts, perhaps in another mesh than before."""
+        return Membership(self.group, self.handler, once=self.once)
+
 
 class Members:
     """The memberships of one worker.
@@ -74,8 +78,8 @@ class Members:
         self._running: set[asyncio.Task[None]] = set()
 
     def add(self, membership: Membership) -> None:
-        """Add a handler, which remembers nothing yet: a worker may be started again, in another mesh."""
-        self._memberships[membership.group] = dataclasses.replace(membership, done=OrderedDict(), at_work={})
+        """Add a handler."""
+        self._memberships[membership.group] = membership
 
     def take(self, event: Event, session: str, link: Answering) -> None:
         """Handle a delivery; the hub hands out no more than the credit at a time."""

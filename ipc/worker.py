@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 HookName = Literal["ready", "sent", "received", "error", "handler_error"]
 HOOKS: tuple[HookName, ...] = ("ready", "sent", "received", "error", "handler_error")
 FINISH_TIMEOUT_S = 8.0
+# A bridge that does not even answer a goodbye has nothing to wait for.
+LEAVE_TIMEOUT_S = 1.0
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
 HookT = TypeVar("HookT", bound=Callable[..., object])
@@ -242,7 +244,7 @@ class IPCWorker:
             self._dispatcher.add(Lane(patterns, handler))
         self._members = Members(self._handler_failed)
         for _, membership in self._memberships:
-            self._members.add(membership)
+            self._members.add(membership.anew())
         wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
         self._link = Link(
             transport or transport_from_environment(self.service),
@@ -289,8 +291,9 @@ class IPCWorker:
         if self._waiting is not None:
             # It would resume as soon as the handlers have caught up.
             self._waiting.cancel()
-        with contextlib.suppress(IPCError):
-            await link.retire()
+        with contextlib.suppress(IPCError, TimeoutError):
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await link.retire()
         await asyncio.gather(dispatcher.finish(timeout_s=timeout_s), members.finish(timeout_s=timeout_s))
         running.cancel()
         await asyncio.wait([running])
