@@ -7,6 +7,8 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+CANCEL_AGAIN_S = 1.0
+
 
 class OwnedTasks:
     """The tasks of one owner; a task that fails is logged, `close` cancels what still runs and waits for it."""
@@ -28,12 +30,16 @@ class OwnedTasks:
         return frozenset(self._tasks)
 
     async def close(self) -> None:
-        """Cancel all tasks but the one that is calling, and wait until they have ended."""
+        """Cancel all tasks but the one that is calling, and wait until they have ended.
+
+        They are cancelled again until they have: a cancellation may be lost in a library on its way (seen with the
+        client of Redis, in a task that began to connect as it was cancelled).
+        """
         current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not current]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in self._tasks if task is not current]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CANCEL_AGAIN_S)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
