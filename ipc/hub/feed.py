@@ -184,6 +184,8 @@ class LogFeed:
         self._counters.logs_lost_track += 1
         logger.error("%s was trimmed between %s and %s before it was read", self.log, self.cursor, self._known)
         self.cursor = self._known
+        for watcher in self.watchers:
+            watcher.wake(self.log)
         for session in list(self.live):
             session.close(CloseCode.TOO_SLOW, "the log was trimmed before it was read; resume when ready")
 
