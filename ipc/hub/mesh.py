@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ipc.hub.hub import Hub
+from ipc.hub.keeper import Keeper
 from ipc.hub.pushes import ChannelLayer
 from ipc.hub.stores import Stores
 from ipc.protocol.limits import Limits
@@ -29,13 +30,21 @@ class Mesh:
         limits: the sizes that sessions are held to.
         log_maxlen: events that a log keeps.
         log_ttl_s: seconds that a log keeps events.
+        needs_persistence: whether a Redis that writes nothing to disk is worth a warning.
 
     """
 
     def __init__(
-        self, redis_url: str, *, limits: Limits | None = None, log_maxlen: int = 100_000, log_ttl_s: int = 86_400
+        self,
+        redis_url: str,
+        *,
+        limits: Limits | None = None,
+        log_maxlen: int = 100_000,
+        log_ttl_s: int = 86_400,
+        needs_persistence: bool = True,
     ) -> None:
         self.redis = connect(redis_url)
+        self.keeper = Keeper(self.redis, needs_persistence=needs_persistence)
         self._layer = _channel_layer(redis_url)
         self.hub = Hub(
             stores=redis_stores(self.redis, log_maxlen=log_maxlen, log_ttl_s=log_ttl_s),
@@ -46,10 +55,12 @@ class Mesh:
     async def start(self) -> Self:
         """Start the hub; Redis may still be out of reach."""
         await self.hub.start()
+        self.keeper.start()
         return self
 
     async def stop(self) -> None:
         """Stop the hub and close all connections to Redis."""
+        await self.keeper.stop()
         await self.hub.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(COMMAND_TIMEOUT_S):

@@ -122,6 +122,7 @@ class Groups:
             if is_own_log(log):
                 await self._redis.delete(keys.log(log))
                 return
+            await self._redis.hdel(keys.lost(log), name, f"{name}|upto")
             try:
                 await self._redis.xgroup_destroy(keys.log(log), name)
             except ResponseError as error:

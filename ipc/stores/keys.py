@@ -52,3 +52,8 @@ def handled(group: str, key: str) -> str:
     """Return the key that remembers that a group, ``<service>/<group>``, has handled an event."""
     service, _, name = group.partition("/")
     return f"ipc:done:{{{service}}}:{name}:{key}"
+
+
+def lost(name: str) -> str:
+    """Return the hash of how many events of a log each group has lost to its cap."""
+    return f"ipc:lost:{{{name}}}"
