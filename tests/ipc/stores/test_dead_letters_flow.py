@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from ipc.hub import group as group_module
+from ipc.hub import group_task
 from ipc.hub.hub import Hub
 from ipc.stores import keys
 from ipc.stores.dead_letter_filter import DeadLetterFilter
@@ -19,7 +19,7 @@ EVERYTHING = DeadLetterFilter()
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups look into their own logs often."""
-    monkeypatch.setattr(group_module, "TEND_S", 0.05)
+    monkeypatch.setattr(group_task, "TEND_S", 0.05)
 
 
 @pytest.fixture
