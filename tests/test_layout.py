@@ -12,7 +12,21 @@ MAX_LINES = 450
 LONG_LINES = 300
 MEDIAN_LINES = 120
 # Tests that prove something of several modules together, or `test_<module>_<topic>`; the others mirror one module.
-TOPICS = frozenset({"layout", "attacks", "faults", "contracts", "doors", "flow", "postgres", "processes", "properties"})
+TOPICS = frozenset(
+    {
+        "layout",
+        "attacks",
+        "faults",
+        "contracts",
+        "doors",
+        "drain",
+        "flow",
+        "postgres",
+        "processes",
+        "properties",
+        "window",
+    }
+)
 MIXTURES = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools"})
 
 
@@ -28,6 +42,7 @@ TESTS = [path for path in modules("tests") if path.name.startswith("test_")]
 def mirrored(test: Path) -> list[Path]:
     """Return the module and the package that a test module may be about, by its place and name."""
     name = test.stem.removeprefix("test_")
+    name = "__init__" if name == "init" else name
     module, _, topic = name.rpartition("_")
     subject = Path(*test.parts[1:-1]) / (module if topic in TOPICS and module else name)
     return [subject.with_suffix(".py"), subject]
@@ -35,9 +50,9 @@ def mirrored(test: Path) -> list[Path]:
 
 @pytest.mark.parametrize("test", TESTS, ids=str)
 def test_a_test_module_mirrors_a_module_or_is_about_a_known_topic(test: Path) -> None:
-    assert {test.stem.removeprefix("test_"), test.parent.name} & TOPICS or any((ROOT / path).exists() for path in mirrored(test)), (
-        f"{test} mirrors no module: expected {' or '.join(map(str, mirrored(test)))}"
-    )
+    assert {test.stem.removeprefix("test_"), test.parent.name} & TOPICS or any(
+        (ROOT / path).exists() for path in mirrored(test)
+    ), f"{test} mirrors no module: expected {' or '.join(map(str, mirrored(test)))}"
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *modules("tests")], ids=str)

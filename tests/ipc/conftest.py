@@ -25,6 +25,12 @@ MakeMesh = Callable[..., Awaitable[Mesh]]
 StartWorker = Callable[..., Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def cancel_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client of Redis swallows a cancellation while it connects, which hubs that live this shortly often do."""
+    monkeypatch.setattr("ipc.hub.tasks.CANCEL_AGAIN_S", 0.02)
+
+
 @pytest.fixture
 async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     """A client as the library makes it, on an empty database."""

@@ -1,8 +1,6 @@
 """A session that is kept up: what it does when the other end, which is the test, does its worst."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 
@@ -11,81 +9,16 @@ from ipc.protocol.errors import (
     DeadlineError,
     ForbiddenError,
     IPCError,
-    UnavailableError,
     UnknownTargetError,
 )
 from ipc.protocol.messages import Emit
 from ipc.transports import link as link_module
 from ipc.transports.link import Link
 from tests.ipc.peers import GUARD_S
+from tests.ipc.transports.conftest import MakeLink, Slept
 from tests.ipc.transports.scripted import RecordingListener, ScriptedTransport, event, up
 
-MakeLink = Callable[..., Link]
-
-
-class Slept:
-    """Stands for `asyncio` in the link's module, and notes for how long it sleeps instead of doing so."""
-
-    def __init__(self) -> None:
-        self.delays: list[float] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, delay: float) -> None:
-        self.delays.append(delay)
-        await asyncio.sleep(0)
-
-
-@pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> Slept:
-    slept = Slept()
-    monkeypatch.setattr(link_module, "asyncio", slept)
-    return slept
-
-
-@pytest.fixture
-def transport() -> ScriptedTransport:
-    return ScriptedTransport()
-
-
-@pytest.fixture
-def listener() -> RecordingListener:
-    return RecordingListener()
-
-
-@pytest.fixture
-async def running() -> list["asyncio.Task[None]"]:
-    return []
-
-
-@pytest.fixture
-async def make_link(
-    transport: ScriptedTransport, listener: RecordingListener, running: list["asyncio.Task[None]"]
-) -> AsyncIterator[MakeLink]:
-    links: list[Link] = []
-
-    def make(*patterns: str) -> Link:
-        link = Link(transport, patterns, listener)
-        links.append(link)
-        running.append(asyncio.create_task(link.run()))
-        return link
-
-    yield make
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
-    for link in links:
-        await link.close()
-
-
-@pytest.fixture
-async def link(make_link: MakeLink, transport: ScriptedTransport) -> Link:
-    """A link that is up and subscribed."""
-    link = make_link("post:*")
-    await transport.subscribes()
-    await up(link)
-    return link
+pytestmark = pytest.mark.usefixtures("slept")
 
 
 async def ended(task: "asyncio.Task[None]") -> BaseException | None:
@@ -415,121 +348,3 @@ async def test_what_was_asked_before_it_leaves_is_sent(link: Link, transport: Sc
     for task in asking:
         task.cancel()
     await asyncio.wait(asking)
-
-
-# Pausing
-
-
-async def test_a_pause_keeps_nothing_and_a_resume_brings_everything(
-    link: Link, transport: ScriptedTransport, listener: RecordingListener
-) -> None:
-    transport.say(event(1))
-    await listener.until_numbers(1)
-    pausing = asyncio.create_task(link.pause())
-    assert (await transport.hears("unsubscribe"))["events"] == ["post:*"]
-    transport.say(event(2), event(3))
-    transport.say({"type": "ping", "sent": 1, "positions": {"broadcast": "3-0"}})
-    await transport.hears("pong")
-    assert listener.numbers == [1]
-    transport.lose()
-    with pytest.raises(UnavailableError):
-        await pausing
-    await up(link)
-    assert transport.said.empty()
-    resuming = asyncio.create_task(link.resume())
-    assert (await transport.subscribes())["since"]["broadcast"] == "1-0"
-    await resuming
-    transport.say(event(2), event(3), event(4))
-    assert await listener.until_numbers(4) == [1, 2, 3, 4]
-
-
-async def test_an_event_that_is_not_taken_stops_all_that_follow(
-    link: Link, transport: ScriptedTransport, listener: RecordingListener
-) -> None:
-    """Else the next one that is taken would move the position past it."""
-    listener.is_full = True
-    transport.say(event(1))
-    transport.say({"type": "ping"})
-    await transport.hears("pong")
-    listener.is_full = False
-    transport.say(event(2))
-    transport.say({"type": "ping"})
-    await transport.hears("pong")
-    assert listener.numbers == []
-    pausing = asyncio.create_task(link.pause())
-    await transport.unsubscribes()
-    await pausing
-    resuming = asyncio.create_task(link.resume())
-    assert (await transport.subscribes())["since"]["broadcast"] == "0-0"
-    await resuming
-    transport.say(event(1), event(2))
-    assert await listener.until_numbers(2) == [1, 2]
-
-
-async def test_a_pause_while_the_subscription_is_on_its_way_takes_it_back(
-    make_link: MakeLink, transport: ScriptedTransport, listener: RecordingListener
-) -> None:
-    """A replay that went on would run ahead of the one that the resume asks for."""
-    link = make_link("post:*")
-    listener.is_full = True
-    subscribe = await transport.hears("subscribe")
-    transport.say({"type": "ok", "id": subscribe["id"], "positions": {"broadcast": "0-0"}}, event(1))
-    pausing = asyncio.create_task(link.pause())
-    await transport.unsubscribes()
-    await pausing
-    listener.is_full = False
-    resuming = asyncio.create_task(link.resume())
-    assert (await transport.subscribes())["since"] == {"broadcast": "0-0"}
-    await resuming
-    transport.say(event(1), event(2))
-    assert await listener.until_numbers(2) == [1, 2]
-
-
-async def test_a_link_that_comes_back_paused_stays_so_until_it_is_resumed(
-    link: Link, transport: ScriptedTransport, listener: RecordingListener
-) -> None:
-    pausing = asyncio.create_task(link.pause())
-    await transport.unsubscribes()
-    await pausing
-    transport.lose()
-    await listener.until_failures(1)
-    await up(link)
-    assert transport.said.empty()
-    resuming = asyncio.create_task(link.resume())
-    await transport.subscribes()
-    await resuming
-
-
-async def test_a_resume_between_two_connections_subscribes_on_the_next(
-    link: Link, transport: ScriptedTransport, listener: RecordingListener
-) -> None:
-    """And only once."""
-    pausing = asyncio.create_task(link.pause())
-    await transport.unsubscribes()
-    await pausing
-    transport.lose()
-    await listener.until_failures(1)
-    await link.resume()
-    await transport.subscribes()
-    await up(link)
-    transport.say({"type": "ping"})
-    await transport.hears("pong")
-    assert transport.said.empty()
-
-
-async def test_a_restart_takes_nothing_of_the_old_connection(
-    link: Link, transport: ScriptedTransport, listener: RecordingListener
-) -> None:
-    """What is still in it may come behind events that were dropped."""
-    listener.is_full = True
-    transport.say(event(1))
-    transport.say({"type": "ping"})
-    await transport.hears("pong")
-    listener.is_full = False
-    transport.say(event(2))
-    link.restart()
-    subscribe = await transport.subscribes()
-    assert subscribe["since"]["broadcast"] == "0-0"
-    transport.say(event(1), event(2))
-    assert await listener.until_numbers(2) == [1, 2]
-    assert transport.connections == 2

@@ -93,7 +93,7 @@ async def test_a_ca_file_that_cannot_be_read_is_an_error_for_good(tmp_path: Path
 
 async def test_only_the_ca_that_it_was_given_is_trusted(certs: Path) -> None:
     async with server(silent, tls=server_tls(certs)) as url:
-        with pytest.raises(ConnectionClosedError, match="is not trusted: .* CERTS_DIR or IPC_CA_FILE"):
+        with pytest.raises(ConnectionClosedError, match=r"is not trusted: .* CERTS_DIR or IPC_CA_FILE"):
             await WebSocketTransport(url, "herald").connect()
         transport = WebSocketTransport(url, "herald", ca_file=certs / "ca-cert.pem")
         await transport.connect()

@@ -1,0 +1,110 @@
+"""A worker as a process: it takes a signal as a request to finish, and leaves with 0."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from exprsn.embedded import EmbeddedValkey
+from ipc.hub.hub import Hub
+from tests.ipc.conftest import MakeMesh
+from tests.ipc.members import Member
+from tests.ipc.peers import GUARD_S
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def hub(make_mesh: MakeMesh) -> Hub:
+    return (await make_mesh()).hub
+
+
+@pytest.fixture
+async def spark(hub: Hub) -> Member:
+    """Who gives the jobs and hears of them."""
+    member = Member(hub, "spark")
+    await member.subscribe("work:*", "worker:*")
+    return member
+
+
+@pytest.fixture
+async def process(redis_url: str, spark: Member) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker that is ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.ipc.worker_process",
+        cwd=ROOT,
+        env=os.environ | {"REDIS_URL": redis_url, "BRIDGE_URL": ""},
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await spark.hears(1)
+    yield process
+    if process.returncode is None:
+        process.kill()
+    await process.communicate()
+
+
+def names(member: Member) -> list[tuple[str, object]]:
+    return [(event["event"], event["data"]) for event in member.peer.events[1:]]
+
+
+async def left(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    """Wait until the process has ended; its exit code, and what it said on standard error."""
+    async with asyncio.timeout(GUARD_S):
+        _, said = await process.communicate()
+    return process.returncode, said.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_it_finish_what_it_took(
+    process: asyncio.subprocess.Process, spark: Member, number: signal.Signals
+) -> None:
+    # One frame is one batch and one push: who has begun with the first has taken all.
+    await spark.say(*({"type": "emit", "event": "job:new", "data": job, "target": "herald"} for job in range(3)))
+    await spark.hears(2)
+    assert names(spark) == [("work:begun", 0)]
+    process.send_signal(number)
+    assert process.stdin is not None
+    process.stdin.write(b"\n\n\n")
+    assert await left(process) == (0, "")
+    await spark.hears(7)
+    assert names(spark) == [(step, job) for job in range(3) for step in ("work:begun", "work:done")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_at_once_when_it_has_nothing_to_do(
+    process: asyncio.subprocess.Process, hub: Hub, spark: Member, number: signal.Signals
+) -> None:
+    """And nothing of it is left in the registry."""
+    process.send_signal(number)
+    assert await left(process) == (0, "")
+    assert [entry.session for entry in await hub.registry.list()] == [spark.session.id]
+
+
+async def test_without_redis_it_waits_and_can_still_be_stopped(own_valkey: EmbeddedValkey, redis_url: str) -> None:
+    own_valkey.kill()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.ipc.worker_process",
+        cwd=ROOT,
+        env=os.environ | {"REDIS_URL": own_valkey.url, "BRIDGE_URL": ""},
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(GUARD_S):
+        said = await process.stderr.readline()
+    assert b"Redis is out of reach" in said
+    process.terminate()
+    code, more = await left(process)
+    assert code == 0
+    assert "Traceback" not in more
