@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
@@ -103,15 +103,7 @@ class Deliveries:
             BadMessageError: UNKNOWN_DELIVERY for those that the session does not hold; the others count.
 
         """
-        unknown = []
-        for delivery_id in message.deliveries:
-            delivery = self._held(session, delivery_id)
-            if delivery is None:
-                unknown.append(delivery_id)
-            else:
-                delivery.group.acknowledge(delivery)
-        self._released.set()
-        _refuse(unknown)
+        self._each_held(session, message.deliveries, lambda delivery: delivery.group.acknowledge(delivery))
 
     def fail(self, session: Session, message: Nack) -> None:
         """Take note of what a member could not do.
@@ -120,21 +112,14 @@ class Deliveries:
             BadMessageError: UNKNOWN_DELIVERY for those that the session does not hold; the others count.
 
         """
-        unknown = []
-        for delivery_id in message.deliveries:
-            delivery = self._held(session, delivery_id)
-            if delivery is None:
-                unknown.append(delivery_id)
-            else:
-                delivery.group.fail(
-                    delivery,
-                    message.reason[:MAX_REASON],
-                    (message.traceback or "")[-MAX_TRACEBACK:],
-                    retry_in_ms=message.retry_in_ms,
-                    is_final=message.reject,
-                )
-        self._released.set()
-        _refuse(unknown)
+        reason, traceback = message.reason[:MAX_REASON], (message.traceback or "")[-MAX_TRACEBACK:]
+        self._each_held(
+            session,
+            message.deliveries,
+            lambda delivery: delivery.group.fail(
+                delivery, reason, traceback, retry_in_ms=message.retry_in_ms, is_final=message.reject
+            ),
+        )
 
     def extend(self, session: Session, message: Progress) -> None:
         """Give deliveries their full time again.
@@ -143,14 +128,7 @@ class Deliveries:
             BadMessageError: UNKNOWN_DELIVERY for those that the session does not hold; the others count.
 
         """
-        unknown = []
-        for delivery_id in message.deliveries:
-            delivery = self._held(session, delivery_id)
-            if delivery is None:
-                unknown.append(delivery_id)
-            else:
-                delivery.group.extend(delivery)
-        _refuse(unknown)
+        self._each_held(session, message.deliveries, lambda delivery: delivery.group.extend(delivery))
 
     async def answered(self) -> None:
         """Wait until members have answered all that they hold."""
@@ -251,15 +229,18 @@ class Deliveries:
             for feed in feeds:
                 feed.watchers.pop(group, None)
 
-    def _held(self, session: Session, delivery_id: str) -> Delivery | None:
-        delivery = self._deliveries.get(delivery_id)
-        return delivery if delivery is not None and delivery.session is session else None
-
-
-def _refuse(unknown: Iterable[str]) -> None:
-    if names := list(unknown):
-        raise BadMessageError(
-            f"this session does not hold {', '.join(names[:5])}: acknowledged already, expired, or another's",
-            code=ErrorCode.UNKNOWN_DELIVERY,
-            details={"deliveries": names},
-        )
+    def _each_held(self, session: Session, delivery_ids: Iterable[str], do: Callable[[Delivery], None]) -> None:
+        unknown = []
+        for delivery_id in delivery_ids:
+            delivery = self._deliveries.get(delivery_id)
+            if delivery is None or delivery.session is not session:
+                unknown.append(delivery_id)
+            else:
+                do(delivery)
+        self._released.set()
+        if unknown:
+            raise BadMessageError(
+                f"this session does not hold {', '.join(unknown[:5])}: acknowledged already, expired, or another's",
+                code=ErrorCode.UNKNOWN_DELIVERY,
+                details={"deliveries": unknown},
+            )
