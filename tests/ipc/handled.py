@@ -17,6 +17,8 @@ class Handled:
 
     async def __call__(self, data: Any) -> None:
         await self.gate.wait()
+        # As any real handler does: everybody else gets a turn in between.
+        await asyncio.sleep(0)
         self.data.append(data)
         self._changed.set()
 

@@ -132,6 +132,25 @@ async def test_pushes_that_wait_and_continue_each_other_are_joined(writer: LogWr
     assert outlets.published[1].positions == [push.positions[0] for push in outlets.delivered[1:]]
 
 
+async def test_pushes_with_something_of_another_hub_between_them_are_not_joined(
+    writer: LogWriter, outlets: Outlets, eventlog: EventLog
+) -> None:
+    """Who gets the joined push would take it for all there is, and pass over what the other one appended."""
+    outlets.gate.clear()
+    for frame in ("0", "1"):
+        put(writer, frame)
+        async with asyncio.timeout(GUARD_S):
+            await writer._appends.flushed()
+    elsewhere = await eventlog.append(LOG, [NewEvent("", "a:b", "elsewhere")])
+    put(writer, "2")
+    async with asyncio.timeout(GUARD_S):
+        await writer._appends.flushed()
+    outlets.gate.set()
+    await flushed(writer)
+    assert [push.frames for push in outlets.published] == [["0"], ["1"], ["2"]]
+    assert outlets.published[2].prev == elsewhere.positions[0]
+
+
 async def test_a_push_that_is_too_large_only_says_how_far_the_log_is(writer: LogWriter, outlets: Outlets) -> None:
     """Those who follow the log read it there."""
     frame = "é" * (writer_module.MAX_PUSH_BYTES // 2 + 1)
