@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import UNSET, Raw
 
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
+from ipc.hooks import HookName, Hooks
 from ipc.hub.tasks import OwnedTasks
 from ipc.members import Members, Membership
 from ipc.protocol import codec
@@ -25,14 +24,11 @@ from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_
 from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
 from ipc.transports.base import Transport
+from ipc.transports.environment import transport_from_environment
 from ipc.transports.link import GroupSubscription, Link
-from ipc.transports.local import MeshTransport
-from ipc.transports.websocket import WebSocketTransport
 
 logger = logging.getLogger(__name__)
 
-HookName = Literal["ready", "sent", "received", "error", "handler_error"]
-HOOKS: tuple[HookName, ...] = ("ready", "sent", "received", "error", "handler_error")
 FINISH_TIMEOUT_S = 8.0
 # A bridge that does not even answer a goodbye has nothing to wait for.
 LEAVE_TIMEOUT_S = 1.0
@@ -60,7 +56,6 @@ class IPCWorker:
         self.service = full_name(service)
         self._registered: list[tuple[Sequence[str], Handler]] = []
         self._memberships: list[tuple[GroupSubscription, Membership]] = []
-        self._hooks: dict[HookName, list[Callable[..., object]]] = {name: [] for name in HOOKS}
         self._limits = Limits()
         self._link: Link | None = None
         self._dispatcher: Dispatcher | None = None
@@ -68,6 +63,7 @@ class IPCWorker:
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._tasks = OwnedTasks(f"worker {self.service}")
+        self._hooks = Hooks(self._tasks)
 
     # Registration
 
@@ -134,11 +130,10 @@ class IPCWorker:
             ValueError: there is no hook of that name.
 
         """
-        if name not in self._hooks:
-            raise ValueError(f"there is no hook {name!r}; known are {', '.join(HOOKS)}")
+        self._hooks.check(name)
 
         def register(function: HookT) -> HookT:
-            self._hooks[name].append(function)
+            self._hooks.add(name, function)
             return function
 
         return register
@@ -150,7 +145,7 @@ class IPCWorker:
             ValueError: it is not registered.
 
         """
-        self._hooks[name].remove(function)
+        self._hooks.remove(name, function)
 
     # Emitting
 
@@ -198,7 +193,7 @@ class IPCWorker:
             raise UnavailableError(f"{self.service} is not running: await start() or run() before emit()")
         ok = await self._link.request(message, timeout_s=timeout_s)
         position = str(ok.position)
-        self._call_hooks("sent", event, position)
+        self._hooks.call("sent", event, position)
         return position
 
     # Running
@@ -305,7 +300,7 @@ class IPCWorker:
 
     def _connected(self, welcome: Welcome) -> None:
         logger.info("%s is ready, session %s", welcome.instance, welcome.session)
-        self._call_hooks("ready", welcome)
+        self._hooks.call("ready", welcome)
 
     def _received(self, event: Event) -> bool:
         if self._dispatcher is None or self._link is None:
@@ -314,8 +309,8 @@ class IPCWorker:
             waiting = self._wait_for_handlers(self._link, self._dispatcher)
             self._waiting = self._tasks.start(waiting, "wait for handlers")
             return False
-        if self._hooks["received"]:
-            self._call_hooks("received", EventContext.of(event))
+        if self._hooks.has("received"):
+            self._hooks.call("received", EventContext.of(event))
         return True
 
     def _delivered(self, event: Event, session: str) -> None:
@@ -336,28 +331,18 @@ class IPCWorker:
 
     def _failed(self, error: IPCError) -> None:
         logger.warning("%s: %s", self.service, error)
-        self._call_hooks("error", error)
+        self._hooks.call("error", error)
 
     def _handler_failed(self, error: Exception, context: EventContext) -> None:
         logger.error(
             "a handler of %s failed on %s at %s", self.service, context.event, context.position, exc_info=error
         )
-        self._call_hooks("handler_error", error, context)
+        self._hooks.call("handler_error", error, context)
 
     def _link_ended(self, running: "asyncio.Task[None]") -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
             logger.error("%s has stopped: %s", self.service, error)
-            self._call_hooks("error", error)
-
-    def _call_hooks(self, name: HookName, *args: object) -> None:
-        for function in self._hooks[name]:
-            try:
-                result = function(*args)
-            except Exception:
-                logger.exception("the hook %s failed", name)
-            else:
-                if inspect.iscoroutine(result):
-                    self._tasks.start(result, f"hook {name}")
+            self._hooks.call("error", error)
 
     def _raw(self, value: Any) -> Raw:
         return Raw(codec.checked_json(codec.encode_json(value).encode(), self._limits))
@@ -385,20 +370,3 @@ class _Listener:
         """Pass on that events are gone from the log."""
         missing = ", ".join(f"{log} ({reason})" for log, reason in reasons.items())
         self.failed(UnavailableError(f"events were missed for good: {missing}", details={"reasons": reasons}))
-
-
-def transport_from_environment(service: str) -> Transport:
-    """Return the transport that ``BRIDGE_URL`` or ``REDIS_URL`` names.
-
-    Raises:
-        BadMessageError: neither is set.
-
-    """
-    if bridge_url := os.environ.get("BRIDGE_URL"):
-        ca_file = os.environ.get("IPC_CA_FILE")
-        if not ca_file and (certs := os.environ.get("CERTS_DIR")):
-            ca_file = str(Path(certs) / "ca-cert.pem")
-        return WebSocketTransport(bridge_url, service, ca_file=Path(ca_file) if ca_file else None)
-    if redis_url := os.environ.get("REDIS_URL"):
-        return MeshTransport(redis_url, service)
-    raise BadMessageError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")

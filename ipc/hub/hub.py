@@ -203,7 +203,8 @@ class Hub:
         feeds = dict(self._feeds)
         positions = await self.eventlog.last_positions(list(feeds)) if feeds else []
         lags = [
-            position_key(last)[0] - position_key(feed.cursor)[0]
+            # A log that was empty when it was followed has no time to be behind of yet.
+            position_key(last)[0] - (position_key(feed.cursor)[0] or position_key(last)[0])
             for feed, last in zip(feeds.values(), positions, strict=True)
             if feed.is_behind
         ]

@@ -18,11 +18,12 @@ from ipc import (
     UnknownServiceError,
     UnknownTargetError,
 )
+from ipc.hooks import HookName
 from ipc.hub.hub import Hub
 from ipc.protocol.messages import Welcome
+from ipc.transports.environment import transport_from_environment
 from ipc.transports.local import LocalTransport, MeshTransport
 from ipc.transports.websocket import WebSocketTransport
-from ipc.worker import HookName, transport_from_environment
 from tests.ipc.conftest import MakeHub, StartWorker
 from tests.ipc.handled import Handled
 from tests.ipc.members import Member
