@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,10 @@ from ipc.hub import hub as hub_module
 from ipc.hub import writer as writer_module
 from ipc.hub.hub import Hub
 from ipc.protocol.limits import Limits
+from ipc.protocol.positions import position_key
 from ipc.protocol.services import SERVICES
+from ipc.stores.eventlog import EventLog, NewEvent, Reading
 from tests.ipc.conftest import MakeHub
-from tests.ipc.exchange import Exchange
 from tests.ipc.members import Member
 from tests.ipc.peers import GUARD_S
 
@@ -282,12 +284,38 @@ async def test_an_append_without_an_answer_may_have_happened_and_is_heard_then(
     assert await member.hears(3) == [0, 1, 2]
 
 
-async def test_the_lag_is_that_of_the_log_it_is_furthest_behind(hub: Hub, exchange: Exchange) -> None:
-    assert await hub.lag_ms() == 0
+async def test_the_lag_is_that_of_the_log_it_is_furthest_behind(
+    hub: Hub, eventlog: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the log's own time, and none where there is nothing to be behind of."""
+    gate = asyncio.Event()
+    read = EventLog.read
+
+    async def slow_read(log: EventLog, *args: Any, **options: Any) -> Reading:
+        await gate.wait()
+        return await read(log, *args, **options)
+
+    monkeypatch.setattr(EventLog, "read", slow_read)
     member = Member(hub)
     await member.subscribe("*")
-    await member.emit()
+    first_ms = position_key(await member.emit())[0]
     assert await hub.lag_ms() == 0
+    frame = '{"type":"event","event":"a:b","data":1'
+    await eventlog.append("exprsn-herald", [NewEvent("", "a:b", frame)])
+    last = await behind(eventlog, NewEvent("", "a:b", frame), first_ms)
+    await hub._reconcile()
+    assert await hub.lag_ms() == position_key(last)[0] - first_ms > 0
+    gate.set()
+    await member.hears(3)
+    assert await hub.lag_ms() == 0
+
+
+async def behind(eventlog: EventLog, event: NewEvent, first_ms: int) -> str:
+    """Append to the broadcast log until the server's clock has gone on since the first event."""
+    while True:
+        (position,) = (await eventlog.append("broadcast", [event])).positions
+        if position_key(position)[0] > first_ms:
+            return position
 
 
 async def test_old_events_are_trimmed_from_all_logs(make_hub: MakeHub) -> None:
