@@ -121,9 +121,10 @@ class NativeWire(Wire):
         return [b"\n".join(messages)]
 
     def count(self, payload: bytes) -> int:
-        """Count the separators: ``type`` is the first member, and events and pongs travel among their like."""
-        if payload.startswith((b'{"type":"event"', b'{"type":"pong"')):
-            return payload.count(b"\n") + 1
+        """Count how messages begin, since ``type`` is their first member; a heartbeat may be among events."""
+        for beginning in (b'{"type":"event"', b'{"type":"pong"'):
+            if payload.startswith(beginning):
+                return payload.count(beginning)
         return 0
 
     def reply(self, payload: bytes) -> bytes | None:
