@@ -32,9 +32,9 @@ from ipc.protocol.messages import (
     Unsubscribe,
     Welcome,
 )
-from ipc.protocol.positions import position_key
 from ipc.transports.answers import Answers, error_from_message
 from ipc.transports.base import Transport
+from ipc.transports.live import LiveSubscription
 
 logger = logging.getLogger(__name__)
 
@@ -94,20 +94,15 @@ class Link:
         listener: Listener,
         groups: Sequence[GroupSubscription] = (),
     ) -> None:
-        self.positions: dict[str, str] = {}
         self._transport = transport
-        self._patterns = list(patterns)
+        self._live = LiveSubscription(patterns)
         self._groups = groups
         self._session_id = ""
         self._listener = listener
         self._answers = Answers()
         self._is_up = asyncio.Event()
         self._is_open = False
-        self._is_paused = False
-        self._is_subscribed = False
-        self._resumes_anew = False
         self._last_failure = ""
-        self._subscribe_id = ""
         self._asked_delay_ms: int | None = None
         self._tasks = OwnedTasks("link")
         limits = Limits()
@@ -118,6 +113,11 @@ class Link:
             max_size=limits.frame_bytes,
             name="link",
         )
+
+    @property
+    def positions(self) -> dict[str, str]:
+        """The position of the last event that was taken, or passed over as not wanted, of each log."""
+        return self._live.positions
 
     @property
     def is_up(self) -> bool:
@@ -200,11 +200,10 @@ class Link:
             IPCError: the request failed; the connection is about to be made anew, paused.
 
         """
-        self._is_paused = True
-        self._is_subscribed = False
-        if self._patterns and self._is_open:
+        unsubscribe = self._live.pause()
+        if unsubscribe is not None and self._is_open:
             # Also while the subscription is on its way: what it brings would run ahead of what is dropped now.
-            await self._ask(Unsubscribe(id=new_ulid(), events=self._patterns))
+            await self._ask(unsubscribe)
 
     async def resume(self) -> None:
         """Ask for events again, from the last one that was taken.
@@ -213,7 +212,7 @@ class Link:
             IPCError: the request failed; the connection is about to be made anew, subscribed.
 
         """
-        self._is_paused = False
+        self._live.resume()
         if self._is_open:
             await self._subscribe()
 
@@ -238,15 +237,13 @@ class Link:
 
     def restart(self) -> None:
         """Drop the connection and make a new one, for when nobody knows what the hub thinks of this session."""
-        # Not resumed before that: what the old connection still brings may come behind events that were dropped.
-        self._resumes_anew = True
+        self._live.resume_anew()
         self._tasks.start(self._transport.close(), "restart")
 
     async def _session(self) -> None:
         await self._transport.connect()
         welcome = await self._welcome()
-        if self._resumes_anew:
-            self._resumes_anew = self._is_paused = False
+        self._live.connected()
         self._is_open = True
         self._session_id = welcome.session
         reading = asyncio.create_task(self._read(), name="link reader")
@@ -259,7 +256,8 @@ class Link:
                 self._listener.connected(welcome)
             await reading
         finally:
-            self._is_open = self._is_subscribed = False
+            self._is_open = False
+            self._live.disconnected()
             reading.cancel()
             subscribing.cancel()
             await asyncio.wait([reading, subscribing])
@@ -295,22 +293,9 @@ class Link:
             )
 
     async def _subscribe(self) -> None:
-        if not self._patterns or self._is_paused or self._is_subscribed:
-            return
-        self._is_subscribed = True
-        self._subscribe_id = new_ulid()
-        await self._ask(Subscribe(id=self._subscribe_id, events=self._patterns, since=dict(self.positions) or None))
-
-    def _subscribed(self, ok: Ok) -> None:
-        """Begin where the hub says; the first event may be in the same frame."""
-        reasons = ok.reasons or {}
-        if reasons:
-            self._listener.not_recovered(reasons)
-        for log, position in (ok.positions or {}).items():
-            if log in reasons:
-                self.positions[log] = position
-            else:
-                self._advance(log, position)
+        subscribe = self._live.subscription()
+        if subscribe is not None:
+            await self._ask(subscribe)
 
     async def _read(self) -> None:
         while True:
@@ -328,17 +313,16 @@ class Link:
             case Event():
                 self._take_event(message)
             case Ok():
-                if message.id == self._subscribe_id:
-                    self._subscribed(message)
+                # Before the next message: the first event may be in the same frame.
+                if reasons := self._live.answered(message):
+                    self._listener.not_recovered(reasons)
                 self._answers.settle(message)
             case Error():
                 if not self._answers.settle(message):
                     self._listener.failed(error_from_message(message))
             case ServerPing():
                 self._outgoing.put(codec.encode(Pong(sent=message.sent)), 64)
-                if not self._is_paused:
-                    for log, position in (message.positions or {}).items():
-                        self._advance(log, position)
+                self._live.heartbeat(message.positions or {})
             case Notice():
                 logger.info("the bridge says: %s", message.notice)
                 # daphne sends no reason with its close frames, so the delay comes in both.
@@ -349,23 +333,8 @@ class Link:
     def _take_event(self, event: Event) -> None:
         if event.delivery is not None:
             self._listener.delivered(event, self._session_id)
-            return
-        # A replay may overlap with what came before the connection was lost.
-        if self._is_paused or not self._is_new(event):
-            return
-        if self._listener.received(event):
-            self._advance(event.log, event.position)
         else:
-            self._is_paused = True
-
-    def _is_new(self, event: Event) -> bool:
-        known = self.positions.get(event.log)
-        return known is None or position_key(event.position) > position_key(known)
-
-    def _advance(self, log: str, position: str) -> None:
-        known = self.positions.get(log)
-        if known is None or position_key(position) > position_key(known):
-            self.positions[log] = position
+            self._live.take(event, self._listener.received)
 
     async def _ask(self, message: ClientMessage) -> Ok:
         if message.id is None:
