@@ -196,8 +196,10 @@ def _fitting(entries: Sequence[Entry]) -> int:
     return min(READ_COUNT, max(1, READ_BYTES // average))
 
 
-def _joined(texts: Sequence[str]) -> list[tuple[str, int]]:
-    """Join messages to pieces of a frame, each with its size in bytes, once for all sessions."""
+def _joined(texts: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Join messages to pieces of a frame, each with its size in bytes and its count, once for all sessions."""
     whole = "\n".join(texts)
     size = utf8_size(whole)
-    return [(whole, size)] if size <= MAX_TEXT_BYTES else [(text, utf8_size(text)) for text in texts]
+    if size <= MAX_TEXT_BYTES:
+        return [(whole, size, len(texts))]
+    return [(text, utf8_size(text), 1) for text in texts]

@@ -85,23 +85,25 @@ class Session:
         self._outbox = Batcher(
             self._send,
             capacity=limits.outbox_bytes,
+            max_count=limits.outbox_messages,
             max_items=limits.messages_per_frame,
             max_size=limits.frame_bytes,
             name=f"outbox {self.instance}",
         )
 
-    def put(self, text: str, size: int) -> None:
+    def put(self, text: str, size: int, count: int = 1) -> None:
         """Put messages that are encoded already into the outbox; a session that reads too slowly is closed."""
         if self.is_closed:
             return
-        self._outbox.put(text, size)
+        self._outbox.put(text, size, count)
         if self._outbox.is_full:
-            self.close(CloseCode.TOO_SLOW, f"more than {self.limits.outbox_bytes} bytes are waiting; resume when ready")
+            waiting = f"{self._outbox.count} messages of {self._outbox.size} bytes"
+            self.close(CloseCode.TOO_SLOW, f"{waiting} are waiting; resume when ready")
 
-    def put_all(self, pieces: Iterable[tuple[str, int]]) -> None:
-        """Put several pieces, each with its size in bytes, into the outbox."""
-        for text, size in pieces:
-            self.put(text, size)
+    def put_all(self, pieces: Iterable[tuple[str, int, int]]) -> None:
+        """Put several pieces, each with its size in bytes and its number of messages, into the outbox."""
+        for text, size, count in pieces:
+            self.put(text, size, count)
 
     def answer(self, message: ServerMessage) -> None:
         """Put one message into the outbox."""
@@ -130,7 +132,8 @@ class Session:
     @property
     def has_room(self) -> bool:
         """Whether what can wait may be put into the outbox; `outbox_room` waits for it."""
-        return self._outbox.size <= self.limits.outbox_bytes // 4
+        outbox, limits = self._outbox, self.limits
+        return outbox.size <= limits.outbox_bytes // 4 and outbox.count <= limits.outbox_messages // 4
 
     async def outbox_room(self) -> None:
         """Wait until the outbox is half empty, for what can wait, such as a replay of the log."""

@@ -13,6 +13,7 @@ class Limits:
     messages_per_frame: int = 512
     patterns_per_session: int = 256
     outbox_bytes: int = 8 * 1024 * 1024
+    outbox_messages: int = 32_768
     window_bytes: int = 4 * 1024 * 1024
     heartbeat_ms: int = 25_000
     auth_timeout_ms: int = 5_000

@@ -29,8 +29,10 @@ class Sender:
             return await self.begun.get()
 
 
-def batcher(sender: Sender, *, capacity: int = 100, max_items: int = 10, max_size: int = 50) -> Batcher[str]:
-    return Batcher(sender, capacity=capacity, max_items=max_items, max_size=max_size, name="test")
+def batcher(
+    sender: Sender, *, capacity: int = 100, max_count: int = 100, max_items: int = 10, max_size: int = 50
+) -> Batcher[str]:
+    return Batcher(sender, capacity=capacity, max_count=max_count, max_items=max_items, max_size=max_size, name="test")
 
 
 def put(line: Batcher[str], *items: str, size: int = 1) -> None:
@@ -107,6 +109,31 @@ async def test_room_is_there_until_more_than_the_capacity_waits() -> None:
     assert line.size <= 5
     for _ in range(3):
         sender.gate.release()
+    await flushed(line)
+
+
+async def test_many_small_messages_fill_it_too() -> None:
+    """Those of an item that is several count one by one; what is in flight does not."""
+    sender = Sender()
+    line = batcher(sender, max_count=5, max_items=1)
+    line.put("in flight", 1, 9)
+    await sender.begins()
+    line.put("abc", 1, 3)
+    line.put("de", 1, 2)
+    assert (line.count, line.is_full) == (5, False)
+    line.put("f", 1)
+    assert (line.count, line.is_full) == (6, True)
+    waiting = asyncio.create_task(line.room())
+    sender.gate.release()
+    assert await sender.begins() == ["abc"]
+    assert (line.count, waiting.done()) == (3, False)
+    sender.gate.release()
+    async with asyncio.timeout(GUARD_S):
+        await waiting
+    assert line.count <= 2
+    line.clear()
+    assert (line.count, line.size, line.is_full) == (0, 0, False)
+    sender.gate.release()
     await flushed(line)
 
 
@@ -204,7 +231,7 @@ def test_nothing_is_lost_or_reordered_and_no_batch_is_too_large(
             if size % 3 == 0:
                 await asyncio.sleep(0)
         await line.flushed()
-        assert line.size == 0
+        assert (line.size, line.count) == (0, 0)
 
     asyncio.run(run())
     assert [number for batch in batches for number in batch] == list(range(len(sizes)))

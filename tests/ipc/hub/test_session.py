@@ -108,6 +108,24 @@ async def test_an_outbox_that_is_too_full_closes_it_and_is_dropped(
     assert (peer.frames, session._outbox.size) == ([], 0)
 
 
+async def test_an_outbox_of_too_many_messages_closes_it_too(
+    make_session: MakeSession, peer: RecordingPeer, closed: list[Session]
+) -> None:
+    """However small they are; the messages of a piece count one by one."""
+    session = make_session(outbox_messages=5)
+    peer.stop_reading()
+    put(session, "1")
+    await asyncio.sleep(0)
+    session.put_all([("2\n3\n4\n5", 7, 4), ("6", 1, 1)])
+    assert (closed, session.has_room) == ([], False)
+    put(session, "7")
+    assert closed == [session]
+    assert await peer.close_code() == CloseCode.TOO_SLOW
+    peer.read_on()
+    await session.closed()
+    assert (peer.frames, session._outbox.count) == ([], 0)
+
+
 async def test_what_waits_is_sent_before_it_is_closed(make_session: MakeSession, peer: RecordingPeer) -> None:
     session = make_session()
     put(session, "1", "2")
