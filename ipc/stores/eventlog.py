@@ -1,7 +1,7 @@
 """The logs: Redis Streams that events are appended to before anybody hears of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Final, Literal
@@ -123,7 +123,7 @@ class EventLog:
             last, found, oldest, rows = await pipe.execute()
         entries = [Entry(position.decode(), fields[b"e"].decode(), fields[b"f"].decode()) for position, fields in rows]
         last_position = START if last is None else last.decode()
-        trimmed_up_to = oldest[0][1][b"p"].decode() if oldest else last_position
+        trimmed_up_to = _before(*oldest[0]) if oldest else last_position
         if found or after in {last_position, trimmed_up_to}:
             return Reading(entries, None)
         is_trimmed = position_key(after) < position_key(trimmed_up_to)
@@ -148,3 +148,12 @@ class EventLog:
         oldest_ms = int((time.time() - self._ttl_s) * 1000)
         async with translated_errors(f"trim {log}"):
             await self._redis.xtrim(keys.log(log), minid=f"{oldest_ms}-0", approximate=True)
+
+
+def _before(position: bytes, fields: Mapping[bytes, bytes]) -> str:
+    """Return the position of the entry before one; only the first of a batch says it, the others continue it."""
+    if b"p" in fields:
+        return fields[b"p"].decode()
+    ms, seq = position_key(position.decode())
+    # Without a sequence number the batch went on in the next millisecond (Redis before 7.2), so this one only is sure.
+    return f"{ms}-{max(0, seq - 1)}"
