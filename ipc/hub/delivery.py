@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -12,6 +12,9 @@ from ipc.stores.eventlog import Entry
 
 if TYPE_CHECKING:
     from ipc.hub.group import GroupMembers
+
+MAX_UNANSWERED: Final = 3
+"""How many deliveries in a row a member may leave unanswered before it counts as stuck."""
 
 _ids = itertools.count(1)
 
@@ -30,6 +33,8 @@ class Delivery:
     error: str = ""
     traceback: str = ""
     instance: str = ""
+    missed_by: Session | None = None
+    """The member that did not answer an earlier attempt in time."""
     is_trimmed: bool = False
     """Whether the log has dropped the entry, so that it is nowhere but here."""
 
@@ -55,6 +60,7 @@ class Delivery:
             error=self.error,
             traceback=self.traceback,
             instance=self.instance,
+            missed_by=self.missed_by,
             is_trimmed=self.is_trimmed,
         )
 
@@ -71,13 +77,25 @@ class Member:
     session: Session
     credit: int
     held: dict[Delivery, None] = field(default_factory=dict)
+    unanswered: int = 0
+    """How many deliveries in a row it has not answered in time."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it is connected and answers nothing, so that each event it is handed costs that event an attempt."""
+        return self.unanswered >= MAX_UNANSWERED
+
+    @property
+    def limit(self) -> int:
+        """How many deliveries it may hold: a stuck one gets one at a time, until it answers one."""
+        return min(self.credit, 1) if self.is_stuck else self.credit
 
     @property
     def free(self) -> int:
         """How many more deliveries it takes: none while its connection is behind, which would only close it."""
-        return max(0, self.credit - len(self.held)) if self.session.has_room else 0
+        return max(0, self.limit - len(self.held)) if self.session.has_room else 0
 
     @property
     def waits_for_room(self) -> bool:
         """Whether it would take more if its connection were not behind."""
-        return len(self.held) < self.credit and not self.session.has_room
+        return len(self.held) < self.limit and not self.session.has_room

@@ -4,6 +4,7 @@ Plain values only, changed by what members say; what they mean for Redis is done
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Hashable, Iterable
@@ -11,7 +12,7 @@ from typing import Final
 
 from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
-from ipc.hub.delivery import Delivery, Member
+from ipc.hub.delivery import MAX_UNANSWERED, Delivery, Member
 from ipc.hub.interest import Interest
 from ipc.hub.schedule import Deadlines, Retries
 from ipc.hub.session import Session
@@ -19,6 +20,8 @@ from ipc.protocol.codec import utf8_size
 from ipc.protocol.retry import RetryPolicy
 from ipc.protocol.routing import is_own_log, logs_of_group
 from ipc.stores.eventlog import Entry
+
+logger = logging.getLogger(__name__)
 
 MAX_LOSSES: Final = 5
 """How often an event may be lost with a member or a hub beyond the attempts of the policy: that is no verdict on it."""
@@ -99,6 +102,7 @@ class GroupMembers:
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Take note that a delivery is done."""
+        self._answered(delivery)
         self._release(delivery)
         self.ack(delivery.log, delivery.entry.position)
         if self.once:
@@ -106,7 +110,19 @@ class GroupMembers:
         self._counters.deliveries_acked += 1
 
     def fail(self, delivery: Delivery, error: str, traceback: str, *, retry_in_ms: int | None, is_final: bool) -> None:
-        """Take note that a delivery failed: it is tried again after a pause, or given up."""
+        """Take note that a member could not do a delivery: it is tried again after a pause, or given up."""
+        self._answered(delivery)
+        self._fail(delivery, error, traceback, retry_in_ms=retry_in_ms, is_final=is_final)
+
+    def _fail(
+        self,
+        delivery: Delivery,
+        error: str,
+        traceback: str = "",
+        *,
+        retry_in_ms: int | None = None,
+        is_final: bool = False,
+    ) -> None:
         self._release(delivery)
         delivery.error, delivery.traceback = error, traceback
         self._counters.deliveries_failed += 1
@@ -151,13 +167,16 @@ class GroupMembers:
         """Fail what has not been answered in time."""
         for delivery in self.deadlines.over(self._clock.monotonic()):
             self._counters.deliveries_timed_out += 1
-            error = f"not acknowledged within {self.policy.ack_ms} ms"
-            self.fail(delivery, error, "", retry_in_ms=None, is_final=False)
+            self._missed(delivery)
+            self._fail(delivery, f"not acknowledged within {self.policy.ack_ms} ms")
 
     def hand_out(self) -> None:
-        """Hand out what is ready, as far as members take it: each to the one that has most credit left."""
+        """Hand out what is ready, as far as members take it: each to the one that has most credit left.
+
+        One that was not answered in time goes to another member, if any has credit left.
+        """
         while self.ready:
-            member = max(self.members.values(), key=lambda member: member.free, default=None)
+            member = self._taker(self.ready[0])
             if member is None or not member.free:
                 return
             self._give(self.ready.popleft(), member)
@@ -173,6 +192,36 @@ class GroupMembers:
         held = (delivery for member in self.members.values() for delivery in member.held)
         for delivery in (*held, *self.ready, *self.dead, *self.retries):
             delivery.is_trimmed = True
+
+    def _taker(self, delivery: Delivery) -> Member | None:
+        members: Iterable[Member] = self.members.values()
+        if delivery.missed_by is not None:
+            members = [
+                member for member in members if member.free and member.session is not delivery.missed_by
+            ] or members
+        return max(members, key=lambda member: member.free, default=None)
+
+    def _holder(self, delivery: Delivery) -> Member | None:
+        return self.members.get(delivery.session) if delivery.session is not None else None
+
+    def _answered(self, delivery: Delivery) -> None:
+        member = self._holder(delivery)
+        if member is not None:
+            member.unanswered = 0
+
+    def _missed(self, delivery: Delivery) -> None:
+        delivery.missed_by = delivery.session
+        member = self._holder(delivery)
+        if member is not None:
+            member.unanswered += 1
+            if member.unanswered == MAX_UNANSWERED:
+                logger.warning(
+                    "%s/%s: %s left %d deliveries in a row unanswered; it gets one at a time until it answers one",
+                    self.service,
+                    self.name,
+                    member.session.instance,
+                    MAX_UNANSWERED,
+                )
 
     def _give(self, delivery: Delivery, member: Member) -> None:
         session = member.session
@@ -190,11 +239,11 @@ class GroupMembers:
     def _release(self, delivery: Delivery) -> None:
         self._deliveries.pop(delivery.id, None)
         self.deadlines.stop(delivery)
-        session = delivery.session
-        if session is not None and (member := self.members.get(session)) is not None:
+        member = self._holder(delivery)
+        if member is not None:
             member.held.pop(delivery, None)
             if member.credit == 0 and not member.held:
-                self.leave(session)
+                self.leave(member.session)
         self.woken.set()
 
     def _deadline(self) -> float:
