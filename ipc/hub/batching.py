@@ -66,6 +66,11 @@ class Batcher(Generic[T]):
         """Whether more waits than the capacity."""
         return self._size > self._capacity or self._count > self._max_count
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is being sent."""
+        return self._task is None
+
     def put(self, item: T, size: int, count: int = 1) -> None:
         """Add an item of a given size; it never waits, so a caller that may flood looks at `is_full` or `room`."""
         self._waiting.append((item, size, count))

@@ -35,4 +35,10 @@ class Counters:
     deliveries_spared: int = 0
     deliveries_dead: int = 0
     groups_recreated: int = 0
+    calls_begun: int = 0
+    calls_failed: int = 0
+    calls_repeated: int = 0
+    replies_late: int = 0
+    interhub_failed: int = 0
+    claims_failed: int = 0
     group_steps_failed: int = 0

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Iterable
 from typing import Protocol
 
 from ipc.hub import requests, subscriptions
+from ipc.hub.calling import Calling
 from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
 from ipc.hub.feed import LogFeed, Push
+from ipc.hub.ledger import DeliveryLedger
 from ipc.hub.presence import Presence
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
 from ipc.hub.session import Identity, Origin, Peer, Session
@@ -60,12 +62,22 @@ class Hub:
         self.clock = clock or SystemClock()
         self.eventlog = stores.eventlog
         self.registry = stores.registry
-        self.deliveries = Deliveries(self, stores.groups, stores.dead_letters)
+        self.deliveries = Deliveries(self, stores.groups, stores.dead_letters, stores.ledger)
+        self.ledger = DeliveryLedger(stores.ledger)
         self._presence = Presence(self.id, self.registry, self.counters)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
         self._feeds: dict[str, LogFeed] = {}
-        self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters)
+        self.calling = Calling(
+            self.id,
+            stores.resources,
+            self.sessions,
+            limits=self.limits,
+            is_draining=lambda: self.is_draining,
+            counters=self.counters,
+        )
+        self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=self.calling.takers)
+        self.calling.use(self._pushes)
         self._follow_lock = asyncio.Lock()
         self._writers: dict[str, LogWriter] = {}
         self._tasks = OwnedTasks(f"hub {self.id}")
@@ -79,6 +91,8 @@ class Hub:
         self._tasks.start(self._every(HEARTBEAT_S, self._renew_presence), "registry")
         self._tasks.start(self._every(self.limits.heartbeat_ms / 1000, self._ping), "heartbeat")
         self._tasks.start(self._every(TRIM_S, self._trim), "trim")
+        self._tasks.start(self._every(HEARTBEAT_S, self.calling.serving.renew), "claims")
+        self._tasks.start(self.calling.calls.watch(), "open calls")
         await joined.wait()
 
     async def stop(self) -> None:
@@ -92,6 +106,7 @@ class Hub:
                 await self.deliveries.stop()
         except TimeoutError:
             logger.warning("not all events could be appended before the stop; their emitters were not told ok")
+        await self.calling.close()
         await self._tasks.close()
         await self._presence.close()
         for writer in self._writers.values():
@@ -110,9 +125,11 @@ class Hub:
         self.deliveries.retire_all()
         try:
             async with asyncio.timeout(self.limits.drain_ms / 1000):
-                await self.deliveries.answered()
+                await asyncio.gather(self.deliveries.answered(), self.calling.drain())
         except TimeoutError:
-            logger.warning("not all deliveries were answered before the stop; other hubs deliver them again")
+            logger.warning(
+                "not all deliveries and calls were answered before the stop; deliveries come again elsewhere"
+            )
         await asyncio.gather(*(_send_away(session, delay_ms) for session, delay_ms in delays.items()))
 
     async def send_away(self, session: Session) -> None:
@@ -155,6 +172,7 @@ class Hub:
     def _forget(self, session: Session) -> None:
         subscriptions.leave_feeds(session, self._feeds.values())
         self.deliveries.leave(session)
+        self.calling.leave(session)
         if self.sessions.pop(session.id, None) is not None:
             self._presence.changed(session)
 

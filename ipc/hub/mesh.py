@@ -17,7 +17,9 @@ from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
 from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.eventlog import EventLog
 from ipc.stores.groups import Groups
+from ipc.stores.ledger import Ledger
 from ipc.stores.registry import Registry
+from ipc.stores.resources import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +76,9 @@ def redis_stores(redis: Redis, *, log_maxlen: int = 100_000, log_ttl_s: int = 86
         eventlog=EventLog(redis, maxlen=log_maxlen, ttl_s=log_ttl_s),
         groups=Groups(redis),
         dead_letters=DeadLetters(redis),
+        ledger=Ledger(redis),
         registry=Registry(redis),
+        resources=Resources(redis),
     )
 
 

@@ -8,7 +8,7 @@ A greeting says how far its sender is, so what was kept back before two hubs kne
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from ipc.hub.counters import Counters
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 GREETING_S: Final = 10.0
 PEER_TTL_S: Final = 3 * GREETING_S
 REJOIN_S: Final = 1.0
+ALL_HUBS: Final = "ipc.hubs"
 
 
 class ChannelLayer(Protocol):
@@ -32,6 +33,9 @@ class ChannelLayer(Protocol):
 
     async def receive(self, channel: str) -> dict[str, Any]:
         """Wait for the next message of a channel."""
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        """Send a message to one channel."""
 
     async def group_add(self, group: str, channel: str) -> None:
         """Add a channel to a group."""
@@ -47,14 +51,24 @@ class Pushes:
         hub_id: tells a hub's own messages from those of others.
         layer: carries them.
         feeds: the logs that the hub follows; what arrives is offered to them.
+        others: take messages of other types than pushes and greetings, by type.
 
     """
 
-    def __init__(self, hub_id: str, layer: ChannelLayer, feeds: Mapping[str, LogFeed], counters: Counters) -> None:
+    def __init__(
+        self,
+        hub_id: str,
+        layer: ChannelLayer,
+        feeds: Mapping[str, LogFeed],
+        counters: Counters,
+        *,
+        others: Mapping[str, Callable[[dict[str, Any]], Awaitable[None]]] | None = None,
+    ) -> None:
         self._hub_id = hub_id
         self._layer = layer
         self._feeds = feeds
         self._counters = counters
+        self._others = others or {}
         self._channel = ""
         self._peers: dict[str, dict[str, float]] = {}
 
@@ -72,6 +86,30 @@ class Pushes:
                 logger.warning("no pushes until the channel layer is back: %s", error)
                 joined.set()
                 await asyncio.sleep(REJOIN_S)
+
+    @property
+    def address(self) -> str:
+        """The channel of this hub, where others reach it; empty until it has one."""
+        return self._channel
+
+    async def send(self, address: str, message: dict[str, Any]) -> None:
+        """Send a message to the hub at an address.
+
+        Raises:
+            RedisError: the layer is out of reach.
+
+        """
+        await self._layer.send(address, message)
+
+    async def tell_all(self, message: dict[str, Any]) -> None:
+        """Send a message to all hubs, this one included.
+
+        Raises:
+            UnavailableError: the channel layer is out of reach.
+
+        """
+        async with translated_errors("tell all hubs"), asyncio.timeout(COMMAND_TIMEOUT_S):
+            await self._layer.group_send(ALL_HUBS, message)
 
     async def join(self, log: str) -> None:
         """Become one of those who hear the pushes of a log.
@@ -118,6 +156,7 @@ class Pushes:
     async def _join(self) -> None:
         async with asyncio.timeout(COMMAND_TIMEOUT_S):
             self._channel = await self._layer.new_channel()
+            await self._layer.group_add(ALL_HUBS, self._channel)
             for log in self._feeds:
                 await self._layer.group_add(_group(log), self._channel)
 
@@ -130,6 +169,9 @@ class Pushes:
             logger.warning("a push was not understood: %r", error)
 
     async def _take(self, message: dict[str, Any]) -> None:
+        if (other := self._others.get(message["type"])) is not None:
+            await other(message)
+            return
         feed = self._feeds.get(message["log"])
         if message["hub"] == self._hub_id or feed is None:
             return

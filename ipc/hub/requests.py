@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from ipc.hub.ledger import check_may_ask
 from ipc.hub.session import Session
 from ipc.hub.subscriptions import subscribe, unsubscribe
 from ipc.hub.writer import Emission
@@ -17,13 +18,18 @@ from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError
 from ipc.protocol.messages import (
     Ack,
     Auth,
+    Call,
+    Cancel,
     Emit,
     Nack,
     Ok,
     Ping,
     Pong,
     Progress,
+    Reply,
+    Serve,
     ServerPong,
+    Status,
     Subscribe,
     Unsubscribe,
 )
@@ -220,6 +226,30 @@ async def _progress(hub: "Hub", session: Session, message: Progress) -> None:
     hub.deliveries.extend(session, message)
 
 
+async def _serve(hub: "Hub", session: Session, message: Serve) -> None:
+    await hub.calling.serve(session, message)
+    session.answer(Ok(id=message.id))
+
+
+async def _call(hub: "Hub", session: Session, message: Call) -> None:
+    hub.calling.call(session, message)
+
+
+async def _reply(hub: "Hub", session: Session, message: Reply) -> None:
+    hub.calling.calls.settle(session, message)
+
+
+async def _cancel(hub: "Hub", session: Session, message: Cancel) -> None:
+    hub.calling.calls.cancel(session, message.id or "")
+
+
+async def _status(hub: "Hub", session: Session, message: Status) -> None:
+    # A service may ask for what it has sent; what others have sent is for who may do everything.
+    source = check_may_ask(session.identity.permissions, session.service, message.source)
+    status = await hub.ledger.status(message.event, source=source, log=message.log, position=message.position)
+    session.answer(Ok(id=message.id, status=status))
+
+
 async def _ping(_hub: "Hub", session: Session, message: Ping) -> None:
     session.answer(ServerPong(id=message.id))
 
@@ -238,6 +268,11 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Ack: _ack,
     Nack: _nack,
     Progress: _progress,
+    Status: _status,
+    Serve: _serve,
+    Call: _call,
+    Reply: _reply,
+    Cancel: _cancel,
     Ping: _ping,
     Pong: _pong,
     Auth: _auth,

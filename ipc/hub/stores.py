@@ -7,10 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ipc.protocol.delivery_status import Note
 from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.event_search import Search, Sighting
 from ipc.stores.eventlog import Appended, Entry, Gap, NewEvent, Reading
 from ipc.stores.groups import Claims, Pending, Serving
+from ipc.stores.ledger import Facts
+from ipc.stores.ledger_record import Acked
 from ipc.stores.registry import Registration
+from ipc.stores.resources import Claim, Ownership
 
 
 class LogStore(Protocol):
@@ -41,6 +46,9 @@ class GroupStore(Protocol):
     async def exists(self, log: str, name: str) -> bool:
         """Tell whether a group exists on a log."""
 
+    async def names(self, log: str) -> frozenset[str]:
+        """Return the groups that exist on a log."""
+
     async def destroy(self, log: str, name: str) -> None:
         """Delete a group on a log."""
 
@@ -53,8 +61,10 @@ class GroupStore(Protocol):
         logs: Sequence[str],
         count: int,
         handled: Sequence[str] = (),
+        acked: Sequence[Acked] = (),
+        settled: Sequence[str] = (),
     ) -> list[tuple[str, Entry]]:
-        """Remember keys of handled events, acknowledge positions, and take new events."""
+        """Remember keys of handled events, write into the ledger, acknowledge positions, and take new events."""
 
     async def handled(self, name: str, handled: Sequence[str]) -> frozenset[str]:
         """Return which of some keys a group has handled within a day."""
@@ -88,6 +98,37 @@ class DeadLetterStore(Protocol):
         """Keep a dead letter, and acknowledge its event."""
 
 
+class LedgerStore(Protocol):
+    """What groups have done with events."""
+
+    async def define(self, name: str, events: Iterable[str], max_attempts: int) -> None:
+        """Say what a group wants from now on, or still."""
+
+    async def began(self, name: str, log: str, after: str) -> None:
+        """Write down the position of a log after which a group has begun."""
+
+    async def note(self, name: str, notes: Mapping[str, Note], settled: Sequence[str] = ()) -> None:
+        """Write notes, by places in logs, and drop those of places that are settled."""
+
+    async def lost(self, name: str, log: str, positions: Sequence[str]) -> None:
+        """Write down which events a group was given that are gone from the log and from its hub."""
+
+    async def forget(self, name: str) -> None:
+        """Delete what was written of a group."""
+
+    async def at(self, log: str, position: str) -> Sighting:
+        """Return what is at a place."""
+
+    async def last(self, log: str) -> str:
+        """Return the last position of a log."""
+
+    async def find(self, event_id: str, *, source: str | None = None) -> Search:
+        """Look for an event, of one source or of any."""
+
+    async def facts(self, log: str, position: str, event: str | None, *, only: str | None = None) -> Facts:
+        """Return what is known of the groups of a log and one place in it."""
+
+
 class RegistryStore(Protocol):
     """Which instances are attached."""
 
@@ -101,6 +142,22 @@ class RegistryStore(Protocol):
         """Return the live registrations."""
 
 
+class ResourceStore(Protocol):
+    """Who serves which resource."""
+
+    async def claim(self, resource: str, service: str, claim: Claim) -> str:
+        """Claim a resource for an instance, and return the service that has it now."""
+
+    async def release(self, resource: str, claim: Claim) -> bool:
+        """Take a claim back, and tell whether it was there."""
+
+    async def hand_over(self, resource: str, service: str, heir: str) -> str:
+        """Let another service claim a resource, and return the one that has it."""
+
+    async def owners(self, resource: str) -> Ownership:
+        """Return who serves a resource."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """All that a hub keeps outside its process."""
@@ -108,4 +165,6 @@ class Stores:
     eventlog: LogStore
     groups: GroupStore
     dead_letters: DeadLetterStore
+    ledger: LedgerStore
     registry: RegistryStore
+    resources: ResourceStore

@@ -164,7 +164,22 @@ def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
     )
 
 
-_CLIENT_TYPES: Final = ("ack", "auth", "emit", "nack", "ping", "pong", "progress", "subscribe", "unsubscribe")
+_CLIENT_TYPES: Final = (
+    "ack",
+    "auth",
+    "call",
+    "cancel",
+    "emit",
+    "nack",
+    "ping",
+    "pong",
+    "progress",
+    "reply",
+    "serve",
+    "status",
+    "subscribe",
+    "unsubscribe",
+)
 
 
 def decode_server_frame(frame: str | bytes) -> list[AnyServerMessage]:

@@ -12,6 +12,10 @@ class Limits:
     data_depth: int = 64
     messages_per_frame: int = 512
     patterns_per_session: int = 256
+    calls_per_session: int = 1_024
+    calls_per_owner: int = 256
+    breaker_failures: int = 5
+    breaker_pause_ms: int = 5_000
     outbox_bytes: int = 8 * 1024 * 1024
     outbox_messages: int = 32_768
     window_bytes: int = 4 * 1024 * 1024

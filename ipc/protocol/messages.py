@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from ipc.protocol.delivery_status import EventStatus
+
 MAX_ID_LENGTH: Final = 64
 
 RequestId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
@@ -69,6 +71,15 @@ class Progress(ClientMessage, tag="progress", kw_only=True):
     deliveries: DeliveryIds
 
 
+class Status(ClientMessage, tag="status", kw_only=True):
+    """Ask what each group has done with an event, by its id; where it is need not be said."""
+
+    event: RequestId
+    source: str | None = None
+    log: str | None = None
+    position: str | None = None
+
+
 class Emit(ClientMessage, tag="emit", kw_only=True):
     """Append an event; its ``id`` is also the key that drops a repeat within five minutes."""
 
@@ -79,6 +90,61 @@ class Emit(ClientMessage, tag="emit", kw_only=True):
     meta: Raw | UnsetType = UNSET
     traceparent: TraceParent | None = None
     ack: bool = False
+
+
+class Resource(Struct, omit_defaults=True, kw_only=True):
+    """A resource and the operations on it that a session answers; ``limit`` bounds its calls in flight there."""
+
+    name: str
+    ops: Annotated[list[str], Meta(min_length=1, max_length=64)]
+    limit: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+
+
+class Serve(ClientMessage, tag="serve", kw_only=True):
+    """Say which resources this session answers calls to, in place of what it said before; none of them ends that.
+
+    ``hand_over`` maps resources that this service has to the service that may claim them from it.
+    """
+
+    resources: Annotated[list[Resource], Meta(max_length=64)]
+    hand_over: dict[str, str] | None = None
+
+
+class Call(ClientMessage, tag="call", kw_only=True):
+    """Ask whoever serves a resource; the answer is a ``reply`` with the same ``id``."""
+
+    op: str
+    resource: str
+    key: Annotated[str, Meta(max_length=512)] | int | None = None
+    data: Raw | UnsetType = UNSET
+    query: Raw | UnsetType = UNSET
+    target: str | None = None
+    timeout_ms: int | None = None
+    idempotency_key: RequestId | None = None
+    jsonlex: bool = False
+    meta: Raw | UnsetType = UNSET
+    traceparent: TraceParent | None = None
+
+
+class CallError(Struct, omit_defaults=True, kw_only=True):
+    """Why a call failed: a code of the table or one of the owner's own."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    message: Annotated[str, Meta(max_length=4_000)]
+    retryable: bool | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
+    details: Any | UnsetType = UNSET
+
+
+class Reply(ClientMessage, tag="reply", kw_only=True):
+    """Answer a call by its ``id``, with data or with an error."""
+
+    data: Raw | UnsetType = UNSET
+    error: CallError | None = None
+
+
+class Cancel(ClientMessage, tag="cancel", kw_only=True):
+    """Take back a call by its ``id``: nobody waits for the reply any more."""
 
 
 class Ping(ClientMessage, tag="ping"):
@@ -113,6 +179,7 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     positions: dict[str, str] | UnsetType = UNSET
     recovered: bool | UnsetType = UNSET
     reasons: dict[str, str] | UnsetType = UNSET
+    status: EventStatus | UnsetType = UNSET
 
 
 class Error(ServerMessage, tag="error", kw_only=True):
@@ -147,6 +214,37 @@ class Event(ServerMessage, tag="event", kw_only=True):
     attempt: int | None = None
 
 
+class ServerCall(ServerMessage, tag="call", kw_only=True):
+    """A call on its way to the session that serves the resource, which has ``deadline_ms`` left to answer it."""
+
+    id: str
+    op: str
+    resource: str
+    key: str | int | None = None
+    data: Raw | UnsetType = UNSET
+    query: Raw | UnsetType = UNSET
+    source: str
+    deadline_ms: int
+    idempotency_key: str | None = None
+    jsonlex: bool = False
+    meta: Any = None
+    traceparent: str | None = None
+
+
+class ServerReply(ServerMessage, tag="reply", kw_only=True):
+    """The reply to a call."""
+
+    id: str
+    data: Raw | UnsetType = UNSET
+    error: CallError | None = None
+
+
+class ServerCancel(ServerMessage, tag="cancel", kw_only=True):
+    """Say to the owner that nobody waits for its reply to a call any more."""
+
+    id: str
+
+
 class ServerPing(ServerMessage, tag="ping", kw_only=True):
     """A heartbeat: bytes sent so far, and per log the position up to which everything has been sent."""
 
@@ -167,5 +265,9 @@ class Notice(ServerMessage, tag="notice", kw_only=True):
     retry_after_ms: int | None = None
 
 
-AnyClientMessage = Auth | Subscribe | Unsubscribe | Emit | Ack | Nack | Progress | Ping | Pong
-AnyServerMessage = Welcome | Ok | Error | Event | ServerPing | ServerPong | Notice
+AnyClientMessage = (
+    Auth | Subscribe | Unsubscribe | Emit | Ack | Nack | Progress | Status | Serve | Call | Reply | Cancel | Ping | Pong
+)
+AnyServerMessage = (
+    Welcome | Ok | Error | Event | ServerCall | ServerReply | ServerCancel | ServerPing | ServerPong | Notice
+)

@@ -28,6 +28,11 @@ def instance(name: str) -> str:
     return f"ipc:instance:{{{name}}}"
 
 
+def resource(name: str) -> str:
+    """Return the hash of who serves a resource."""
+    return f"ipc:resource:{{{name}}}"
+
+
 def serving(service: str, group: str) -> str:
     """Return the sorted set of the hubs that have members of a group."""
     return f"ipc:serving:{{{service}}}:{group}"
@@ -43,9 +48,21 @@ def discarded(service: str, group: str) -> str:
     return f"ipc:discarded:{{{service}}}:{group}"
 
 
-def group_definitions(service: str) -> str:
-    """Return the hash of a service's groups."""
-    return f"ipc:group:{{{service}}}"
+def group_definition(service: str, group: str) -> str:
+    """Return the hash that says what a group wants, and where in each log it began."""
+    return f"ipc:group:{{{service}}}:{group}"
+
+
+def ledger(group: str) -> str:
+    """Return the capped stream that says what a group, ``<service>/<group>``, is done with."""
+    service, _, name = group.partition("/")
+    return f"ipc:ledger:{{{service}}}:{name}"
+
+
+def notes(group: str) -> str:
+    """Return the hash of what is in hand of a group, ``<service>/<group>``, and takes long or comes again."""
+    service, _, name = group.partition("/")
+    return f"ipc:notes:{{{service}}}:{name}"
 
 
 def handled(group: str, key: str) -> str:

@@ -21,6 +21,7 @@ from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.failures import HandlerFailure
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.registry import MemoryRegistry
+from ipc.testing.resources import MemoryResources
 from ipc.testing.streams import Streams
 from ipc.transports.local import LocalTransport
 from ipc.worker import IPCWorker
@@ -53,6 +54,7 @@ class TestBus:
         self._groups = MemoryGroups(streams, self.clock.now_ms)
         self._dead_letters = MemoryDeadLetters(self._groups)
         self._registry = MemoryRegistry(self.clock.now_ms)
+        self._resources = MemoryResources(self.clock.now_ms)
         self._settle_timeout_s = settle_timeout_s
         self._activity = Activity()
         self._settled_at = 0
@@ -67,6 +69,7 @@ class TestBus:
                 groups=self._groups,
                 dead_letters=self._dead_letters,
                 registry=self._registry,
+                resources=self._resources,
             ),
             channel_layer=MemoryChannels(),
             limits=Limits(heartbeat_ms=NO_HEARTBEAT_MS),

@@ -26,6 +26,12 @@ class MemoryChannels:
         """Wait for the next message of a channel."""
         return await self._channels[channel].get()
 
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        """Send a message to one channel; one that does not exist, or is full, loses it."""
+        queue = self._channels.get(channel)
+        if queue is not None and not queue.full():
+            queue.put_nowait(_copied(message))
+
     async def group_add(self, group: str, channel: str) -> None:
         """Add a channel to a group."""
         self._groups[group][channel] = None
@@ -33,7 +39,8 @@ class MemoryChannels:
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send a message to all channels of a group, each a copy of its own."""
         for channel in self._groups[group]:
-            if not self._channels[channel].full():
-                self._channels[channel].put_nowait(
-                    {name: list(value) if isinstance(value, list) else value for name, value in message.items()}
-                )
+            await self.send(channel, message)
+
+
+def _copied(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, list) else value for name, value in message.items()}

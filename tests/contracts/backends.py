@@ -15,6 +15,7 @@ from ipc.testing.dead_letters import MemoryDeadLetters
 from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.registry import MemoryRegistry
+from ipc.testing.resources import MemoryResources
 from ipc.testing.streams import Streams
 
 MAX_DEAD = 100
@@ -75,6 +76,7 @@ class MemoryBackend:
             groups=groups,
             dead_letters=self._dead_letters,
             registry=MemoryRegistry(now_ms),
+            resources=MemoryResources(now_ms),
         )
 
     def stores(self) -> Stores:

@@ -56,6 +56,10 @@ class ExchangeLayer:
     async def receive(self, channel: str) -> Message:
         return await self._exchange.channels[channel].get()
 
+    async def send(self, channel: str, message: Message) -> None:
+        if channel in self._exchange.channels:
+            self._exchange.send(channel, message)
+
     async def group_add(self, group: str, channel: str) -> None:
         self._exchange.groups[group][channel] = None
 

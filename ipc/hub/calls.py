@@ -1,0 +1,342 @@
+"""Calls at one hub: each goes to an instance that serves its resource, here or elsewhere, and its reply comes back.
+
+A call has one place where it is open, or two: the hub of the caller, and the hub of the owner if that is another one.
+Each of them watches over its own half, so a call ends in time whatever becomes of the other.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import UNSET, UnsetType
+
+from ipc.hub.choice import choose
+from ipc.hub.counters import Counters
+from ipc.hub.endpoints import Endpoints
+from ipc.hub.open_call import Answer, Caller, OpenCall, Request, SessionCaller
+from ipc.hub.owners import Directory, Owner, Owners
+from ipc.hub.session import Session
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol import codec
+from ipc.protocol.calls import counts_as_failure
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, UnavailableError
+from ipc.protocol.messages import Reply
+
+logger = logging.getLogger(__name__)
+
+MAX_OPEN: Final = 20_000
+MAX_TRIES: Final = 3
+TICK_S: Final = 0.05
+
+GiveAway = Callable[[OpenCall, Owner], bool]
+"""Sends a call to the hub of its owner; False when too much waits for that hub."""
+
+
+class Calls:
+    """The calls that are open at one hub.
+
+    Args:
+        hub_id: tells owners of this hub from those of others.
+        directory: who serves what.
+        sessions: of this hub, by id.
+
+    """
+
+    def __init__(self, hub_id: str, directory: Directory, sessions: Mapping[str, Session], counters: Counters) -> None:
+        self.endpoints = Endpoints()
+        self._hub_id = hub_id
+        self._directory = directory
+        self._sessions = sessions
+        self._counters = counters
+        self._open: dict[str, OpenCall] = {}
+        self._numbers = itertools.count(1)
+        self._callers: dict[Session, SessionCaller] = {}
+        self._answering: dict[Session, dict[str, OpenCall]] = {}
+        self._has_open = asyncio.Event()
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
+        self._tasks = OwnedTasks(f"calls of hub {hub_id}")
+        self.give_away: GiveAway = lambda _call, _owner: False
+        self.take_back: Callable[[OpenCall], None] = lambda _call: None
+        self.is_lost: Callable[[Owner, float], bool] = lambda _owner, _since: False
+
+    # What callers do
+
+    def begin_for(self, session: Session, call_id: str, request: Request, seconds: float) -> None:
+        """Begin a call of a session, which gets the reply.
+
+        Raises:
+            BadMessageError: the session has a call with that id, or too many (OVERLOADED).
+
+        """
+        caller = self._callers.get(session)
+        if caller is None:
+            caller = self._callers[session] = SessionCaller(session)
+        if call_id in caller.calls:
+            raise BadMessageError(f"a call with the id {call_id!r} is open already")
+        if len(caller.calls) >= session.limits.calls_per_session:
+            raise UnavailableError(
+                f"a session has at most {session.limits.calls_per_session} calls open",
+                code=ErrorCode.OVERLOADED,
+                retry_after_ms=100,
+            )
+        call = self.begin(caller, call_id, request, seconds)
+        if not call.is_over:
+            caller.calls[call_id] = call
+
+    def begin(self, caller: Caller, call_id: str, request: Request, seconds: float) -> OpenCall:
+        """Begin a call; the caller hears of its end in any case.
+
+        Raises:
+            UnavailableError: OVERLOADED, too many calls are open at this hub.
+
+        """
+        call = self._opened(caller, call_id, request, seconds)
+        self._counters.calls_begun += 1
+        self._dispatch(call)
+        return call
+
+    def cancel(self, session: Session, call_id: str) -> None:
+        """End a call that its session does not wait for any more.
+
+        Raises:
+            BadMessageError: UNKNOWN_CALL, it is not open.
+
+        """
+        caller = self._callers.get(session)
+        call = caller.calls.get(call_id) if caller is not None else None
+        if call is None:
+            raise BadMessageError(f"there is no open call {call_id!r}", code=ErrorCode.UNKNOWN_CALL)
+        self.abandon(call)
+
+    def abandon(self, call: OpenCall) -> None:
+        """End a call that nobody waits for any more, and tell its owner."""
+        self._withdraw(call)
+        self.finish(call, Answer.of(IPCError("the caller has taken the call back", code=ErrorCode.CANCELLED)))
+
+    # What owners do
+
+    def give(self, call: OpenCall, session: Session) -> None:
+        """Give a call to a session of this hub."""
+        call.session = session
+        call.given_at = time.monotonic()
+        self._answering.setdefault(session, {})[call.id] = call
+        text = f'{{"type":"call","id":"{call.id}",{call.request.body},"deadline_ms":{call.left_ms}}}'
+        session.put(text, codec.utf8_size(text))
+
+    def take(self, caller: Caller, call_id: str, request: Request, seconds: float, session: Session) -> OpenCall:
+        """Give a call that came from another hub to a session of this one.
+
+        Raises:
+            UnavailableError: OVERLOADED, too many calls are open at this hub.
+
+        """
+        call = self._opened(caller, call_id, request, seconds)
+        self.give(call, session)
+        return call
+
+    def answering(self, session: Session) -> int:
+        """Return how many calls a session has to answer."""
+        return len(self._answering.get(session, ()))
+
+    def settle(self, session: Session, reply: Reply) -> None:
+        """Take the reply of an owner.
+
+        Raises:
+            BadMessageError: UNKNOWN_CALL, the session has no such call to answer, or not any more; or the data is
+                wrong, and the caller is told INTERNAL.
+
+        """
+        call = self._answering.get(session, {}).get(reply.id or "")
+        if call is None:
+            self._counters.replies_late += 1
+            raise BadMessageError(
+                f"there is no call {(reply.id or '')[:64]!r} to reply to: answered already, cancelled or too late",
+                code=ErrorCode.UNKNOWN_CALL,
+            )
+        try:
+            answer = _answer_of(reply, session)
+        except IPCError as error:
+            self.finish(call, Answer.of(IPCError(f"the reply of {session.instance} was refused: {error}")))
+            raise
+        self.finish(call, answer)
+
+    # What becomes of both
+
+    def leave(self, session: Session) -> None:
+        """End the calls of a session that is gone, and find others to answer those that it had to."""
+        caller = self._callers.pop(session, None)
+        for call in list(caller.calls.values()) if caller is not None else ():
+            self.abandon(call)
+        for call in list(self._answering.pop(session, {}).values()):
+            self.lose(call, f"{session.instance} left before it had replied")
+
+    def lose(self, call: OpenCall, reason: str) -> None:
+        """Give a call whose owner is gone to another if it may be repeated, else end it."""
+        if call.is_over:
+            return
+        self._settle_owner(call, ErrorCode.OWNER_LOST)
+        tried = call.tried
+        if call.request.is_repeatable and len(tried) < MAX_TRIES and time.monotonic() < call.deadline:
+            self._counters.calls_repeated += 1
+            owners = self._directory.known(call.request.resource)
+            if owners is not None and owners.instances.keys() - tried:
+                self._dispatch(call)
+                return
+        self.finish(
+            call,
+            Answer.of(UnavailableError(f"{reason}; the call may have been carried out", code=ErrorCode.OWNER_LOST)),
+        )
+
+    def refused(self, call: OpenCall) -> None:
+        """Give a call that its owner's hub could not hand on to another owner: nobody has begun with it."""
+        if call.is_over:
+            return
+        self._settle_owner(call, None)
+        self._directory.changed([call.request.resource])
+        if len(call.tried) < MAX_TRIES:
+            self._dispatch(call)
+        else:
+            self.finish(call, Answer.of(_no_owner(call.request)))
+
+    def finish(self, call: OpenCall, answer: Answer) -> None:
+        """End a call with its answer."""
+        if call.is_over:
+            return
+        call.is_over = True
+        code = answer.error.code if answer.error is not None else None
+        self._open.pop(call.id, None)
+        if call.session is not None:
+            took_ms = (time.monotonic() - call.given_at) * 1000
+            self.endpoints.record(call.request.resource, call.request.op, took_ms, answer.error)
+        self._settle_owner(call, code)
+        if code is not None:
+            self._counters.calls_failed += 1
+        if not self._open:
+            self._is_quiet.set()
+        call.caller.replied(call.caller_id, answer)
+
+    def find(self, call_id: str) -> OpenCall | None:
+        """Return a call that is open here."""
+        return self._open.get(call_id)
+
+    async def quiet(self) -> None:
+        """Wait until no call is open."""
+        await self._is_quiet.wait()
+
+    async def watch(self) -> None:
+        """End calls whose time is over, and those whose owner's hub is gone, until cancelled."""
+        while True:
+            await self._has_open.wait()
+            now = time.monotonic()
+            for call in list(self._open.values()):
+                if call.deadline <= now:
+                    self._withdraw(call)
+                    took = f"{now - call.began:.1f} s"
+                    self.finish(call, Answer.of(DeadlineError(f"no reply within {took}; the call may be carried out")))
+                elif call.session is None and call.owner is not None and self.is_lost(call.owner, call.given_at):
+                    self._directory.lost_hub(call.owner.claim.hub)
+                    self.lose(call, f"the hub of {call.owner.claim.instance} does not answer")
+            if not self._open:
+                self._has_open.clear()
+            await asyncio.sleep(TICK_S)
+
+    async def close(self) -> None:
+        """End all calls, and stop."""
+        await self._tasks.close()
+        for call in list(self._open.values()):
+            self.finish(call, Answer.of(UnavailableError("the hub has stopped", code=ErrorCode.DRAINING)))
+
+    # Finding an owner
+
+    def _opened(self, caller: Caller, call_id: str, request: Request, seconds: float) -> OpenCall:
+        if len(self._open) >= MAX_OPEN:
+            raise UnavailableError("too many calls are open at this hub", code=ErrorCode.OVERLOADED, retry_after_ms=250)
+        number = f"c{next(self._numbers)}"
+        call = OpenCall(number, caller, call_id, request, time.monotonic() + seconds)
+        self._open[number] = call
+        self._has_open.set()
+        self._is_quiet.clear()
+        return call
+
+    def _dispatch(self, call: OpenCall) -> None:
+        owners = self._directory.known(call.request.resource)
+        if owners is None:
+            self._tasks.start(self._look_up(call), f"owners of {call.request.resource}")
+        else:
+            self._dispatch_to(owners, call)
+
+    async def _look_up(self, call: OpenCall) -> None:
+        try:
+            owners = await self._directory.look_up(call.request.resource)
+        except IPCError as error:
+            self.finish(call, Answer.of(error))
+            return
+        if not call.is_over:
+            self._dispatch_to(owners, call)
+
+    def _dispatch_to(self, owners: Owners, call: OpenCall) -> None:
+        try:
+            owner = choose(owners, call.request, call.tried, hub_id=self._hub_id, busy_ms=self.endpoints.mean_ms)
+        except IPCError as error:
+            self.finish(call, Answer.of(error))
+            return
+        owner.in_flight += 1
+        owner.breaker.let_through()
+        call.owner = owner
+        call.tried.add(owner.claim.instance)
+        if owner.claim.hub != self._hub_id:
+            call.given_at = time.monotonic()
+            if not self.give_away(call, owner):
+                self.refused(call)
+            return
+        session = self._sessions.get(owner.claim.session)
+        if session is None or session.is_closed:
+            self.refused(call)
+        else:
+            self.give(call, session)
+
+    def _settle_owner(self, call: OpenCall, code: str | None) -> None:
+        """Take note at the owner of how a call went, and part from it; without a code it went well."""
+        owner, call.owner = call.owner, None
+        session, call.session = call.session, None
+        if session is not None:
+            calls = self._answering.get(session)
+            if calls is not None:
+                calls.pop(call.id, None)
+        if owner is None:
+            return
+        owner.in_flight -= 1
+        if code == ErrorCode.CANCELLED:
+            owner.breaker.abandoned()
+        elif code is not None and counts_as_failure(code):
+            owner.breaker.failed(time.monotonic())
+        else:
+            owner.breaker.succeeded()
+
+    def _withdraw(self, call: OpenCall) -> None:
+        """Tell the owner that nobody waits any more."""
+        if call.session is not None:
+            text = f'{{"type":"cancel","id":"{call.id}"}}'
+            call.session.put(text, len(text))
+        elif call.owner is not None:
+            self.take_back(call)
+
+
+def _answer_of(reply: Reply, session: Session) -> Answer:
+    if reply.error is not None:
+        details = UNSET if isinstance(reply.error.details, UnsetType) else reply.error.details
+        if not isinstance(details, UnsetType):
+            codec.checked_json(codec.encode_json(details).encode(), session.limits, name="details")
+        return Answer(error=reply.error)
+    if isinstance(reply.data, UnsetType):
+        return Answer()
+    return Answer(codec.checked_json(bytes(reply.data), session.limits))
+
+
+def _no_owner(request: Request) -> IPCError:
+    return UnavailableError(f"nobody serves {request.resource} right now", code=ErrorCode.NO_OWNER)

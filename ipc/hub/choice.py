@@ -1,0 +1,66 @@
+"""Which instance gets a call: one of this process first, then the one with the fewest calls in flight."""
+
+import time
+from collections.abc import Callable, Set
+
+from ipc.hub.open_call import Request
+from ipc.hub.owners import Owner, Owners
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
+
+BusyMs = Callable[[str, str], float]
+"""Tells how many milliseconds an operation on a resource takes, on the average."""
+
+MIN_RETRY_AFTER_MS = 10
+
+
+def choose(owners: Owners, request: Request, tried: Set[str], *, hub_id: str, busy_ms: BusyMs) -> Owner:
+    """Return the owner that gets a call; ``tried`` are instances that had it before.
+
+    Raises:
+        BadMessageError: METHOD_NOT_ALLOWED, nobody offers the operation.
+        UnavailableError: NO_OWNER, OVERLOADED (all have as many calls as they take) or CIRCUIT_OPEN (all fail).
+
+    """
+    serving = [owner for owner in owners.instances.values() if _is_meant(owner, request.target, owners.service)]
+    candidates = [owner for owner in serving if owner.claim.instance not in tried]
+    if not candidates:
+        raise _nobody(request)
+    offering = [owner for owner in candidates if request.op in owner.claim.ops]
+    if not offering:
+        raise _not_offered(request, candidates)
+    now = time.monotonic()
+    well = [owner for owner in offering if not owner.breaker.opens_in_s(now)]
+    if not well:
+        pause_s = min(owner.breaker.opens_in_s(now) for owner in offering)
+        raise UnavailableError(
+            f"whoever serves {request.resource} has failed again and again; calls wait for a while",
+            code=ErrorCode.CIRCUIT_OPEN,
+            retry_after_ms=int(pause_s * 1000) + 1,
+        )
+    free = [owner for owner in well if owner.in_flight < owner.claim.limit]
+    if not free:
+        raise UnavailableError(
+            f"whoever serves {request.resource} has as many calls as it takes",
+            code=ErrorCode.OVERLOADED,
+            retry_after_ms=max(MIN_RETRY_AFTER_MS, int(busy_ms(request.resource, request.op))),
+        )
+    return min(free, key=lambda owner: (owner.claim.hub != hub_id, owner.in_flight))
+
+
+def _is_meant(owner: Owner, target: str | None, service: str) -> bool:
+    return target is None or target in {service, owner.claim.instance}
+
+
+def _nobody(request: Request) -> IPCError:
+    whose = f" at {request.target}" if request.target is not None else ""
+    return UnavailableError(f"nobody serves {request.resource}{whose} right now", code=ErrorCode.NO_OWNER)
+
+
+def _not_offered(request: Request, candidates: list[Owner]) -> IPCError:
+    ops = sorted({op for owner in candidates for op in owner.claim.ops})
+    return BadMessageError(
+        f"{request.resource} has no operation {request.op}; it has {', '.join(ops)}",
+        code=ErrorCode.METHOD_NOT_ALLOWED,
+        details={"ops": ops},
+    )

@@ -1,0 +1,94 @@
+"""The rules of calls: names of resources and operations, deadlines, and which call may be repeated."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError
+
+DEFAULT_TIMEOUT_MS: Final = 10_000
+MAX_TIMEOUT_MS: Final = 60_000
+MAX_RESOURCES: Final = 64
+MAX_NAME_LENGTH: Final = 64
+CRUD: Final = ("create", "read", "update", "delete")
+_RESOURCE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
+_OP: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@lru_cache(maxsize=4096)
+def check_resource(name: str) -> str:
+    """Return the name if it is a valid name of a resource.
+
+    Raises:
+        BadMessageError: INVALID_RESOURCE, with the rule.
+
+    """
+    if len(name) > MAX_NAME_LENGTH or not _RESOURCE.fullmatch(name):
+        raise BadMessageError(
+            f"{name[:64]!r} is not a resource: write a letter, then letters, digits, '_' and '-', "
+            f"at most {MAX_NAME_LENGTH} characters",
+            code=ErrorCode.INVALID_RESOURCE,
+        )
+    return name
+
+
+@lru_cache(maxsize=4096)
+def check_op(name: str) -> str:
+    """Return the name if it is a valid name of an operation.
+
+    Raises:
+        BadMessageError: INVALID_RESOURCE, with the rule.
+
+    """
+    if len(name) > MAX_NAME_LENGTH or not _OP.fullmatch(name):
+        raise BadMessageError(
+            f"{name[:64]!r} is not an operation: write a letter, then letters, digits and '_', "
+            f"at most {MAX_NAME_LENGTH} characters",
+            code=ErrorCode.INVALID_RESOURCE,
+        )
+    return name
+
+
+def check_timeout(timeout_ms: int | None) -> int:
+    """Return how many milliseconds a call may take, 10 seconds if it does not say.
+
+    Raises:
+        BadMessageError: less than 1 or more than 60 seconds.
+
+    """
+    if timeout_ms is None:
+        return DEFAULT_TIMEOUT_MS
+    if not 1 <= timeout_ms <= MAX_TIMEOUT_MS:
+        raise BadMessageError(f"timeout_ms is 1 to {MAX_TIMEOUT_MS}, not {timeout_ms}")
+    return timeout_ms
+
+
+def check_unique(names: Iterable[str]) -> None:
+    """Refuse a list of resources that names one twice.
+
+    Raises:
+        BadMessageError: INVALID_RESOURCE, with the name.
+
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise BadMessageError(f"the resource {name} is named twice", code=ErrorCode.INVALID_RESOURCE)
+        seen.add(name)
+
+
+def may_repeat(op: str, *, is_keyed: bool) -> bool:
+    """Tell whether a call whose owner was lost may be given to another: a read, or one with an idempotency key."""
+    return op == "read" or is_keyed
+
+
+def counts_as_failure(code: str) -> bool:
+    """Tell whether an error says that the owner is in trouble, rather than that the call was wrong."""
+    return code in _FAILURES
+
+
+_FAILURES: Final = frozenset(
+    {ErrorCode.INTERNAL, ErrorCode.TIMEOUT, ErrorCode.UNAVAILABLE, ErrorCode.OWNER_LOST, ErrorCode.OVERLOADED}
+)
