@@ -82,6 +82,7 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
         "IPC_MAX_MESSAGES": limits.messages_per_frame,
         "IPC_OUTBOX_BYTES": limits.outbox_bytes,
         "IPC_OUTBOX_MESSAGES": limits.outbox_messages,
+        "IPC_MAX_GROUPS": limits.groups_per_service,
         "IPC_HEARTBEAT": limits.heartbeat_ms,
         "IPC_AUTH_TIMEOUT": limits.auth_timeout_ms,
         "IPC_LOG_MAXLEN": conf.log_maxlen,

@@ -99,6 +99,7 @@ class Conf:
             messages_per_frame=int(_setting("IPC_MAX_MESSAGES", default.messages_per_frame)),
             outbox_bytes=int(_setting("IPC_OUTBOX_BYTES", default.outbox_bytes)),
             outbox_messages=int(_setting("IPC_OUTBOX_MESSAGES", default.outbox_messages)),
+            groups_per_service=int(_setting("IPC_MAX_GROUPS", default.groups_per_service)),
             heartbeat_ms=int(_setting("IPC_HEARTBEAT", default.heartbeat_ms)),
             auth_timeout_ms=int(_setting("IPC_AUTH_TIMEOUT", default.auth_timeout_ms)),
         )

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
@@ -47,6 +48,7 @@ class Deliveries:
         self._groups: dict[tuple[str, str], GroupMembers] = {}
         self._at_work: dict[GroupMembers, _AtWork] = {}
         self._forgetting: set[tuple[str, str]] = set()
+        self._creating = asyncio.Lock()
         self._deliveries: dict[str, Delivery] = {}
         self._released = asyncio.Event()
         self._tasks = OwnedTasks(f"groups of hub {hub.id}")
@@ -72,7 +74,8 @@ class Deliveries:
         if key in self._forgetting:
             raise UnavailableError(f"the group {name} is being forgotten; subscribe again for a new one")
         feeds = [await self._hub.follow(log) for log in logs_of_service(session.service)]
-        reasons = await self._create(f"{session.service}/{name}", feeds, since)
+        async with self._within_cap(session.service, f"{session.service}/{name}"):
+            reasons = await self._create(f"{session.service}/{name}", feeds, since)
         # What was redriven while no member was here is in the group's own log; nothing else ever is.
         await self._store.create(own_log(session.service, name), f"{session.service}/{name}", after=START)
         if session.is_closed or key in self._forgetting:
@@ -160,6 +163,23 @@ class Deliveries:
             await work.close()
         except IPCError as error:
             logger.warning("acknowledgements of %s were not written, so it delivers again: %s", work.name, error)
+
+    @asynccontextmanager
+    async def _within_cap(self, service: str, name: str) -> AsyncIterator[None]:
+        """Let a group be created, unless its service has as many as it may; two hubs at once may make one too many."""
+        if name in await self._store.names(service):
+            yield
+            return
+        most = self._hub.limits.groups_per_service
+        async with self._creating:
+            others = await self._store.names(service) - {name}
+            if len(others) >= most:
+                raise BadMessageError(
+                    f"{service} has {len(others)} groups, and may have {most} (IPC_MAX_GROUPS): forget one first",
+                    code=ErrorCode.TOO_MANY_SUBSCRIPTIONS,
+                    details={"limit": most},
+                )
+            yield
 
     async def _create(self, name: str, feeds: Iterable[LogFeed], since: Mapping[str, str]) -> dict[str, Gap]:
         """Create a group where it does not exist, and return for which logs it cannot begin where it should.

@@ -12,6 +12,7 @@ class Limits:
     data_depth: int = 64
     messages_per_frame: int = 512
     patterns_per_session: int = 256
+    groups_per_service: int = 100
     calls_per_session: int = 1_024
     calls_per_owner: int = 256
     breaker_failures: int = 5

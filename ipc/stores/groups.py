@@ -111,6 +111,22 @@ class Groups:
             return False
         return True
 
+    async def names(self, log: str) -> frozenset[str]:
+        """Return the groups that exist on a log.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"list the groups of {log}"):
+            try:
+                rows = await self._redis.xinfo_groups(keys.log(log))
+            except ResponseError as error:
+                if not _is_missing(error):
+                    raise
+                return frozenset()
+        return frozenset(row["name"].decode() for row in rows)
+
     async def destroy(self, log: str, name: str) -> None:
         """Delete the group on a log, with what is pending in it; its own log is deleted with it.
 

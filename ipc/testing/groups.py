@@ -56,6 +56,10 @@ class MemoryGroups:
         """Tell whether the group exists on a log."""
         return (log, name) in self._groups
 
+    async def names(self, log: str) -> frozenset[str]:
+        """Return the groups that exist on a log."""
+        return frozenset(name for on, name in self._groups if on == log)
+
     async def destroy(self, log: str, name: str) -> None:
         """Delete the group on a log, with what is pending in it; its own log is deleted with it."""
         self._groups.pop((log, name), None)

@@ -69,6 +69,16 @@ async def test_what_is_forgotten_is_gone(stores: Stores) -> None:
     assert (await held(groups), await take(groups)) == ([], [])
 
 
+async def test_the_groups_of_a_log_are_known(groups: GroupStore) -> None:
+    """Those of a log that nothing was ever appended to, too; a log that is not there has none."""
+    assert await groups.names(LOG) == frozenset()
+    for log, name in ((LOG, NAME), (LOG, "exprsn-herald/audit"), (OTHER, "exprsn-spark/notify")):
+        await groups.create(log, name)
+    assert await groups.names(LOG) == {NAME, "exprsn-herald/audit"}
+    await groups.destroy(LOG, NAME)
+    assert await groups.names(LOG) == {"exprsn-herald/audit"}
+
+
 async def test_a_group_that_is_not_there_is_said_to_be_missing(groups: GroupStore) -> None:
     """Whether the log is there or not, by everything that needs it; acknowledging has nothing to do then."""
     for log in (LOG, OTHER):

@@ -19,7 +19,7 @@ def test_settings_are_read_on_access(settings: Settings) -> None:
 
 def test_a_project_that_sets_nothing_gets_the_librarys_defaults_and_no_bypass(settings: Settings) -> None:
     for name in ("EXPRSN_ENV", "DEV_BYPASS", "IPC_BYPASS_AUTH", "IPC_MAX_FRAME", "IPC_MAX_DATA", "IPC_MAX_MESSAGES",
-                 "IPC_OUTBOX_BYTES", "IPC_OUTBOX_MESSAGES", "IPC_HEARTBEAT",
+                 "IPC_OUTBOX_BYTES", "IPC_OUTBOX_MESSAGES", "IPC_MAX_GROUPS", "IPC_HEARTBEAT",
                  "IPC_LOG_MAXLEN", "IPC_LOG_TTL"):  # fmt: skip
         delattr(settings, name)
     assert conf.limits() == Limits()

@@ -1,5 +1,6 @@
 """What members of durable groups may not say: each with its code, and without harm to anybody else."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,7 +8,10 @@ from redis.asyncio import Redis
 
 from ipc.hub.deliveries import MAX_GROUPS_PER_SESSION
 from ipc.hub.hub import Hub
+from ipc.protocol.limits import Limits
+from ipc.protocol.routing import logs_of_group
 from ipc.stores.groups import Groups
+from tests.ipc.conftest import MakeHub
 from tests.ipc.durable import GROUP, NAME, SERVICE, GroupMember, all_acknowledged, pending
 
 
@@ -56,6 +60,36 @@ async def test_a_session_is_a_member_of_so_many_groups(hub: Hub) -> None:
     refused = await member.ask(type="subscribe", events=["*"], group="one-more")
     assert refused["code"] == "TOO_MANY_SUBSCRIPTIONS"
     await member.join(group="group-0", credit=2)
+
+
+async def test_nobody_makes_up_groups_without_end(make_hub: MakeHub, groups: Groups) -> None:
+    """However many sessions and hubs are tried; a group that exists is joined, and one that is forgotten makes room."""
+    hubs = [await make_hub(limits=Limits(groups_per_service=3)) for _ in range(2)]
+    for number in range(3):
+        await GroupMember(hubs[number % 2]).join(group=f"group-{number}")
+    for hub in hubs:
+        refused = await GroupMember(hub).ask(type="subscribe", events=["*"], group="one-more")
+        assert (refused["code"], refused["retryable"]) == ("TOO_MANY_SUBSCRIPTIONS", False)
+        assert refused["details"] == {"limit": 3}
+    for log in logs_of_group(SERVICE, "one-more"):
+        assert not await groups.exists(log, f"{SERVICE}/one-more")
+    member = GroupMember(hubs[0])
+    await member.join(group="group-1")
+    await GroupMember(hubs[0], "spark").join(group="one-more")
+    await member.ask(type="unsubscribe", events=[], group="group-1")
+    for log in logs_of_group(SERVICE, "group-0"):
+        await groups.destroy(log, f"{SERVICE}/group-0")
+    await member.join(group="one-more")
+
+
+async def test_sessions_that_create_groups_at_once_stay_below_the_cap(make_hub: MakeHub, groups: Groups) -> None:
+    hub = await make_hub(limits=Limits(groups_per_service=3))
+    members = [GroupMember(hub) for _ in range(10)]
+    answers = await asyncio.gather(
+        *(member.ask(type="subscribe", events=["*"], group=f"group-{number}") for number, member in enumerate(members))
+    )
+    assert sorted(answer["type"] for answer in answers) == ["error"] * 7 + ["ok"] * 3
+    assert len(await groups.names(SERVICE)) == 3
 
 
 @pytest.mark.parametrize("answer", [{"type": "ack"}, {"type": "nack", "reason": "no"}, {"type": "progress"}])
