@@ -15,10 +15,11 @@ from ipc.hooks import HookName, Hooks
 from ipc.hub.tasks import OwnedTasks
 from ipc.members import Members, Membership
 from ipc.protocol import codec
-from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
+from ipc.protocol.delivery_status import EventStatus
+from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError, UnavailableError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import MAX_ID_LENGTH, Emit, Event, Welcome
+from ipc.protocol.messages import MAX_ID_LENGTH, Emit, Event, Status, Welcome
 from ipc.protocol.patterns import check_event, compile_pattern
 from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
 from ipc.protocol.routing import logs_of_target
@@ -195,6 +196,25 @@ class IPCWorker:
         position = str(ok.position)
         self._hooks.call("sent", event, position)
         return position
+
+    async def status(
+        self, event_id: str, *, source: str | None = None, log: str | None = None, position: str | None = None
+    ) -> EventStatus:
+        """Return what each group has done with an event, which a ``log`` and ``position`` spare looking for.
+
+        Raises:
+            BadMessageError: EVENT_NOT_FOUND, with how far was looked; AMBIGUOUS_EVENT, ask with ``source``.
+            ForbiddenError: the event is another service's, which takes the permission ``*``.
+            DeadlineError: no answer in time.
+
+        """
+        question = Status(id=new_ulid(), event=_checked_id(event_id), source=source, log=log, position=position)
+        if self._link is None:
+            raise UnavailableError(f"{self.service} is not running: await start() or run() before status()")
+        ok = await self._link.request(question)
+        if ok.status is UNSET:
+            raise NotBuiltError("the bridge is older than this library: it has no ledger")
+        return ok.status
 
     # Running
 

@@ -11,6 +11,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that never go back, from some beginning."""
 
+    def now_ms(self) -> int:
+        """Return the date in Unix milliseconds."""
+
     async def wait(self, event: asyncio.Event, until: float | None) -> None:
         """Wait until the event is set, or the time has come, if one is given."""
 
@@ -21,6 +24,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return the seconds of `time.monotonic`."""
         return time.monotonic()
+
+    def now_ms(self) -> int:
+        """Return the date of the machine."""
+        return time.time_ns() // 1_000_000
 
     async def wait(self, event: asyncio.Event, until: float | None) -> None:
         """Wait until the event is set, or the time has come, if one is given."""

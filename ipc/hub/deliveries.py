@@ -13,7 +13,7 @@ from ipc.hub.feed import LogFeed
 from ipc.hub.group import GroupMembers
 from ipc.hub.group_task import GroupTask
 from ipc.hub.session import Session
-from ipc.hub.stores import DeadLetterStore, GroupStore
+from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
@@ -41,8 +41,9 @@ class _AtWork(NamedTuple):
 class Deliveries:
     """The groups that this hub serves, by service and name."""
 
-    def __init__(self, hub: "Hub", groups: GroupStore, dead_letters: DeadLetterStore) -> None:
+    def __init__(self, hub: "Hub", groups: GroupStore, dead_letters: DeadLetterStore, ledger: LedgerStore) -> None:
         self._hub = hub
+        self._ledger = ledger
         self._store = groups
         self._dead_letters = dead_letters
         self._groups: dict[tuple[str, str], GroupMembers] = {}
@@ -76,6 +77,7 @@ class Deliveries:
         feeds = [await self._hub.follow(log) for log in logs_of_service(session.service)]
         async with self._within_cap(session.service, f"{session.service}/{name}"):
             reasons = await self._create(f"{session.service}/{name}", feeds, since)
+        await self._ledger.define(f"{session.service}/{name}", message.events, policy.max_attempts)
         # What was redriven while no member was here is in the group's own log; nothing else ever is.
         await self._store.create(own_log(session.service, name), f"{session.service}/{name}", after=START)
         if session.is_closed or key in self._forgetting:
@@ -195,7 +197,10 @@ class Deliveries:
                 if gap is not None:
                     reasons[feed.log] = gap
                     after = START if gap == "trimmed" else "$"
-            await self._store.create(feed.log, name, after=after)
+            # The end of a log that this hub knows of may be before the one that Redis takes, never after it.
+            begins = feed.cursor if after == "$" else after
+            if await self._store.create(feed.log, name, after=after):
+                await self._ledger.began(name, feed.log, begins)
         return reasons
 
     async def _forget(self, session: Session, key: tuple[str, str]) -> None:
@@ -217,6 +222,7 @@ class Deliveries:
             await self._store.stop_serving(service, name, self._hub.id)
             for log in logs_of_group(service, name):
                 await self._store.destroy(log, f"{service}/{name}")
+            await self._ledger.forget(f"{service}/{name}")
         finally:
             self._forgetting.discard(key)
 
@@ -230,6 +236,7 @@ class Deliveries:
                 hub_id=self._hub.id,
                 groups=self._store,
                 dead_letters=self._dead_letters,
+                ledger=self._ledger,
                 clock=clock,
                 counters=counters,
             )

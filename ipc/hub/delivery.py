@@ -35,6 +35,10 @@ class Delivery:
     instance: str = ""
     missed_by: Session | None = None
     """The member that did not answer an earlier attempt in time."""
+    since: float = 0.0
+    """When it was handed to its member, by the clock of groups."""
+    is_noted: bool = False
+    """Whether the ledger has a note of it."""
     is_trimmed: bool = False
     """Whether the log has dropped the entry, so that it is nowhere but here."""
 

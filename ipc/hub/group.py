@@ -14,6 +14,7 @@ from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
 from ipc.hub.delivery import MAX_UNANSWERED, Delivery, Member
 from ipc.hub.interest import Interest
+from ipc.hub.notes import Notes
 from ipc.hub.schedule import Deadlines, Retries
 from ipc.hub.session import Session
 from ipc.protocol.codec import utf8_size
@@ -59,6 +60,7 @@ class GroupMembers:
         self.retries = Retries()
         self.dead: deque[Delivery] = deque()
         self.deadlines = Deadlines()
+        self.notes = Notes(clock)
         self._clock = clock
         self._counters = counters
         self._deliveries = deliveries
@@ -98,6 +100,7 @@ class GroupMembers:
                 self.dead.append(delivery)
             else:
                 self.retries.add(delivery, self._clock.monotonic())
+                self.notes.failed(delivery, 0)
         self.woken.set()
 
     def acknowledge(self, delivery: Delivery) -> None:
@@ -105,6 +108,7 @@ class GroupMembers:
         self._answered(delivery)
         self._release(delivery)
         self.ack(delivery.log, delivery.entry.position)
+        self.notes.acked.append(delivery)
         if self.once:
             self.handled.append(delivery.key)
         self._counters.deliveries_acked += 1
@@ -131,6 +135,7 @@ class GroupMembers:
             return
         pause_ms = self.policy.delay_ms(delivery.attempt, random.random()) if retry_in_ms is None else retry_in_ms  # noqa: S311 - spreads load, no secret
         self.retries.add(delivery, self._clock.monotonic() + pause_ms / 1000)
+        self.notes.failed(delivery, pause_ms)
 
     def extend(self, delivery: Delivery) -> None:
         """Give a delivery its full time again."""
@@ -226,7 +231,7 @@ class GroupMembers:
     def _give(self, delivery: Delivery, member: Member) -> None:
         session = member.session
         member.held[delivery] = None
-        delivery.session, delivery.instance = session, session.instance
+        delivery.session, delivery.instance, delivery.since = session, session.instance, self._clock.monotonic()
         self.deadlines.begin(delivery, self._deadline())
         self._deliveries[delivery.id] = delivery
         self._counters.deliveries_sent += 1

@@ -12,6 +12,7 @@ from typing import Final
 
 from ipc.hub.adoption import Adoption
 from ipc.hub.appetite import Appetite
+from ipc.hub.bookkeeping import Bookkeeping
 from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
 from ipc.hub.delivery import Delivery
@@ -19,7 +20,7 @@ from ipc.hub.group import MAX_LOSSES, GroupMembers
 from ipc.hub.redelivery import Redelivery
 from ipc.hub.schedule import MAX_WAITING
 from ipc.hub.session import Session
-from ipc.hub.stores import DeadLetterStore, GroupStore
+from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
 from ipc.protocol.errors import IPCError
 from ipc.protocol.positions import START, position_key
 from ipc.stores.eventlog import Entry
@@ -47,6 +48,7 @@ class GroupTask:
         hub_id: str,
         groups: GroupStore,
         dead_letters: DeadLetterStore,
+        ledger: LedgerStore,
         clock: Clock,
         counters: Counters,
     ) -> None:
@@ -56,6 +58,8 @@ class GroupTask:
         self._groups = groups
         self._clock = clock
         self._counters = counters
+        self._ledger = ledger
+        self._bookkeeping = Bookkeeping(group, hub_id=hub_id, ledger=ledger, clock=clock)
         self._appetite = Appetite()
         self._must_recreate = False
         self._next_tend = 0.0
@@ -121,6 +125,7 @@ class GroupTask:
         if self._must_recreate:
             await self._recreate()
         if self._clock.monotonic() >= self._next_tend or self._can_adopt():
+            await self._bookkeeping.define()
             await self._adoption.tend()
             self._group.look_everywhere()
             self._next_tend = self._clock.monotonic() + TEND_S
@@ -129,6 +134,7 @@ class GroupTask:
         self._group.hand_out()
         await self._redelivery.try_again()
         await self._exchange()
+        await self._bookkeeping.write()
 
     async def _failed(self) -> None:
         """Wait a little, and then look for what a read took whose answer was lost."""
@@ -151,16 +157,25 @@ class GroupTask:
         count = self._appetite.count(group.free)
         acks, group.acks = group.acks, {}
         handled, group.handled = group.handled, []
+        done = self._bookkeeping.take()
         for log in logs:
             del group.dirty[log]
         try:
             taken = await self._groups.exchange(
-                self.name, self._hub_id, acks=acks, logs=logs, count=count, handled=handled
+                self.name,
+                self._hub_id,
+                acks=acks,
+                logs=logs,
+                count=count,
+                handled=handled,
+                acked=done.acked,
+                settled=done.settled,
             )
         except BaseException:
             for log, positions in acks.items():
                 group.acks.setdefault(log, []).extend(positions)
             group.handled += handled
+            self._bookkeeping.put_back(done)
             group.dirty.update(dict.fromkeys(logs))
             raise
         group.known.difference_update((log, position) for log, positions in acks.items() for position in positions)
@@ -193,6 +208,8 @@ class GroupTask:
             delivery.error = "its hub went away before it was acknowledged"
             adopted.append(delivery)
         await self._offer(adopted)
+        if claims.trimmed:
+            await self._ledger.lost(self.name, log, claims.trimmed)
 
     async def _offer(self, deliveries: Sequence[Delivery]) -> None:
         """Hand out what is pending at this hub now, except what the group has handled already."""
@@ -205,6 +222,8 @@ class GroupTask:
             if handled and delivery.key in handled:
                 self._counters.deliveries_spared += 1
                 group.ack(delivery.log, delivery.entry.position)
+                delivery.instance = ""
+                group.notes.acked.append(delivery)
             elif delivery.attempt > group.policy.max_attempts + MAX_LOSSES:
                 group.dead.append(delivery)
             else:
@@ -217,6 +236,7 @@ class GroupTask:
         """Create the group anew; what this hub has is in no list of pending entries any more."""
         for log in self._group.logs:
             await self._groups.create(log, self.name, after=START)
+            await self._ledger.began(self.name, log, START)
         self._group.keep_to_itself()
         self._counters.groups_recreated += 1
         self._must_recreate = False
@@ -248,7 +268,12 @@ class GroupTask:
 
     def _next_time(self) -> float:
         group = self._group
-        times = [self._next_tend, group.deadlines.next, group.retries.next if group.free > 0 else None]
+        times = [
+            self._next_tend,
+            group.deadlines.next,
+            group.retries.next if group.free > 0 else None,
+            self._bookkeeping.next_look(),
+        ]
         return min(time for time in times if time is not None)
 
     def _watch_connections(self) -> None:

@@ -77,6 +77,7 @@ class Redelivery:
             if await self._claim(delivery.log, [delivery]):
                 await self._dead_letters.bury(self._group.service, self._group.name, _letter(delivery))
                 self._counters.deliveries_dead += 1
+                self._group.notes.settle(delivery)
                 logger.error(
                     "%s gave up %s at %s: %s",
                     self._name,

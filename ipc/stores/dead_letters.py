@@ -20,6 +20,7 @@ from ipc.protocol.routing import is_own_log, own_log
 from ipc.stores import keys
 from ipc.stores.connection import Script, run_script, translated_errors
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
+from ipc.stores.ledger_record import MAX_RECORDS
 
 MAX_DEAD: Final = 10_000
 MAX_DISCARDED: Final = 10_000
@@ -190,9 +191,11 @@ class DeadLetters:
         moved: list[LetterId] = []
         for service, group, positions in _batches(letters):
             await self._check_group(service, group)
-            streams = [keys.dead(service, group), keys.log(own_log(service, group))]
+            ledger = keys.ledger(f"{service}/{group}")
+            streams = [keys.dead(service, group), keys.log(own_log(service, group)), ledger]
             async with translated_errors(f"redrive dead letters of {group}"):
-                reply: list[bytes] = await run_script(self._redis, _REDRIVE, streams, [MAX_DEAD, *positions])
+                counts = [MAX_DEAD, MAX_RECORDS]
+                reply: list[bytes] = await run_script(self._redis, _REDRIVE, streams, [*counts, *positions])
             moved += [LetterId(service, group, position.decode()) for position in reply]
         return moved
 

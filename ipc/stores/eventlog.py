@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from ipc.protocol.positions import START, position_key
 from ipc.stores import keys
-from ipc.stores.connection import Script, run_script, translated_errors
+from ipc.stores.connection import Script, execute, run_script, translated_errors
 
 Gap = Literal["trimmed", "unknown_position"]
 
@@ -94,6 +94,31 @@ class EventLog:
         prev, *positions = reply.decode().split()
         repeated = frozenset(index for index, position in enumerate(positions) if position[0] == "=")
         return Appended(prev, [position.lstrip("=") for position in positions], repeated)
+
+    async def positions_of(
+        self, event_id: str, *, logs: Sequence[str], sources: Sequence[str]
+    ) -> list[tuple[str, str, str]]:
+        """Return where the events with an emitter's id are that are remembered: log, source and position.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("look for an event's id"):
+            seconds, _ = await self._redis.time()
+            window = seconds * 1000 * 2 // REMEMBER_IDS_MS
+            fields = [f"{source}/{event_id}" for source in sources]
+            asked = [(log, window - age) for log in logs for age in range(3)]
+            replies = await execute(
+                self._redis, *(("HMGET", f"{keys.seen_prefix(log)}{number}", *fields) for log, number in asked)
+            )
+        found = {
+            (log, source): position.decode()
+            for (log, _), reply in zip(asked, replies, strict=True)
+            for source, position in zip(sources, reply, strict=True)
+            if position is not None
+        }
+        return [(log, source, position) for (log, source), position in found.items()]
 
     async def last_positions(self, logs: Sequence[str]) -> list[str]:
         """Return the last position of each log, ``0-0`` for one that nothing was ever appended to.

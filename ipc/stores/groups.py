@@ -19,6 +19,7 @@ from ipc.protocol.routing import is_own_log
 from ipc.stores import keys
 from ipc.stores.connection import Command, Script, execute, run_script, translated_errors
 from ipc.stores.eventlog import Entry
+from ipc.stores.ledger_record import Acked, commands_for
 
 SERVING_TTL_S: Final = 15.0
 REMEMBER_HANDLED_S: Final = 24 * 3600
@@ -154,11 +155,14 @@ class Groups:
         logs: Sequence[str],
         count: int,
         handled: Sequence[str] = (),
+        acked: Sequence[Acked] = (),
+        settled: Sequence[str] = (),
     ) -> list[tuple[str, Entry]]:
         """Acknowledge positions per log and take at most ``count`` new events of each of ``logs``, in one round trip.
 
         ``handled`` are keys to remember for a day, as `handled` asks for them; they are written before the positions
-        are acknowledged, so a crash in between repeats nothing.
+        are acknowledged, so a crash in between repeats nothing. So is what goes into the ledger: who has acknowledged
+        what, and the places whose notes are dropped.
 
         Raises:
             GroupMissingError: the group does not exist on one of the logs.
@@ -166,6 +170,7 @@ class Groups:
 
         """
         commands: list[Command] = [("SET", keys.handled(name, key), "", "EX", REMEMBER_HANDLED_S) for key in handled]
+        commands += commands_for(name, acked, settled)
         commands += [("XACK", keys.log(log), name, *positions) for log, positions in acks.items()]
         commands += [("XDEL", keys.log(log), *positions) for log, positions in acks.items() if is_own_log(log)]
         take = ("XREADGROUP", "GROUP", name, consumer, "COUNT", count, "STREAMS")

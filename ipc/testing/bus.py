@@ -20,6 +20,7 @@ from ipc.testing.emitted import Emitted, Expected, emitted_from, listed
 from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.failures import HandlerFailure
 from ipc.testing.groups import MemoryGroups
+from ipc.testing.ledger import MemoryLedger
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.streams import Streams
@@ -53,6 +54,7 @@ class TestBus:
         self._eventlog = MemoryEventLog(streams, self.clock.now_ms)
         self._groups = MemoryGroups(streams, self.clock.now_ms)
         self._dead_letters = MemoryDeadLetters(self._groups)
+        self._ledger = MemoryLedger(streams, self._groups, self._dead_letters, self.clock.now_ms)
         self._registry = MemoryRegistry(self.clock.now_ms)
         self._resources = MemoryResources(self.clock.now_ms)
         self._settle_timeout_s = settle_timeout_s
@@ -68,6 +70,7 @@ class TestBus:
                 eventlog=self._eventlog,
                 groups=self._groups,
                 dead_letters=self._dead_letters,
+                ledger=self._ledger,
                 registry=self._registry,
                 resources=self._resources,
             ),

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ipc.protocol.codes import ErrorCode
+from ipc.protocol.delivery_status import Note, Receipt
 from ipc.protocol.positions import position_key
 from ipc.protocol.routing import is_own_log
 from ipc.stores.eventlog import Entry
 from ipc.stores.groups import REMEMBER_HANDLED_S, SERVING_TTL_S, Claims, GroupMissingError, Pending, Serving
+from ipc.stores.ledger_record import Acked, place
 from ipc.testing.streams import Streams
 
 
@@ -43,6 +45,9 @@ class MemoryGroups:
         self._groups: dict[tuple[str, str], _Group] = {}
         self._handled: dict[tuple[str, str], int] = {}
         self._serving: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        # What the ledger keeps, by group and place.
+        self.notes: dict[tuple[str, str], Note] = {}
+        self.receipts: dict[tuple[str, str], Receipt] = {}
 
     async def create(self, log: str, name: str, *, after: str = "$") -> bool:
         """Create the group on a log, to begin after a position or at the end, and tell whether it is new."""
@@ -75,8 +80,10 @@ class MemoryGroups:
         logs: Sequence[str],
         count: int,
         handled: Sequence[str] = (),
+        acked: Sequence[Acked] = (),
+        settled: Sequence[str] = (),
     ) -> list[tuple[str, Entry]]:
-        """Remember what was handled, acknowledge positions per log, and take new events of each of ``logs``.
+        """Remember what was handled, write into the ledger, acknowledge positions per log, and take new events.
 
         Raises:
             GroupMissingError: the group does not exist on one of the logs.
@@ -84,6 +91,11 @@ class MemoryGroups:
         """
         until_ms = self._now_ms() + REMEMBER_HANDLED_S * 1000
         self._handled.update({(name, key): until_ms for key in handled})
+        for where in settled:
+            self.notes.pop((name, where), None)
+        for done in acked:
+            receipt = Receipt(at_ms=self._now_ms(), instance=done.instance, attempt=done.attempt)
+            self.receipts.update({(name, place(done.log, position)): receipt for position in done.positions})
         for log, positions in acks.items():
             self.acknowledge(log, name, positions)
         return [(log, entry) for log in logs for entry in self._take(log, name, consumer, count)]
@@ -174,6 +186,23 @@ class MemoryGroups:
                 group.pending.pop(position, None)
         if is_own_log(log):
             self._streams[log].delete(positions)
+
+    def on_log(self, log: str) -> list[str]:
+        """Return the names of the groups on a log."""
+        return sorted(name for at, name in self._groups if at == log)
+
+    def given(self, log: str, name: str, position: str) -> tuple[str, Pending | None]:
+        """Return how far a group has read a log, and what is pending at a position."""
+        group = self._group(log, name)
+        given = group.pending.get(position)
+        if given is None:
+            return group.delivered, None
+        return group.delivered, Pending(position, given.consumer, self._now_ms() - given.at_ms, given.attempts)
+
+    def forget_ledger(self, name: str) -> None:
+        """Forget what the ledger keeps of a group."""
+        self.notes = {key: note for key, note in self.notes.items() if key[0] != name}
+        self.receipts = {key: receipt for key, receipt in self.receipts.items() if key[0] != name}
 
     def unfinished(self) -> list[tuple[str, str, int]]:
         """Return what is pending: the group's name, the event's, and how often it was given out."""

@@ -14,6 +14,7 @@ from ipc.testing.channels import MemoryChannels
 from ipc.testing.dead_letters import MemoryDeadLetters
 from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.groups import MemoryGroups
+from ipc.testing.ledger import MemoryLedger
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.streams import Streams
@@ -75,6 +76,7 @@ class MemoryBackend:
             eventlog=MemoryEventLog(streams, now_ms, maxlen=log_maxlen, ttl_s=log_ttl_s),
             groups=groups,
             dead_letters=self._dead_letters,
+            ledger=MemoryLedger(streams, groups, self._dead_letters, now_ms),
             registry=MemoryRegistry(now_ms),
             resources=MemoryResources(now_ms),
         )
