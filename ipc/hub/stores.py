@@ -129,34 +129,6 @@ class LedgerStore(Protocol):
         """Return what is known of the groups of a log and one place in it."""
 
 
-class LedgerStore(Protocol):
-    """What groups have done with events."""
-
-    async def define(self, name: str, events: Iterable[str], max_attempts: int) -> None:
-        """Say what a group wants from now on, or still."""
-
-    async def began(self, name: str, log: str, after: str) -> None:
-        """Write down the position of a log after which a group has begun."""
-
-    async def note(self, name: str, notes: Mapping[str, Note], settled: Sequence[str] = ()) -> None:
-        """Write notes, by places in logs, and drop those of places that are settled."""
-
-    async def lost(self, name: str, log: str, positions: Sequence[str]) -> None:
-        """Write down which events a group was given that are gone from the log and from its hub."""
-
-    async def forget(self, name: str) -> None:
-        """Delete what was written of a group."""
-
-    async def at(self, log: str, position: str) -> Sighting:
-        """Return what is at a place."""
-
-    async def find(self, event_id: str, *, source: str | None = None) -> Search:
-        """Look for an event, of one source or of any."""
-
-    async def facts(self, log: str, position: str, event: str | None, *, only: str | None = None) -> Facts:
-        """Return what is known of the groups of a log and one place in it."""
-
-
 class RegistryStore(Protocol):
     """Which instances are attached."""
 
