@@ -1,0 +1,53 @@
+"""Events over HTTP: what each group has done with one."""
+
+# ruff: noqa: ARG002 - Django hands every method the request
+
+from typing import Any
+
+import msgspec
+from asgiref.sync import async_to_sync
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bridge.api.operators import OperatorView
+from ipc.django_app.runtime import current_hub
+from ipc.protocol.errors import UnavailableError
+
+
+class WhichSerializer(serializers.Serializer[Any]):
+    """Which of several events with an id is meant, and where it is."""
+
+    source = serializers.CharField(required=False, max_length=64)
+    log = serializers.CharField(required=False, max_length=128)
+    position = serializers.CharField(required=False, max_length=64)
+
+
+class EventView(OperatorView):
+    """One event, and what has become of it."""
+
+    def get(self, request: Request, event_id: str) -> Response:
+        """Answer with what each group of each of its logs has done with it."""
+        which = WhichSerializer(data={name: request.query_params[name] for name in request.query_params})
+        which.is_valid(raise_exception=True)
+        if unknown := sorted(set(request.query_params) - set(which.fields)):
+            raise serializers.ValidationError({name: ["There is no such parameter."] for name in unknown})
+        hub = current_hub()
+        if hub is None:
+            raise UnavailableError("the hub does not run")
+        status = async_to_sync(hub.ledger.status)(event_id, **which.validated_data)
+        return Response(
+            {"success": True, "data": _camel(msgspec.to_builtins(status))}, headers={"Cache-Control": "no-store"}
+        )
+
+
+def _camel(value: Any) -> Any:
+    """Return the same with the names of members as this API has them."""
+    if isinstance(value, dict):
+        return {_camel_name(name): _camel(member) for name, member in value.items()}
+    return [_camel(item) for item in value] if isinstance(value, list) else value
+
+
+def _camel_name(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
