@@ -39,8 +39,9 @@ class Socket(WSListener):
             return
         payload = frame.get_payload_as_bytes()
         events = self.wire.count(payload)
-        if not events:
+        if self.wire.has_more(payload, events):
             self._answer(transport, payload)
+        if not events:
             return
         if (answer := self.wire.acknowledge(payload)) is not None:
             transport.send(WSMsgType.TEXT, answer)

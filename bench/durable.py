@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self
 
 import redis.asyncio as redis
@@ -11,7 +11,7 @@ import redis.asyncio as redis
 from bench.driver import Socket, connect
 from bench.nats import GROUP, NatsSocket, connect_nats, make_stream, unacknowledged
 from bench.wires import PUBLISHER, SUBSCRIBERS, EmitterWire, MemberWire, now_us
-from bench.workloads import Flow, Load, Measured, Workload, percentile_ms
+from bench.workloads import Load, Measured, TurnFlow, Workload, percentile_ms
 from ipc.protocol.services import full_name
 from ipc.stores import keys
 
@@ -22,14 +22,11 @@ SETTLE_TIMEOUT_S: Final = 5.0
 AnySocket = Socket | NatsSocket
 
 
-class DurableFlow(Flow):
-    """Keeps at most a window full of emits unanswered, until the load is sent, answered and acknowledged by the group.
-
-    What one turn of the loop may send goes out together, as a client that batches does it.
-    """
+class DurableFlow(TurnFlow):
+    """Keeps at most a window full of emits unanswered, until all is sent, answered and acknowledged by the group."""
 
     def __init__(self, load: Load, *, send: Callable[[int], None]) -> None:
-        super().__init__(load, receivers=1, batch=1, send=send)
+        super().__init__(load, send=send)
         self.answered = 0
 
     def on_answers(self, answers: int) -> None:
@@ -37,15 +34,29 @@ class DurableFlow(Flow):
         self.answered += answers
         self.on_events(0)
 
-    def _send_what_may(self) -> None:
-        if not self._is_sent():
-            count = min(self._load.window - (self.sent - self.answered), self._load.events - self.sent)
-            if count > 0:
-                self.sent += count
-                self._send(count)
+    def _in_flight(self) -> int:
+        return self.sent - self.answered
 
     def _has_arrived(self) -> bool:
         return self.delivered >= self.sent and self.answered >= self.sent
+
+
+async def settled(unacknowledged: Callable[[], Awaitable[int]]) -> int:
+    """Return how many events a server still waits for, once it waits for none or after a while."""
+    give_up_at_us = now_us() + SETTLE_TIMEOUT_S * 1e6
+    left = await unacknowledged()
+    while left and now_us() < give_up_at_us:
+        await asyncio.sleep(0.02)
+        left = await unacknowledged()
+    return left
+
+
+async def pending(valkey_port: int) -> int:
+    """Return how many events our group was given and has not acknowledged, by Valkey's own count."""
+    service = full_name(SUBSCRIBERS[0])
+    async with redis.Redis(port=valkey_port) as client:
+        found = await client.xpending(keys.log(service), f"{service}/{GROUP}")
+    return int(found["pending"])
 
 
 class DurableBench(ABC):
@@ -85,21 +96,12 @@ class DurableBench(ABC):
         return Measured(
             sent=flow.sent,
             deliveries=handled,
-            lost=max(0, flow.sent - handled) + await self._left(),
+            lost=max(0, flow.sent - handled) + await settled(self._unacknowledged),
             repeated=max(0, handled - flow.sent),
             seconds=seconds,
             p50_ms=percentile_ms(latencies_us, 0.5),
             p99_ms=percentile_ms(latencies_us, 0.99),
         )
-
-    async def _left(self) -> int:
-        """Return how many events the server still waits for after a while."""
-        left = await self._unacknowledged()
-        give_up_at_us = now_us() + SETTLE_TIMEOUT_S * 1e6
-        while left and now_us() < give_up_at_us:
-            await asyncio.sleep(0.02)
-            left = await self._unacknowledged()
-        return left
 
     @abstractmethod
     async def _open(self) -> None:
@@ -138,10 +140,7 @@ class NativeDurable(DurableBench):
         self.emitter.send([self._wire.emit_acknowledged(SUBSCRIBERS[0], sent_at, n) for n in range(events)])
 
     async def _unacknowledged(self) -> int:
-        service = full_name(SUBSCRIBERS[0])
-        async with redis.Redis(port=self._valkey_port) as client:
-            pending = await client.xpending(keys.log(service), f"{service}/{GROUP}")
-        return int(pending["pending"])
+        return await pending(self._valkey_port)
 
 
 class JetStreamDurable(DurableBench):

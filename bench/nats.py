@@ -214,16 +214,9 @@ async def connect_nats(port: int, inbox: str, *, queue: str = "") -> NatsSocket:
     return socket
 
 
-async def make_stream(socket: NatsSocket, *, deliver_to: str, max_unacknowledged: int) -> None:
-    """Make the stream on disk, empty, and its one consumer, which divides events among the members of the group.
-
-    Raises:
-        OSError: the server refused it.
-
-    """
-    with contextlib.suppress(ConnectionRefusedError):
-        await socket.request(f"$JS.API.STREAM.DELETE.{STREAM}", {})
-    stream = {
+def stream_config() -> dict[str, Any]:
+    """Return the configuration of the stream, in a file."""
+    return {
         "name": STREAM,
         "subjects": [SUBJECT],
         "storage": "file",
@@ -233,17 +226,33 @@ async def make_stream(socket: NatsSocket, *, deliver_to: str, max_unacknowledged
         "num_replicas": 1,
         "duplicate_window": REMEMBER_NS,
     }
-    await socket.request(f"$JS.API.STREAM.CREATE.{STREAM}", stream)
-    consumer = {
+
+
+def consumer_config(*, max_unacknowledged: int, deliver_to: str | None = None) -> dict[str, Any]:
+    """Return the durable consumer's configuration: members ask for events, or share what is pushed to a subject."""
+    pushed = {"deliver_subject": deliver_to, "deliver_group": GROUP} if deliver_to else {}
+    return {
         "durable_name": GROUP,
-        "deliver_subject": deliver_to,
-        "deliver_group": GROUP,
         "deliver_policy": "all",
         "ack_policy": "explicit",
         "max_ack_pending": max_unacknowledged,
+        **pushed,
     }
+
+
+async def make_stream(socket: NatsSocket, *, deliver_to: str, max_unacknowledged: int) -> None:
+    """Make the stream, empty, and its one consumer, which divides events among the members of the group.
+
+    Raises:
+        OSError: the server refused it.
+
+    """
+    with contextlib.suppress(ConnectionRefusedError):
+        await socket.request(f"$JS.API.STREAM.DELETE.{STREAM}", {})
+    await socket.request(f"$JS.API.STREAM.CREATE.{STREAM}", stream_config())
+    config = consumer_config(max_unacknowledged=max_unacknowledged, deliver_to=deliver_to)
     subject = f"$JS.API.CONSUMER.DURABLE.CREATE.{STREAM}.{GROUP}"
-    await socket.request(subject, {"stream_name": STREAM, "config": consumer})
+    await socket.request(subject, {"stream_name": STREAM, "config": config})
 
 
 async def unacknowledged(socket: NatsSocket) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.socketio import peers_dir
+from bench.npm import peers_dir
 from bench.subjects import SUBJECTS, Subject
 from bench.workloads import WORKLOADS, Plan, Workload, plan
 
@@ -21,9 +21,14 @@ class Options:
     subjects: tuple[Subject, ...]
     workloads: tuple[Workload, ...]
     rounds: int
-    plan: Plan
+    events: int
+    seconds: float
     peers_dir: Path
     output: Path | None
+
+    def plan(self, workload: Workload) -> Plan:
+        """Return the phases of a run of a workload."""
+        return plan(events=self.events, seconds=self.seconds, window=workload.window)
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -47,7 +52,8 @@ def parse(arguments: Sequence[str]) -> Options:
         subjects=tuple(s for s in SUBJECTS if s.name in names) or tuple(s for s in SUBJECTS if given.tls or not s.tls),
         workloads=tuple(w for w in WORKLOADS if w.key in names) or WORKLOADS,
         rounds=given.rounds or (1 if given.quick else 3),
-        plan=plan(events=given.events, seconds=given.seconds or (0.3 if given.quick else 0.9)),
+        events=given.events,
+        seconds=given.seconds or (0.3 if given.quick else 0.9),
         peers_dir=given.peers_dir,
         output=given.output or (RESULTS if is_whole else None),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.workloads import Measured
+from bench.workloads import Measured, unit_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,26 +95,38 @@ def _trouble(runs: Sequence[Run]) -> str:
     return "; ".join(found)
 
 
-def ratios(runs: Iterable[Run], subject: str, peer: str) -> dict[str, float | None]:
-    """Return for each workload the median over the rounds of the subject's rate over the peer's in the same round.
+def loaded_rate(run: Run) -> float | None:
+    """Return the rate under load."""
+    return run.loaded.rate if run.loaded else None
+
+
+def unloaded_p50_ms(run: Run) -> float | None:
+    """Return the median time with one in flight."""
+    return run.unloaded.p50_ms if run.unloaded else None
+
+
+def ratio(
+    runs: Iterable[Run], subject: str, peer: str, figure: Callable[[Run], float | None] = loaded_rate
+) -> float | None:
+    """Return the median over the rounds of the subject's figure over the peer's in the same round.
 
     Only rounds in which both delivered everything count; the ratio is None where there is none.
     """
-    rates: dict[str, dict[int, dict[str, float]]] = {}
+    by_round: dict[int, dict[str, float]] = {}
     for run in runs:
-        by_round = rates.setdefault(run.workload, {})
-        if run.is_clean and run.loaded and run.loaded.rate:
-            by_round.setdefault(run.round, {})[run.subject] = run.loaded.rate
-    return {
-        workload: _rounded(
-            _median(both[subject] / both[peer] for both in by_round.values() if subject in both and peer in both)
-        )
-        for workload, by_round in rates.items()
+        if run.is_clean and (value := figure(run)):
+            by_round.setdefault(run.round, {})[run.subject] = value
+    both = [values for values in by_round.values() if subject in values and peer in values]
+    return _rounded(_median(values[subject] / values[peer] for values in both))
+
+
+def rate_ratios(runs: Sequence[Run], subject: str, peer: str) -> dict[str, float]:
+    """Return the ratio of the rates for each workload that both did."""
+    workloads = dict.fromkeys(run.workload for run in runs)
+    found = {
+        workload: ratio((run for run in runs if run.workload == workload), subject, peer) for workload in workloads
     }
-
-
-def _known(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {name: value for name, value in values.items() if value is not None}
+    return {workload: value for workload, value in found.items() if value is not None}
 
 
 def _rounded(value: float | None) -> float | None:
@@ -122,18 +134,23 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.3g}")
 
 
-def table(found: Sequence[Line], titles: Mapping[str, str], baseline_of: Callable[[str], str]) -> str:
-    """Return the lines as text, one block a workload, each rate also as a multiple of the workload's baseline."""
+def table(found: Sequence[Line], title_of: Callable[[str, str], str], baseline_of: Callable[[str], str]) -> str:
+    """Return the lines as text, one block a workload, each rate also as a multiple of the workload's baseline.
+
+    Args:
+        title_of: returns what stands for a subject in a workload.
+
+    """
     base = {line.workload: line.rate for line in found if line.subject == baseline_of(line.workload)}
-    width = max((len(titles[line.subject]) for line in found), default=0)
-    heads = (
-        f"{'deliveries/s':>13} {'(lowest-highest)':>19} {'vs base':>8} {'unloaded p50/p99':>17} {'loaded p50/p99':>17}"
-    )
+    width = max((len(title_of(line.subject, line.workload)) for line in found), default=0)
+    heads = f"{'(lowest-highest)':>19} {'vs base':>8} {'unloaded p50/p99':>17} {'loaded p50/p99':>17}"
     blocks = []
     for workload in dict.fromkeys(line.workload for line in found):
-        rows = [f"{workload:<{width}} {heads}"]
+        rows = [f"{workload:<{width}} {unit_of(workload) + '/s':>13} {heads}"]
         rows += [
-            _row(line, titles[line.subject], width, base.get(workload)) for line in found if line.workload == workload
+            _row(line, title_of(line.subject, workload), width, base.get(workload))
+            for line in found
+            if line.workload == workload
         ]
         blocks.append("\n".join(rows))
     return "\n\n".join(blocks)
@@ -156,20 +173,18 @@ def _times(p50_ms: float | None, p99_ms: float | None) -> str:
 def document(
     runs: Sequence[Run],
     *,
-    ours: str,
-    baseline_of: Callable[[str], str],
+    ratios: Mapping[str, float | None],
+    compares: Mapping[str, str],
     pairs: Sequence[tuple[str, str]],
     skipped: Mapping[str, str],
     machine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the results as plain values: ``ratios`` is ours over each workload's baseline, ``pairs`` has others."""
+    """Return the results as plain values: ``compares`` says of each ratio what it is, ``pairs`` has ratios of rates."""
     ran = {run.subject for run in runs}
     return {
-        "ratios": {
-            workload: ratios(runs, ours, baseline_of(workload))[workload]
-            for workload in dict.fromkeys(run.workload for run in runs)
-        },
-        "pairs": {f"{us} / {peer}": _known(ratios(runs, us, peer)) for us, peer in pairs if {us, peer} <= ran},
+        "ratios": dict(ratios),
+        "compares": dict(compares),
+        "pairs": {f"{us} / {peer}": rate_ratios(runs, us, peer) for us, peer in pairs if {us, peer} <= ran},
         "machine": dict(machine),
         "skipped": dict(skipped),
         "runs": [_plain(line) for line in lines(runs)],
@@ -180,7 +195,7 @@ def _plain(line: Line) -> dict[str, Any]:
     values: dict[str, Any] = {
         "workload": line.workload,
         "subject": line.subject,
-        "deliveries_per_s": [round(rate) for rate in line.rates],
+        f"{unit_of(line.workload)}_per_s": [round(rate) for rate in line.rates],
         "unloaded_ms": [_rounded(line.unloaded_p50_ms), _rounded(line.unloaded_p99_ms)],
         "loaded_ms": [_rounded(line.loaded_p50_ms), _rounded(line.loaded_p99_ms)],
     }

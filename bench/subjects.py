@@ -1,169 +1,184 @@
-"""What is compared: each server by name, how to start it and which protocol it speaks."""
+"""What is compared: each server by name, how to start it and who drives it."""
 
-import asyncio
-import os
+import json
 import ssl
-import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from bench.durable import JetStreamDurable, NativeDurable
-from bench.nats import start_jetstream
-from bench.servers import ROOT, Server, ServerError, Tls, last_line, redis_url, start_asgi
-from bench.socketio import install_socketio, start_socketio
-from bench.wires import NativeWire, PlainWire, SocketIOWire, Wire
-from bench.workloads import DURABLE, AnyBench, Bench
+from bench.bridge import start_ours
+from bench.calls import CallBench
+from bench.durable import CREDIT, MEMBERS, JetStreamDurable, NativeDurable
+from bench.library import LibraryDurable
+from bench.nats import consumer_config, start_jetstream, stream_config
+from bench.node import NodeBench, NodeScript, start_script
+from bench.npm import install_peers
+from bench.servers import Server, ServerError, Tls, redis_url, start_asgi, start_valkey
+from bench.wires import SUBSCRIBERS, NativeWire, PlainWire, SocketIOWire, post_data
+from bench.workloads import CALL, DURABLE, AnyBench, Bench, Load, Part
 
 OURS: Final = "ours-uvicorn"
-BASELINE: Final = "socketio-seed"
-DURABLE_BASELINE: Final = "jetstream"
-CERTS_TIMEOUT_S: Final = 60.0
+OURS_LIBRARY: Final = "ours-worker"
+SOCKETIO: Final = "socketio-seed"
+JETSTREAM: Final = "jetstream-node"
+JETSTREAM_RAW: Final = "jetstream-raw"
+MOLECULER: Final = "moleculer"
+COMPILE_S: Final = 1.5
+
+Connect = Callable[[], AnyBench]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What servers are started with."""
+    """What a subject is started with: its name, a folder of its own, and the stack that ends what it starts."""
 
+    name: str
     folder: Path
     peers_dir: Path
-    valkey: Server
+    stack: AsyncExitStack
+    tls: Tls | None = None
+
+    def keep(self, server: Server) -> Server:
+        """Have a server stopped in the end."""
+        self.stack.push_async_callback(server.stop)
+        return server
+
+    async def bridge(self, valkey: Server, *, server: str) -> Server:
+        """Start our bridge."""
+        return self.keep(await start_ours(self.name, valkey, server=server, folder=self.folder, tls=self.tls))
+
+    async def valkey(self, *, is_durable: bool = False) -> Server:
+        """Start a Valkey for this subject alone, so that no server is in one mesh with another of the comparison."""
+        return self.keep(await start_valkey(self.folder, is_durable=is_durable))
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One server of the comparison, and how the driver connects to it; one that is durable does that workload alone."""
+    """One server of the comparison; ``start`` returns how to connect to it."""
 
     name: str
     title: str
-    start: Callable[[Place, str, Tls | None], Awaitable[Server]]
-    connect: Callable[[Place, Server, ssl.SSLContext | None], AnyBench]
+    start: Callable[[Place], Awaitable[Connect]]
     tls: bool = False
-    is_durable: bool = False
+    part: Part = Part.LIVE
 
 
-async def _start_ours(place: Place, name: str, tls: Tls | None, *, server: str) -> Server:
-    env = {**ours_env(place.folder / name), "REDIS_URL": redis_url(place.valkey)}
-    return await start_asgi(name, "exprsn.asgi:application", server=server, folder=place.folder, env=env, tls=tls)
+def _context(tls: Tls | None) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=tls.ca) if tls else None
 
 
-async def _start_plain(place: Place, name: str, tls: Tls | None, *, server: str, layer: str) -> Server:
-    env = {"LAYER": layer, "REDIS_URL": redis_url(place.valkey)}
+async def _ours(place: Place, *, server: str) -> Connect:
+    bridge = await place.bridge(await place.valkey(), server=server)
+    return lambda: Bench(NativeWire, bridge.port, _context(place.tls))
+
+
+async def _ours_durable(place: Place, *, server: str) -> Connect:
+    valkey = await place.valkey(is_durable=True)
+    bridge = await place.bridge(valkey, server=server)
+    return lambda: NativeDurable(bridge.port, valkey.port)
+
+
+async def _ours_library(place: Place) -> Connect:
+    valkey = await place.valkey(is_durable=True)
+    bridge = await place.bridge(valkey, server="uvicorn")
+    return lambda: LibraryDurable(bridge.port, valkey.port)
+
+
+async def _ours_call(place: Place, *, server: str) -> Connect:
+    bridge = await place.bridge(await place.valkey(), server=server)
+    return lambda: CallBench(bridge.port)
+
+
+async def _plain(place: Place, *, server: str, layer: str) -> Connect:
+    env = {"LAYER": layer, "REDIS_URL": redis_url(await place.valkey())}
     application = "bench.peers.naive_channels:application"
-    return await start_asgi(name, application, server=server, folder=place.folder, env=env, tls=tls)
+    plain = place.keep(await start_asgi(place.name, application, server=server, folder=place.folder, env=env))
+    return lambda: Bench(PlainWire, plain.port)
 
 
-async def _start_socketio(place: Place, name: str, tls: Tls | None, *, mode: str) -> Server:
-    script = await install_socketio(place.peers_dir)
-    return await start_socketio(name, mode, script=script, valkey=place.valkey, folder=place.folder, tls=tls)
+async def _socketio(place: Place, *, mode: str) -> Connect:
+    await install_peers(place.peers_dir)
+    env = {"MODE": mode, "REDIS_URL": redis_url(await place.valkey()), "SERVICES": ",".join(SUBSCRIBERS)}
+    script = place.peers_dir / "socketio_server.mjs"
+    node = place.keep(await start_script(place.name, script, env=env, folder=place.folder, tls=place.tls))
+    return lambda: Bench(SocketIOWire, node.port, _context(place.tls))
 
 
-async def _start_jetstream(place: Place, name: str, _tls: Tls | None) -> Server:
-    return await start_jetstream(name, place.folder)
+async def _jetstream_raw(place: Place) -> Connect:
+    server = place.keep(await start_jetstream(place.name, place.folder))
+    return lambda: JetStreamDurable(server.port)
 
 
-def _speaking(wire: type[Wire]) -> Callable[[Place, Server, ssl.SSLContext | None], AnyBench]:
-    return lambda _place, server, tls: Bench(wire, server.port, tls)
+async def _jetstream_node(place: Place) -> Connect:
+    await install_peers(place.peers_dir)
+    server = place.keep(await start_jetstream(place.name, place.folder))
+    setup = {
+        "port": server.port,
+        "stream": stream_config(),
+        "consumer": consumer_config(max_unacknowledged=MEMBERS * CREDIT),
+        "members": MEMBERS,
+        "credit": CREDIT,
+    }
+    return await _script(place, "jetstream.mjs", setup, DURABLE.window)
 
 
-def _native_durable(place: Place, server: Server, tls: ssl.SSLContext | None) -> AnyBench:
-    return NativeDurable(server.port, place.valkey.port, tls)
+async def _moleculer(place: Place) -> Connect:
+    await install_peers(place.peers_dir)
+    return await _script(place, "moleculer.mjs", {"redis": redis_url(await place.valkey())}, CALL.window)
 
 
-def _jetstream_durable(_place: Place, server: Server, _tls: ssl.SSLContext | None) -> AnyBench:
-    return JetStreamDurable(server.port)
+async def _script(place: Place, name: str, setup: dict[str, Any], window: int) -> Connect:
+    """Start a script that drives itself, and let it run for a while: Node.js compiles what it has seen often."""
+    script = NodeScript(place.peers_dir / name, place.folder / "driver.log")
+    await script.start({**setup, "post": json.loads(post_data(0))})
+    place.stack.push_async_callback(script.stop)
+    try:
+        await script.run(Load(events=1_000_000, seconds=COMPILE_S, window=window, sample_every=1000))
+    except OSError as error:
+        raise ServerError(str(error)) from error
+    return lambda: NodeBench(script)
 
 
-_native, _plain, _socketio = _speaking(NativeWire), _speaking(PlainWire), _speaking(SocketIOWire)
+def _each_server(title: str, start: Callable[..., Awaitable[Connect]], part: Part) -> list[Subject]:
+    return [
+        Subject(f"ours-{server}", f"ours, {server}{title}", partial(start, server=server), part=part)
+        for server in ("uvicorn", "daphne")
+    ]
+
+
 SUBJECTS: Final = (
-    Subject(OURS, "ours, uvicorn", partial(_start_ours, server="uvicorn"), _native),
-    Subject("ours-daphne", "ours, daphne", partial(_start_ours, server="daphne"), _native),
-    Subject(BASELINE, "Socket.IO, Redis pub/sub between", partial(_start_socketio, mode="seed"), _socketio),
-    Subject("socketio-adapter", "Socket.IO, its Redis adapter", partial(_start_socketio, mode="adapter"), _socketio),
+    *_each_server("", _ours, Part.LIVE),
+    Subject(SOCKETIO, "Socket.IO, Redis pub/sub between", partial(_socketio, mode="seed")),
+    Subject("socketio-adapter", "Socket.IO, its Redis adapter", partial(_socketio, mode="adapter")),
     *(
         Subject(
             f"channels-{layer}-{server}",
             f"plain Channels, {layer} layer, {server}",
-            partial(_start_plain, server=server, layer=layer),
-            _plain,
+            partial(_plain, server=server, layer=layer),
         )
         for layer in ("pubsub", "core")
         for server in ("uvicorn", "daphne")
     ),
-    Subject("ours-uvicorn-tls", "ours, uvicorn, TLS", partial(_start_ours, server="uvicorn"), _native, tls=True),
-    Subject(
-        "socketio-seed-tls",
-        "Socket.IO, Redis pub/sub between, TLS",
-        partial(_start_socketio, mode="seed"),
-        _socketio,
-        tls=True,
-    ),
-    *(
-        Subject(
-            f"ours-{server}", f"ours, {server}", partial(_start_ours, server=server), _native_durable, is_durable=True
-        )
-        for server in ("uvicorn", "daphne")
-    ),
-    Subject(DURABLE_BASELINE, "NATS JetStream, in files", _start_jetstream, _jetstream_durable, is_durable=True),
+    Subject("ours-uvicorn-tls", "ours, uvicorn, TLS", partial(_ours, server="uvicorn"), tls=True),
+    Subject("socketio-seed-tls", "Socket.IO, Redis pub/sub between, TLS", partial(_socketio, mode="seed"), tls=True),
+    *_each_server(", raw client", _ours_durable, Part.DURABLE),
+    Subject(OURS_LIBRARY, "ours, uvicorn, IPCWorker", _ours_library, part=Part.DURABLE),
+    Subject(JETSTREAM_RAW, "NATS JetStream, raw client", _jetstream_raw, part=Part.DURABLE),
+    Subject(JETSTREAM, "NATS JetStream, its Node client", _jetstream_node, part=Part.DURABLE),
+    *_each_server(", raw client", _ours_call, Part.CALL),
+    Subject(MOLECULER, "Moleculer over Redis", _moleculer, part=Part.CALL),
 )
-# Which ratios are reported beside the main ones: ours over a peer.
+# Which ratios are reported beside the main ones: the rate of one over that of another.
 PAIRS: Final = (
     (OURS, "socketio-adapter"),
     (OURS, "channels-pubsub-uvicorn"),
     ("ours-daphne", "channels-pubsub-daphne"),
-    ("ours-daphne", DURABLE_BASELINE),
+    ("ours-daphne", SOCKETIO),
+    ("ours-daphne", JETSTREAM),
+    ("ours-daphne", MOLECULER),
     ("ours-uvicorn-tls", "socketio-seed-tls"),
 )
-
-
-def baseline_of(workload: str) -> str:
-    """Return the peer that a workload's ratio is over, by the workload's name."""
-    return DURABLE_BASELINE if workload == DURABLE.key else BASELINE
-
-
-def ours_env(folder: Path) -> dict[str, str]:
-    """Return the environment of our bridge with its files in a folder of its own."""
-    return {
-        "EXPRSN_ENV": "development",
-        "DJANGO_SETTINGS_MODULE": "exprsn.settings",
-        "EXPRSN_SERVICE": "bridge",
-        "DEV_BYPASS": "true",
-        "IPC_BYPASS_AUTH": "true",
-        "DEBUG": "false",
-        "BIND_HOST": "127.0.0.1",
-        "BRIDGE_URL": "",
-        "DATABASE_URL": "",
-        "TLS_ENABLED": "false",
-        "VAR_DIR": str(folder),
-        "LOG_LEVEL": "WARNING",
-    }
-
-
-async def make_certificate(folder: Path) -> Tls:
-    """Return a certificate for 127.0.0.1, made by the project's own CA in a folder of its own.
-
-    Raises:
-        ServerError: it could not be made.
-
-    """
-    certs, log = folder / "certs", folder / "gencerts.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "manage.py", "gencerts", "--service", "bridge"),
-            cwd=ROOT,
-            env={**os.environ, **ours_env(folder / "var"), "CERTS_DIR": str(certs)},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            code = await asyncio.wait_for(process.wait(), CERTS_TIMEOUT_S)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-    if code:
-        raise ServerError(f"manage.py gencerts failed: {last_line(log)}")
-    return Tls(certs / "exprsn-bridge-cert.pem", certs / "exprsn-bridge-key.pem", certs / "ca-cert.pem")
+BASELINES: Final = {Part.LIVE: SOCKETIO, Part.DURABLE: JETSTREAM, Part.CALL: MOLECULER}

@@ -18,6 +18,8 @@ SUBSCRIBERS: Final = tuple(name for name in SHORT_NAMES if name != PUBLISHER)
 # Microseconds of a monotonic clock on top of a constant: sixteen digits, which JavaScript still holds exactly.
 _CLOCK_BASE: Final = 10**15
 _STAMP: Final = b"sentAt"
+_EVENT: Final = b'{"type":"event"'
+_PONG: Final = b'{"type":"pong"'
 _STAMP_FIELD: Final = 3 + 16  # the digits with quote, colon and space before them
 
 
@@ -82,13 +84,17 @@ class Wire(ABC):
     def count(self, payload: bytes) -> int:
         """Return how many events or echoes a frame carries; 0 for a frame that is something else."""
 
+    def has_more(self, payload: bytes, counted: int) -> bool:  # noqa: ARG002 - most protocols do not mix messages
+        """Tell whether a frame has more in it than the events or echoes that were counted."""
+        return not counted
+
     def acknowledge(self, payload: bytes) -> bytes | None:  # noqa: ARG002 - only a group's member has an answer
         """Return what to send back for the events of a frame, if anything."""
         return None
 
     @abstractmethod
     def reply(self, payload: bytes) -> bytes | None:
-        """Return what to answer to a frame that counted 0, and set ``is_ready`` once the socket has all it wants.
+        """Return what to answer to what was not counted, and set ``is_ready`` once the socket has all it wants.
 
         Raises:
             ConnectionRefusedError: the server refused something.
@@ -96,8 +102,8 @@ class Wire(ABC):
         """
 
 
-class NativeWire(Wire):
-    """The project's own protocol: JSON objects separated by newlines."""
+class JsonWire(Wire):
+    """The messages that our protocol and a plain JSON consumer have in common."""
 
     @property
     def path(self) -> str:
@@ -116,28 +122,42 @@ class NativeWire(Wire):
         """Return a ``ping`` message."""
         return b'{"type":"ping","id":"%b"}' % echo_id(sent_at)
 
+
+class NativeWire(JsonWire):
+    """The project's own protocol: JSON objects separated by newlines.
+
+    ``type`` is the first member of what the bridge sends, so counting how messages begin counts them. The bridge puts
+    its heartbeat into a frame wherever it comes, before, among or after events.
+    """
+
     def pack(self, messages: Sequence[bytes]) -> list[bytes]:
         """Return one frame with all messages."""
         return [b"\n".join(messages)]
 
     def count(self, payload: bytes) -> int:
-        """Count how messages begin, since ``type`` is their first member; a heartbeat may be among events."""
-        for beginning in (b'{"type":"event"', b'{"type":"pong"'):
-            if payload.startswith(beginning):
-                return payload.count(beginning)
-        return 0
+        """Count events, or pongs; the two do not meet."""
+        if payload.startswith(_PONG):
+            return payload.count(_PONG)
+        return payload.count(_EVENT) or payload.count(_PONG)
+
+    def has_more(self, payload: bytes, counted: int) -> bool:
+        """Tell whether a frame has more messages than were counted."""
+        return payload.count(b"\n") >= counted
 
     def reply(self, payload: bytes) -> bytes | None:
-        """Subscribe once welcome, and answer heartbeats with the number they carried."""
+        """Subscribe once welcome, and answer a heartbeat with what it carried."""
         if payload.startswith(b'{"type":"welcome"') and self.hears:
-            return b'{"type":"subscribe","id":"1","events":["%b"]}' % EVENT.encode()
+            return self._subscribe()
         if payload.startswith((b'{"type":"welcome"', b'{"type":"ok"')):
             self.is_ready = True
-        if payload.startswith(b'{"type":"ping"'):
-            return payload.split(b"\n", 1)[0].replace(b"ping", b"pong", 1)
-        if payload.startswith(b'{"type":"error"'):
-            raise _refusal(payload)
+        if (at := payload.find(b'{"type":"error"')) >= 0:
+            raise _refusal(payload[at:])
+        if (at := payload.find(b'{"type":"ping"')) >= 0:
+            return payload[at:].split(b"\n", 1)[0].replace(b"ping", b"pong", 1)
         return None
+
+    def _subscribe(self) -> bytes:
+        return b'{"type":"subscribe","id":"1","events":["%b"]}' % EVENT.encode()
 
 
 class EmitterWire(NativeWire):
@@ -172,43 +192,23 @@ class MemberWire(NativeWire):
 
     def count(self, payload: bytes) -> int:
         """Count the events."""
-        return payload.count(b'{"type":"event"')
+        return payload.count(_EVENT)
 
     def acknowledge(self, payload: bytes) -> bytes | None:
         """Return one ``ack`` for all events of a frame."""
         ids = [piece[: piece.index(b'"')] for piece in payload.split(b'"delivery":"')[1:]]
         return b'{"type":"ack","deliveries":["%b"]}' % b'","'.join(ids)
 
-    def reply(self, payload: bytes) -> bytes | None:
-        """Join the group once welcome."""
-        if payload.startswith(b'{"type":"welcome"'):
-            return b'{"type":"subscribe","id":"1","events":["%b"],"group":"%b","credit":%d}' % (
-                EVENT.encode(),
-                self._group.encode(),
-                self._credit,
-            )
-        return super().reply(payload)
-
-
-class PlainWire(Wire):
-    """What a plain JSON consumer speaks: an object, or an array of objects, a frame."""
-
-    @property
-    def path(self) -> str:
-        """The service's namespace."""
-        return f"/ipc/{self.service}"
-
-    def emit(self, target: str, sent_at: int) -> bytes:
-        """Return an ``emit`` message."""
-        return b'{"type":"emit","event":"%b","target":"%b","data":%b}' % (
+    def _subscribe(self) -> bytes:
+        return b'{"type":"subscribe","id":"1","events":["%b"],"group":"%b","credit":%d}' % (
             EVENT.encode(),
-            target.encode(),
-            post_data(sent_at),
+            self._group.encode(),
+            self._credit,
         )
 
-    def ping(self, sent_at: int) -> bytes:
-        """Return a ``ping`` message."""
-        return b'{"type":"ping","id":"%b"}' % echo_id(sent_at)
+
+class PlainWire(JsonWire):
+    """What a plain JSON consumer speaks: an object, or an array of objects, a frame."""
 
     def pack(self, messages: Sequence[bytes]) -> list[bytes]:
         """Return one frame, an array if there is more than one message."""

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol, Self
 
 from bench.driver import Socket, connect
@@ -14,13 +15,28 @@ BROADCAST: Final = "broadcast"
 STALL_S: Final = 3.0
 
 
+class Part(StrEnum):
+    """What runs together: the servers of a part are started for it, and stopped after it."""
+
+    LIVE = "live"
+    DURABLE = "durable"
+    CALL = "call"
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One kind of traffic; ``target`` is None for echoes, which the server answers by itself."""
+    """One kind of traffic; ``target`` is None for echoes, which the server answers by itself.
+
+    Args:
+        window: how much may be in flight under load.
+
+    """
 
     name: str
     target: str | None
     events_per_frame: int
+    part: Part = Part.LIVE
+    window: int = 200
 
     @property
     def key(self) -> str:
@@ -28,7 +44,8 @@ class Workload:
         return self.name if self.events_per_frame == 1 else f"{self.name}_{self.events_per_frame}"
 
 
-DURABLE: Final = Workload("durable", SUBSCRIBERS[0], 1)
+DURABLE: Final = Workload("durable", SUBSCRIBERS[0], 1, Part.DURABLE)
+CALL: Final = Workload("call", SUBSCRIBERS[0], 1, Part.CALL, window=64)
 WORKLOADS: Final = (
     *(
         Workload(name, target, events_per_frame)
@@ -36,7 +53,18 @@ WORKLOADS: Final = (
         for events_per_frame in (1, 20)
     ),
     DURABLE,
+    CALL,
 )
+
+
+def part_of(key: str) -> Part:
+    """Return the part that a workload belongs to, by its name; that of events not kept if there is no such workload."""
+    return next((workload.part for workload in WORKLOADS if workload.key == key), Part.LIVE)
+
+
+def unit_of(key: str) -> str:
+    """Return what the rate of a workload counts, by its name."""
+    return "calls" if part_of(key) is Part.CALL else "deliveries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +86,8 @@ class Plan:
     loaded: Load
 
 
-def plan(*, events: int, seconds: float, window: int = 200) -> Plan:
-    """Return the phases of a run whose measured part has at most so many events and seconds."""
+def plan(*, events: int, seconds: float, window: int) -> Plan:
+    """Return the phases of a run whose measured part has at most so many events and seconds, so many in flight."""
     return Plan(
         warm_up=Load(events=events, seconds=seconds / 3, window=window, sample_every=1000),
         unloaded=Load(events=min(events, 300), seconds=seconds / 3, window=1, sample_every=1),
@@ -165,6 +193,23 @@ class Flow:
     def _may_send(self) -> bool:
         in_flight = self.sent * self._receivers - self.delivered
         return in_flight <= 0 or in_flight <= (self._load.window - self._batch) * self._receivers
+
+
+class TurnFlow(Flow):
+    """A flow to one receiver in which what one turn of the loop may send goes out together, as from a good client."""
+
+    def __init__(self, load: Load, *, send: Callable[[int], None]) -> None:
+        super().__init__(load, receivers=1, batch=1, send=send)
+
+    def _send_what_may(self) -> None:
+        if not self._is_sent():
+            count = min(self._load.window - self._in_flight(), self._load.events - self.sent)
+            if count > 0:
+                self.sent += count
+                self._send(count)
+
+    def _in_flight(self) -> int:
+        return self.sent - self.delivered
 
 
 class AnyBench(Protocol):

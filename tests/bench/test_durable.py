@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench import durable, workloads
+from bench.bridge import start_ours
 from bench.durable import DurableFlow, JetStreamDurable, NativeDurable
 from bench.nats import nats_server, start_jetstream
-from bench.servers import ServerError, redis_url, start_asgi, start_valkey
-from bench.subjects import ours_env
+from bench.servers import ServerError, start_valkey
 from bench.workloads import DURABLE, Load, Measured
 
 LOAD = Load(events=500, seconds=60, window=200, sample_every=10)
@@ -61,10 +61,9 @@ async def test_the_bridge_is_measured(tmp_path: Path, monkeypatch: pytest.Monkey
     """Two members share the events; one that does not acknowledge is found out, by Valkey's own count."""
     monkeypatch.setattr(durable, "SETTLE_TIMEOUT_S", 0.1)
     valkey = await start_valkey(tmp_path, is_durable=True)
-    env = {**ours_env(tmp_path / "var"), "REDIS_URL": redis_url(valkey)}
     server = None
     try:
-        server = await start_asgi("ours", "exprsn.asgi:application", server="uvicorn", folder=tmp_path, env=env)
+        server = await start_ours("ours", valkey, server="uvicorn", folder=tmp_path)
         async with NativeDurable(server.port, valkey.port) as bench:
             check(await bench.run(DURABLE, LOAD))
             assert all(member.events for member in bench.members)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.options import RESULTS, parse
-from bench.subjects import BASELINE, DURABLE_BASELINE, OURS, PAIRS, SUBJECTS, baseline_of
-from bench.workloads import WORKLOADS
+from bench.subjects import OURS, PAIRS, SOCKETIO, SUBJECTS
+from bench.workloads import CALL, DURABLE, WORKLOADS, Part
 
 
 def test_a_whole_run_is_kept() -> None:
@@ -27,8 +27,8 @@ def test_a_part_is_not_kept(arguments: list[str]) -> None:
 
 def test_only_takes_servers_and_workloads() -> None:
     """Names of both kinds narrow their own kind."""
-    options = parse(["--only", f"{OURS}, {BASELINE},broadcast_20"])
-    assert [subject.name for subject in options.subjects if not subject.is_durable] == [OURS, BASELINE]
+    options = parse(["--only", f"{OURS}, {SOCKETIO},broadcast_20"])
+    assert [subject.name for subject in options.subjects if subject.part is Part.LIVE] == [OURS, SOCKETIO]
     assert [workload.key for workload in options.workloads] == ["broadcast_20"]
     assert parse(["--only", "echo"]).subjects == parse([]).subjects
 
@@ -56,17 +56,17 @@ def test_a_wrong_option_is_explained(arguments: list[str], said: str, capsys: py
 
 def test_pairs_name_servers() -> None:
     """Every reported ratio is one of servers that there are, and no two servers of a workload share a name."""
-    for is_durable in (False, True):
-        subjects = [subject.name for subject in SUBJECTS if subject.is_durable == is_durable]
+    for part in Part:
+        subjects = [subject.name for subject in SUBJECTS if subject.part is part]
         assert len(set(subjects)) == len(subjects)
         assert OURS in subjects
     names = {subject.name for subject in SUBJECTS}
     assert all({ours, peer} <= names for ours, peer in PAIRS)
 
 
-def test_each_workload_has_its_baseline() -> None:
-    """Durable work is compared with a server that keeps events, the rest with what the services had before."""
-    assert {workload.key: baseline_of(workload.key) for workload in WORKLOADS} == {
-        **{workload.key: BASELINE for workload in WORKLOADS},
-        "durable": DURABLE_BASELINE,
-    }
+def test_each_workload_has_its_window() -> None:
+    """Calls have fewer in flight, and without load all have one."""
+    options = parse(["--events", "5000"])
+    assert (options.plan(DURABLE).loaded.window, options.plan(CALL).loaded.window) == (200, 64)
+    assert {options.plan(workload).unloaded.window for workload in WORKLOADS} == {1}
+    assert options.plan(CALL).loaded.events == 5000

@@ -5,7 +5,18 @@ import json
 import pytest
 from msgspec import Raw
 
-from bench.wires import SUBSCRIBERS, NativeWire, PlainWire, SocketIOWire, Wire, now_us, post_data, sent_at_of
+from bench.wires import (
+    SUBSCRIBERS,
+    EmitterWire,
+    MemberWire,
+    NativeWire,
+    PlainWire,
+    SocketIOWire,
+    Wire,
+    now_us,
+    post_data,
+    sent_at_of,
+)
 from ipc.protocol.codec import decode_client_frame, encode
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Emit, Event, Ping, Pong, Subscribe, Welcome
@@ -89,6 +100,41 @@ def test_native_events_are_counted_by_line() -> None:
     )
     assert NativeWire("ca").count("\n".join([event] * 7).encode()) == 7
     assert NativeWire("ca").count(encode(WELCOME).encode()) == 0
+
+
+HEARTBEAT = b'{"type":"ping","sent":4711,"positions":{"broadcast":"1-1"}}'
+
+
+@pytest.mark.parametrize("place", [0, 3, 7])
+@pytest.mark.parametrize(
+    ("wire", "message"),
+    [
+        (NativeWire("ca"), b'{"type":"event","id":"1","data":{"content":"a type: ping"},"log":"l","position":"1-1"}'),
+        (NativeWire("ca"), b'{"type":"pong","id":"1"}'),
+        (MemberWire("ca", group="g", credit=9), b'{"type":"event","id":"1","delivery":"1"}'),
+        (EmitterWire("ca", hears=False), b'{"type":"ok","id":"1","position":"1-1"}'),
+    ],
+    ids=["event", "pong", "member", "emitter"],
+)
+def test_a_heartbeat_in_a_frame_counts_for_nothing_and_is_answered(wire: Wire, message: bytes, place: int) -> None:
+    """The bridge puts what waits into one frame, and a heartbeat may come before, among or after the rest."""
+    messages = [message] * 7
+    assert not wire.has_more(b"\n".join(messages), wire.count(b"\n".join(messages)))
+    frame = b"\n".join([*messages[:place], HEARTBEAT, *messages[place:]])
+    assert wire.count(frame) == 7
+    assert wire.has_more(frame, 7)
+    (pong,) = decode_client_frame(wire.reply(frame) or b"", Limits())
+    assert isinstance(pong, Pong)
+    assert pong.sent == 4711
+
+
+def test_an_error_among_answers_is_an_error() -> None:
+    """An emit that was refused is not taken for one that is late."""
+    wire = EmitterWire("ca", hears=False)
+    frame = b'{"type":"ok","id":"1"}\n{"type":"error","id":"2","code":"TOO_LARGE","message":"no"}'
+    assert wire.has_more(frame, wire.count(frame))
+    with pytest.raises(ConnectionRefusedError, match="TOO_LARGE"):
+        wire.reply(frame)
 
 
 def test_a_native_subscriber_is_ready_once_its_subscription_is_confirmed() -> None:

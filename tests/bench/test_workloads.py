@@ -80,6 +80,6 @@ def test_percentiles() -> None:
 
 def test_the_unloaded_phase_has_one_frame_in_flight() -> None:
     """Latency without load is measured one by one, every event of it."""
-    phases = plan(events=5000, seconds=0.9)
+    phases = plan(events=5000, seconds=0.9, window=200)
     assert (phases.unloaded.window, phases.unloaded.sample_every) == (1, 1)
     assert (phases.loaded.window, phases.loaded.events, phases.loaded.seconds) == (200, 5000, 0.9)

@@ -1,4 +1,4 @@
-"""The Node Socket.IO peer: its packages, installed outside the project, and its process."""
+"""Node.js, and the packages of the peers that run on it, installed outside the project."""
 
 import asyncio
 import os
@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from bench.servers import Server, ServerError, Tls, free_port, redis_url, start
-from bench.wires import SUBSCRIBERS
+from bench.servers import ServerError
 
 PEERS: Final = Path(__file__).resolve().parent / "peers"
 INSTALL_TIMEOUT_S: Final = 180.0
@@ -34,8 +33,8 @@ def peers_dir() -> Path:
     return Path(cache) / "exprsn-bench"
 
 
-async def install_socketio(folder: Path) -> Path:
-    """Install the Socket.IO peer's packages into a folder, once for each package.json; return its server script.
+async def install_peers(folder: Path) -> None:
+    """Lay the peers' scripts into a folder and install their packages there, once for each package.json.
 
     Raises:
         ServerError: Node.js, npm or the packages are not to be had.
@@ -43,10 +42,9 @@ async def install_socketio(folder: Path) -> Path:
     """
     program("node")
     npm = program("npm")
-    script = folder / "socketio_server.mjs"
     if _prepare(folder):
-        return script
-    print(f"  installing Socket.IO's packages into {folder}", flush=True)
+        return
+    print(f"  installing the packages of the peers in Node into {folder}", flush=True)
     command = [npm, "install", "--omit=dev", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     log = folder / "npm.log"
     with log.open("wb") as output:
@@ -62,32 +60,15 @@ async def install_socketio(folder: Path) -> Path:
     if code:
         raise ServerError(f"npm install failed, see {log}")
     (folder / STAMP).write_bytes((PEERS / "package.json").read_bytes())
-    return script
 
 
 def _prepare(folder: Path) -> bool:
-    """Lay the peer's own files into the folder; return whether its packages are there already."""
+    """Lay the peers' own files into the folder; return whether their packages are there already."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("socketio_server.mjs", "package.json"):
-        shutil.copyfile(PEERS / name, folder / name)
+    for file in (*PEERS.glob("*.mjs"), PEERS / "package.json"):
+        shutil.copyfile(file, folder / file.name)
     stamp = folder / STAMP
     return stamp.exists() and stamp.read_bytes() == (PEERS / "package.json").read_bytes()
-
-
-async def start_socketio(
-    name: str, mode: str, *, script: Path, valkey: Server, folder: Path, tls: Tls | None = None
-) -> Server:
-    """Start the Socket.IO peer as the ``seed`` has it, or with its Redis ``adapter``.
-
-    Raises:
-        ServerError: it does not start.
-
-    """
-    port = free_port()
-    env = {"MODE": mode, "PORT": str(port), "REDIS_URL": redis_url(valkey), "SERVICES": ",".join(SUBSCRIBERS)}
-    if tls:
-        env |= {"TLS_CERT": str(tls.cert), "TLS_KEY": str(tls.key)}
-    return await start(name, [program("node"), str(script)], port=port, folder=folder, env=env)
 
 
 async def node_version() -> str | None:

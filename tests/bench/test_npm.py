@@ -1,4 +1,4 @@
-"""The Node peer is skipped with a reason where it cannot run."""
+"""The peers in Node are skipped with a reason where they cannot run."""
 
 import json
 import shutil
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bench.npm import PEERS, STAMP, install_peers, node_version, peers_dir
 from bench.servers import ServerError
-from bench.socketio import PEERS, STAMP, install_socketio, node_version, peers_dir
 
 
 async def test_a_missing_node_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Node.js nothing is installed and the reason is said."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ServerError, match="node is not installed"):
-        await install_socketio(tmp_path / "peers")
+        await install_peers(tmp_path / "peers")
     assert await node_version() is None
 
 
@@ -28,13 +28,14 @@ async def test_packages_are_installed_once(tmp_path: Path, monkeypatch: pytest.M
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     folder = tmp_path / "peers"
-    script = await install_socketio(folder)
-    assert await install_socketio(folder) == script
+    await install_peers(folder)
+    await install_peers(folder)
     assert (folder / "npm.runs").read_text() == "run\n"
     (folder / STAMP).write_text("{}")
-    await install_socketio(folder)
+    await install_peers(folder)
     assert (folder / "npm.runs").read_text() == "run\n" * 2
-    assert script.read_bytes() == (PEERS / "socketio_server.mjs").read_bytes()
+    scripts = {script.name: script.read_bytes() for script in PEERS.glob("*.mjs")}
+    assert {script.name: script.read_bytes() for script in folder.glob("*.mjs")} == scripts != {}
 
 
 async def test_a_failed_installation_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +46,7 @@ async def test_a_failed_installation_is_a_reason(tmp_path: Path, monkeypatch: py
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(ServerError, match=r"npm install failed, see .*npm\.log"):
-        await install_socketio(tmp_path / "peers")
+        await install_peers(tmp_path / "peers")
     assert not (tmp_path / "peers" / STAMP).exists()
 
 
