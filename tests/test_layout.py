@@ -21,6 +21,7 @@ TOPICS = frozenset(
         "doors",
         "drain",
         "flow",
+        "groups",
         "postgres",
         "processes",
         "properties",
