@@ -7,30 +7,44 @@ from ipc.dispatch import EventContext
 from ipc.members import Reject
 from ipc.protocol.errors import (
     BadMessageError,
+    ConflictError,
     ConnectionClosedError,
     DeadlineError,
     ForbiddenError,
     IPCError,
+    NoOwnerError,
     NotBuiltError,
+    NotFoundError,
+    OverloadedError,
+    OwnerLostError,
     UnauthenticatedError,
     UnavailableError,
     UnknownServiceError,
     UnknownTargetError,
+    ValidationFailedError,
 )
+from ipc.resources import CallContext
 from ipc.worker import IPCWorker
 
 __all__ = [
     "BadMessageError",
+    "CallContext",
+    "ConflictError",
     "ConnectionClosedError",
     "DeadlineError",
     "EventContext",
     "ForbiddenError",
     "IPCError",
     "IPCWorker",
+    "NoOwnerError",
     "NotBuiltError",
+    "NotFoundError",
+    "OverloadedError",
+    "OwnerLostError",
     "Reject",
     "UnauthenticatedError",
     "UnavailableError",
     "UnknownServiceError",
     "UnknownTargetError",
+    "ValidationFailedError",
 ]

@@ -8,22 +8,15 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from msgspec import UNSET, Raw
-
+from ipc.client import Client
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
-from ipc.hooks import HookName, Hooks
-from ipc.hub.tasks import OwnedTasks
+from ipc.hooks import HookName
 from ipc.members import Members, Membership
-from ipc.protocol import codec
-from ipc.protocol.delivery_status import EventStatus
-from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError, UnavailableError
-from ipc.protocol.ids import new_ulid
-from ipc.protocol.limits import Limits
-from ipc.protocol.messages import MAX_ID_LENGTH, Emit, Event, Status, Welcome
-from ipc.protocol.patterns import check_event, compile_pattern
+from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.messages import Event, ServerCall, Welcome
+from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
-from ipc.protocol.routing import logs_of_target
-from ipc.protocol.services import full_name
+from ipc.resources import CallContext, ResourceCalls, ServedResource, served_resource
 from ipc.transports.base import Transport
 from ipc.transports.environment import transport_from_environment
 from ipc.transports.link import GroupSubscription, Link
@@ -35,10 +28,11 @@ FINISH_TIMEOUT_S = 8.0
 LEAVE_TIMEOUT_S = 1.0
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
+ResourceT = TypeVar("ResourceT")
 HookT = TypeVar("HookT", bound=Callable[..., object])
 
 
-class IPCWorker:
+class IPCWorker(Client):
     """A service's instance in the mesh: handlers for events, and `emit`.
 
     Where it connects is read from the environment when it starts: ``BRIDGE_URL`` (``wss://host:3010``) goes through the
@@ -54,17 +48,15 @@ class IPCWorker:
     """
 
     def __init__(self, service: str) -> None:
-        self.service = full_name(service)
+        super().__init__(service)
         self._registered: list[tuple[Sequence[str], Handler]] = []
         self._memberships: list[tuple[GroupSubscription, Membership]] = []
-        self._limits = Limits()
-        self._link: Link | None = None
+        self._resources: dict[str, ServedResource] = {}
+        self._calls: ResourceCalls | None = None
         self._dispatcher: Dispatcher | None = None
         self._members: Members | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
-        self._tasks = OwnedTasks(f"worker {self.service}")
-        self._hooks = Hooks(self._tasks)
 
     # Registration
 
@@ -121,11 +113,37 @@ class IPCWorker:
 
         return register
 
+    def resource(self, name: str, *, limit: int | None = None) -> Callable[[ResourceT], ResourceT]:
+        """Serve a resource: decorates a class, or takes an object, whose public ``async`` methods are its operations.
+
+        A method takes what it names of ``key``, ``data``, ``query`` and ``ctx`` (a `CallContext`), and returns JSON. It
+        raises `NotFoundError` and the like to say what is wrong; anything else is a bug, and the caller gets INTERNAL.
+
+        Args:
+            name: such as ``posts``; another service must not serve it.
+            limit: calls that are answered here at the same time, at most 256.
+
+        Raises:
+            BadMessageError: INVALID_RESOURCE.
+            TypeError: a method takes something else, or there is none.
+            ValueError: this worker serves the resource already.
+
+        """
+        if name in self._resources:
+            raise ValueError(f"the resource {name!r} is served already")
+
+        def register(handler: ResourceT) -> ResourceT:
+            served = handler() if inspect.isclass(handler) else handler
+            self._resources[name] = served_resource(name, served, limit=limit)
+            return handler
+
+        return register
+
     def hook(self, name: HookName) -> Callable[[HookT], HookT]:
         """Register a function that is called in this process when something happens; it is never sent anywhere.
 
         ``ready(welcome)``, ``sent(event, position)``, ``received(ctx)``, ``error(error)``,
-        ``handler_error(exception, ctx)``. It may be ``async``; what it raises is logged.
+        ``handler_error(exception, ctx)`` for events and calls. It may be ``async``; what it raises is logged.
 
         Raises:
             ValueError: there is no hook of that name.
@@ -147,74 +165,6 @@ class IPCWorker:
 
         """
         self._hooks.remove(name, function)
-
-    # Emitting
-
-    async def emit(
-        self,
-        event: str,
-        data: Any = None,
-        *,
-        target: str | Sequence[str] | None = None,
-        id: str | None = None,  # noqa: A002 - the protocol's word
-        meta: Mapping[str, Any] | None = None,
-        timeout_s: float = 10.0,
-    ) -> str:
-        """Emit an event and return its position, once it is safe in the log (in the first log of several targets).
-
-        It is sent again, with the same id, over lost connections and retryable errors until the time is over.
-
-        Args:
-            event: ``resource:action``.
-            data: any JSON value, at most 256 KiB as JSON.
-            target: a service, several, or nothing for all.
-            id: an id unique to this event, at most 64 characters, to drop repeats within five minutes; made up when
-                not given.
-            meta: whatever should travel beside the data.
-            timeout_s: seconds to keep trying.
-
-        Raises:
-            BadMessageError: the event's name, target or data is wrong.
-            ForbiddenError: this service may not emit it.
-            DeadlineError: no ``ok`` in time; the event may be in the log all the same.
-
-        """
-        check_event(event)
-        names = target if isinstance(target, str) or target is None else list(target)
-        logs_of_target(names)
-        message = Emit(
-            id=_checked_id(id) if id else new_ulid(),
-            event=event,
-            data=self._raw(data),
-            target=names,
-            meta=UNSET if meta is None else self._raw(meta),
-            ack=True,
-        )
-        if self._link is None:
-            raise UnavailableError(f"{self.service} is not running: await start() or run() before emit()")
-        ok = await self._link.request(message, timeout_s=timeout_s)
-        position = str(ok.position)
-        self._hooks.call("sent", event, position)
-        return position
-
-    async def status(
-        self, event_id: str, *, source: str | None = None, log: str | None = None, position: str | None = None
-    ) -> EventStatus:
-        """Return what each group has done with an event, which a ``log`` and ``position`` spare looking for.
-
-        Raises:
-            BadMessageError: EVENT_NOT_FOUND, with how far was looked; AMBIGUOUS_EVENT, ask with ``source``.
-            ForbiddenError: the event is another service's, which takes the permission ``*``.
-            DeadlineError: no answer in time.
-
-        """
-        question = Status(id=new_ulid(), event=_checked_id(event_id), source=source, log=log, position=position)
-        if self._link is None:
-            raise UnavailableError(f"{self.service} is not running: await start() or run() before status()")
-        ok = await self._link.request(question)
-        if ok.status is UNSET:
-            raise NotBuiltError("the bridge is older than this library: it has no ledger")
-        return ok.status
 
     # Running
 
@@ -260,12 +210,14 @@ class IPCWorker:
         self._members = Members(self._handler_failed)
         for _, membership in self._memberships:
             self._members.add(membership.anew())
+        self._calls = ResourceCalls(self._resources, self._call_failed)
         wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
         self._link = Link(
             transport or transport_from_environment(self.service),
             wanted,
             _Listener(self),
             [subscription for subscription, _ in self._memberships],
+            [served.as_message() for served in self._resources.values()],
         )
         self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
         self._running.add_done_callback(self._link_ended)
@@ -295,13 +247,16 @@ class IPCWorker:
     @property
     def running(self) -> "frozenset[asyncio.Task[None]]":
         """What handlers and asynchronous hooks are at work on, each task named after its function or group."""
-        handling = (owner.running for owner in (self._dispatcher, self._members, self._tasks) if owner is not None)
+        handling = (
+            owner.running for owner in (self._dispatcher, self._members, self._calls, self._tasks) if owner is not None
+        )
         return frozenset().union(*handling)
 
     async def stop(self, *, timeout_s: float = FINISH_TIMEOUT_S) -> None:
         """Stop taking events, finish those taken as far as the time allows, and leave."""
-        link, dispatcher, members, running = self._link, self._dispatcher, self._members, self._running
-        if link is None or dispatcher is None or members is None or running is None:
+        link, dispatcher, members, calls = self._link, self._dispatcher, self._members, self._calls
+        running = self._running
+        if link is None or dispatcher is None or members is None or calls is None or running is None:
             return
         if self._waiting is not None:
             # It would resume as soon as the handlers have caught up.
@@ -309,12 +264,12 @@ class IPCWorker:
         with contextlib.suppress(IPCError, TimeoutError):
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await link.retire()
-        await asyncio.gather(dispatcher.finish(timeout_s=timeout_s), members.finish(timeout_s=timeout_s))
+        await asyncio.gather(*(part.finish(timeout_s=timeout_s) for part in (dispatcher, members, calls)))
         running.cancel()
         await asyncio.wait([running])
         await link.close()
         await self._tasks.close()
-        self._link = self._dispatcher = self._members = self._running = None
+        self._link = self._dispatcher = self._members = self._calls = self._running = None
 
     # What the link tells
 
@@ -336,6 +291,18 @@ class IPCWorker:
     def _delivered(self, event: Event, session: str) -> None:
         if self._members is not None and self._link is not None:
             self._members.take(event, session, self._link)
+
+    def _called(self, call: ServerCall, session: str) -> None:
+        if self._calls is not None and self._link is not None:
+            self._calls.take(call, session, self._link)
+
+    def _call_cancelled(self, call_id: str, session: str) -> None:
+        if self._calls is not None:
+            self._calls.cancel(call_id, session)
+
+    def _disconnected(self, session: str) -> None:
+        if self._calls is not None:
+            self._calls.lost(session)
 
     async def _wait_for_handlers(self, link: Link, dispatcher: Dispatcher) -> None:
         """Let the log keep the events until the handlers have caught up."""
@@ -359,22 +326,15 @@ class IPCWorker:
         )
         self._hooks.call("handler_error", error, context)
 
+    def _call_failed(self, error: Exception, context: CallContext) -> None:
+        what = f"{context.resource}.{context.op}"
+        logger.error("%s failed in %s, called by %s", self.service, what, context.source, exc_info=error)
+        self._hooks.call("handler_error", error, context)
+
     def _link_ended(self, running: "asyncio.Task[None]") -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
             logger.error("%s has stopped: %s", self.service, error)
             self._hooks.call("error", error)
-
-    def _raw(self, value: Any) -> Raw:
-        return Raw(codec.checked_json(codec.encode_json(value).encode(), self._limits))
-
-
-def _checked_id(event_id: str) -> str:
-    codec.encode_json(event_id)
-    if len(event_id) > MAX_ID_LENGTH:
-        raise BadMessageError(
-            f"an id has at most {MAX_ID_LENGTH} characters, this has {len(event_id)}: {event_id[:80]!r}"
-        )
-    return event_id
 
 
 class _Listener:
@@ -385,6 +345,9 @@ class _Listener:
         self.received = worker._received
         self.delivered = worker._delivered
         self.failed = worker._failed
+        self.called = worker._called
+        self.cancelled = worker._call_cancelled
+        self.disconnected = worker._disconnected
 
     def not_recovered(self, reasons: dict[str, str]) -> None:
         """Pass on that events are gone from the log."""

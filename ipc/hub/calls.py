@@ -23,7 +23,15 @@ from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.calls import counts_as_failure
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, UnavailableError
+from ipc.protocol.errors import (
+    BadMessageError,
+    DeadlineError,
+    IPCError,
+    NoOwnerError,
+    OverloadedError,
+    OwnerLostError,
+    UnavailableError,
+)
 from ipc.protocol.messages import Reply
 
 logger = logging.getLogger(__name__)
@@ -70,7 +78,8 @@ class Calls:
         """Begin a call of a session, which gets the reply.
 
         Raises:
-            BadMessageError: the session has a call with that id, or too many (OVERLOADED).
+            BadMessageError: the session has a call with that id.
+            OverloadedError: it has as many calls as it may, or this hub has.
 
         """
         caller = self._callers.get(session)
@@ -79,10 +88,8 @@ class Calls:
         if call_id in caller.calls:
             raise BadMessageError(f"a call with the id {call_id!r} is open already")
         if len(caller.calls) >= session.limits.calls_per_session:
-            raise UnavailableError(
-                f"a session has at most {session.limits.calls_per_session} calls open",
-                code=ErrorCode.OVERLOADED,
-                retry_after_ms=100,
+            raise OverloadedError(
+                f"a session has at most {session.limits.calls_per_session} calls open", retry_after_ms=100
             )
         call = self.begin(caller, call_id, request, seconds)
         if not call.is_over:
@@ -92,7 +99,7 @@ class Calls:
         """Begin a call; the caller hears of its end in any case.
 
         Raises:
-            UnavailableError: OVERLOADED, too many calls are open at this hub.
+            OverloadedError: too many calls are open at this hub.
 
         """
         call = self._opened(caller, call_id, request, seconds)
@@ -132,7 +139,7 @@ class Calls:
         """Give a call that came from another hub to a session of this one.
 
         Raises:
-            UnavailableError: OVERLOADED, too many calls are open at this hub.
+            OverloadedError: too many calls are open at this hub.
 
         """
         call = self._opened(caller, call_id, request, seconds)
@@ -189,7 +196,7 @@ class Calls:
                 return
         self.finish(
             call,
-            Answer.of(UnavailableError(f"{reason}; the call may have been carried out", code=ErrorCode.OWNER_LOST)),
+            Answer.of(OwnerLostError(f"{reason}; the call may have been carried out")),
         )
 
     def refused(self, call: OpenCall) -> None:
@@ -255,7 +262,7 @@ class Calls:
 
     def _opened(self, caller: Caller, call_id: str, request: Request, seconds: float) -> OpenCall:
         if len(self._open) >= MAX_OPEN:
-            raise UnavailableError("too many calls are open at this hub", code=ErrorCode.OVERLOADED, retry_after_ms=250)
+            raise OverloadedError("too many calls are open at this hub", retry_after_ms=250)
         number = f"c{next(self._numbers)}"
         call = OpenCall(number, caller, call_id, request, time.monotonic() + seconds)
         self._open[number] = call
@@ -339,4 +346,4 @@ def _answer_of(reply: Reply, session: Session) -> Answer:
 
 
 def _no_owner(request: Request) -> IPCError:
-    return UnavailableError(f"nobody serves {request.resource} right now", code=ErrorCode.NO_OWNER)
+    return NoOwnerError(f"nobody serves {request.resource} right now")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Set
 from ipc.hub.open_call import Request
 from ipc.hub.owners import Owner, Owners
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
+from ipc.protocol.errors import BadMessageError, IPCError, NoOwnerError, OverloadedError
 
 BusyMs = Callable[[str, str], float]
 """Tells how many milliseconds an operation on a resource takes, on the average."""
@@ -19,7 +19,8 @@ def choose(owners: Owners, request: Request, tried: Set[str], *, hub_id: str, bu
 
     Raises:
         BadMessageError: METHOD_NOT_ALLOWED, nobody offers the operation.
-        UnavailableError: NO_OWNER, OVERLOADED (all have as many calls as they take) or CIRCUIT_OPEN (all fail).
+        NoOwnerError: nobody serves the resource, or nobody else does.
+        OverloadedError: all have as many calls as they take, or all fail (CIRCUIT_OPEN).
 
     """
     serving = [owner for owner in owners.instances.values() if _is_meant(owner, request.target, owners.service)]
@@ -33,16 +34,15 @@ def choose(owners: Owners, request: Request, tried: Set[str], *, hub_id: str, bu
     well = [owner for owner in offering if not owner.breaker.opens_in_s(now)]
     if not well:
         pause_s = min(owner.breaker.opens_in_s(now) for owner in offering)
-        raise UnavailableError(
+        raise OverloadedError(
             f"whoever serves {request.resource} has failed again and again; calls wait for a while",
             code=ErrorCode.CIRCUIT_OPEN,
             retry_after_ms=int(pause_s * 1000) + 1,
         )
     free = [owner for owner in well if owner.in_flight < owner.claim.limit]
     if not free:
-        raise UnavailableError(
+        raise OverloadedError(
             f"whoever serves {request.resource} has as many calls as it takes",
-            code=ErrorCode.OVERLOADED,
             retry_after_ms=max(MIN_RETRY_AFTER_MS, int(busy_ms(request.resource, request.op))),
         )
     return min(free, key=lambda owner: (owner.claim.hub != hub_id, owner.in_flight))
@@ -54,7 +54,7 @@ def _is_meant(owner: Owner, target: str | None, service: str) -> bool:
 
 def _nobody(request: Request) -> IPCError:
     whose = f" at {request.target}" if request.target is not None else ""
-    return UnavailableError(f"nobody serves {request.resource}{whose} right now", code=ErrorCode.NO_OWNER)
+    return NoOwnerError(f"nobody serves {request.resource}{whose} right now")
 
 
 def _not_offered(request: Request, candidates: list[Owner]) -> IPCError:

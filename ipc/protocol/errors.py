@@ -6,11 +6,17 @@
     +-- BadMessageError         what was sent is wrong: JSON, type, field, name, position, size
     |   +-- UnknownServiceError   no such service in the catalogue
     |   +-- UnknownTargetError    an emit names a service that does not exist
+    |   +-- NotFoundError         there is no such thing
+    |   +-- ConflictError         not in the state that the thing is in
+    |   +-- ValidationFailedError   values are wrong; details has the errors of each field
     +-- UnauthenticatedError    who are you?
     +-- ForbiddenError          you may not
     +-- NotBuiltError           the protocol names it, this version does not do it
     +-- UnavailableError        Redis or the bridge cannot be reached, try again
     |   +-- DeadlineError         no answer in time, try again with the same id
+    |   +-- NoOwnerError          nobody serves the resource right now
+    |   +-- OwnerLostError        whoever had the call went away; it may have been carried out
+    |   +-- OverloadedError       as many calls in flight as are taken, or a circuit breaker is open
     +-- ConnectionClosedError   the transport is closed, with its close code
 """
 
@@ -74,6 +80,24 @@ class UnknownTargetError(BadMessageError):
     default_code = ErrorCode.UNKNOWN_TARGET
 
 
+class NotFoundError(BadMessageError):
+    """There is no such thing."""
+
+    default_code = ErrorCode.NOT_FOUND
+
+
+class ConflictError(BadMessageError):
+    """The thing is in a state in which that cannot be done."""
+
+    default_code = ErrorCode.CONFLICT
+
+
+class ValidationFailedError(BadMessageError):
+    """Values are wrong; ``details`` has the errors of each field."""
+
+    default_code = ErrorCode.VALIDATION_FAILED
+
+
 class UnauthenticatedError(IPCError):
     """The session has not proved which service it is."""
 
@@ -102,6 +126,24 @@ class DeadlineError(UnavailableError):
     """No answer came in time; the request may have been carried out, so repeat it with the same id."""
 
     default_code = ErrorCode.TIMEOUT
+
+
+class NoOwnerError(UnavailableError):
+    """Nobody serves the resource right now; the call has not begun."""
+
+    default_code = ErrorCode.NO_OWNER
+
+
+class OwnerLostError(UnavailableError):
+    """Whoever had the call went away; it may have been carried out, so repeat only what may happen twice."""
+
+    default_code = ErrorCode.OWNER_LOST
+
+
+class OverloadedError(UnavailableError):
+    """As many calls are in flight as are taken, or a circuit breaker is open; the call has not begun."""
+
+    default_code = ErrorCode.OVERLOADED
 
 
 LOST: Final = 1006
@@ -141,6 +183,13 @@ _BY_CODE: dict[ErrorCode, type[IPCError]] = {
     ErrorCode.DRAINING: UnavailableError,
     ErrorCode.TOO_SLOW: UnavailableError,
     ErrorCode.TIMEOUT: DeadlineError,
+    ErrorCode.NO_OWNER: NoOwnerError,
+    ErrorCode.OWNER_LOST: OwnerLostError,
+    ErrorCode.OVERLOADED: OverloadedError,
+    ErrorCode.CIRCUIT_OPEN: OverloadedError,
+    ErrorCode.NOT_FOUND: NotFoundError,
+    ErrorCode.CONFLICT: ConflictError,
+    ErrorCode.VALIDATION_FAILED: ValidationFailedError,
     ErrorCode.INTERNAL: IPCError,
 }
 

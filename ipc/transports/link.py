@@ -2,23 +2,23 @@
 
 import asyncio
 import logging
-import random
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ipc.hub.batching import Batcher
+from msgspec import Raw, UnsetType
+
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode
-from ipc.protocol.errors import ConnectionClosedError, DeadlineError, IPCError
+from ipc.protocol.errors import ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
-from ipc.protocol.limits import Limits
 from ipc.protocol.messages import (
     Ack,
     AnyServerMessage,
+    Call,
     ClientMessage,
     Error,
     Event,
@@ -27,21 +27,24 @@ from ipc.protocol.messages import (
     Ok,
     Pong,
     Progress,
+    Reply,
+    Resource,
+    Serve,
+    ServerCall,
+    ServerCancel,
     ServerPing,
+    ServerReply,
     Subscribe,
     Unsubscribe,
     Welcome,
 )
-from ipc.transports.answers import Answers, error_from_message
+from ipc.transports.answers import error_from_message
 from ipc.transports.base import Transport
 from ipc.transports.live import LiveSubscription
+from ipc.transports.sender import ANSWER_TIMEOUT_S, Sender, backoff_s
 
 logger = logging.getLogger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 10.0
-ANSWER_TIMEOUT_S = 10.0
-FLUSH_TIMEOUT_S = 1.0
 STEADY_S = 5.0
 _DELAY = re.compile(r"reconnect in (\d{1,6}) ms")
 
@@ -60,6 +63,15 @@ class Listener(Protocol):
 
     def delivered(self, event: Event, session: str) -> None:
         """Take an event of a group; it is answered with the session that it came by."""
+
+    def called(self, call: ServerCall, session: str) -> None:
+        """Take a call; it is replied to with the session that it came by."""
+
+    def cancelled(self, call_id: str, session: str) -> None:
+        """Nobody waits for the reply to a call any more."""
+
+    def disconnected(self, session: str) -> None:
+        """A session is over; what came by it cannot be replied to."""
 
     def failed(self, error: IPCError) -> None:
         """The connection was lost, or something sent without an id was refused."""
@@ -84,6 +96,7 @@ class Link:
         patterns: what to subscribe to after each connection.
         listener: hears of events and failures.
         groups: what to be a member of, likewise.
+        resources: what to serve, likewise.
 
     """
 
@@ -93,26 +106,17 @@ class Link:
         patterns: Sequence[str],
         listener: Listener,
         groups: Sequence[GroupSubscription] = (),
+        resources: Sequence[Resource] = (),
     ) -> None:
         self._transport = transport
         self._live = LiveSubscription(patterns)
         self._groups = groups
-        self._session_id = ""
+        self._resources = list(resources)
         self._listener = listener
-        self._answers = Answers()
-        self._is_up = asyncio.Event()
-        self._is_open = False
+        self._sender = Sender(transport)
         self._last_failure = ""
         self._asked_delay_ms: int | None = None
         self._tasks = OwnedTasks("link")
-        limits = Limits()
-        self._outgoing: Batcher[str] = Batcher(
-            self._send_batch,
-            capacity=limits.outbox_bytes,
-            max_items=limits.messages_per_frame,
-            max_size=limits.frame_bytes,
-            name="link",
-        )
 
     @property
     def positions(self) -> dict[str, str]:
@@ -122,11 +126,11 @@ class Link:
     @property
     def is_up(self) -> bool:
         """Whether the session is open and subscribed."""
-        return self._is_up.is_set()
+        return self._sender.is_up
 
     async def wait_until_up(self) -> None:
         """Wait until the session is open and subscribed."""
-        await self._is_up.wait()
+        await self._sender.wait_until_up()
 
     async def run(self) -> None:
         """Keep the session up until cancelled.
@@ -155,43 +159,36 @@ class Link:
                 raise
             await self._transport.close()
             asked_ms = self._asked_delay_ms
-            await asyncio.sleep(_backoff_s(attempt) if asked_ms is None else asked_ms / 1000)
+            await asyncio.sleep(backoff_s(attempt) if asked_ms is None else asked_ms / 1000)
 
     async def close(self) -> None:
         """Send what waits, and leave."""
-        await asyncio.wait([self._tasks.start(self._outgoing.flushed(), "flush")], timeout=FLUSH_TIMEOUT_S)
-        self._is_up.clear()
-        self._answers.fail(ConnectionClosedError(1000, "left"))
+        await self._sender.close()
         await self._tasks.close()
-        await self._outgoing.close()
         await self._transport.aclose()
 
     async def request(self, message: ClientMessage, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Ok:
-        """Send a message with an id and return its ``ok``, however many connections that takes.
-
-        It is repeated, with the same id, when the connection was lost or the answer says to try again.
+        """Send a message and return its ``ok``, as `Sender.request` does.
 
         Raises:
             DeadlineError: no answer in time, it may have been carried out.
             IPCError: it was refused.
 
         """
-        attempt = 0
-        last: IPCError | None = None
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    await self._is_up.wait()
-                    try:
-                        return await self._ask(message)
-                    except IPCError as error:
-                        if not error.retryable:
-                            raise
-                        last = error
-                    await asyncio.sleep(_backoff_s(attempt := attempt + 1))
-        except TimeoutError:
-            why = last.message if last else "there is no connection"
-            raise DeadlineError(f"no answer within {timeout_s:g} s: {why}") from last
+        return await self._sender.request(message, timeout_s=timeout_s)
+
+    async def call(self, message: Call, *, timeout_s: float) -> Raw | UnsetType:
+        """Make a call and return the data of its reply, as `OutgoingCalls.call` does.
+
+        Raises:
+            IPCError: what the owner or the hub said, or there was no reply.
+
+        """
+        return await self._sender.call(message, timeout_s=timeout_s)
+
+    def reply(self, reply: Reply, session: str) -> None:
+        """Reply to a call, if the session that it came by is still open; the caller has been told if it is not."""
+        self._sender.put(reply, session)
 
     async def pause(self) -> None:
         """Ask for no more events; those that still come are dropped, `resume` brings them again from the log.
@@ -201,9 +198,9 @@ class Link:
 
         """
         unsubscribe = self._live.pause()
-        if unsubscribe is not None and self._is_open:
+        if unsubscribe is not None and self._sender.is_open:
             # Also while the subscription is on its way: what it brings would run ahead of what is dropped now.
-            await self._ask(unsubscribe)
+            await self._sender.ask(unsubscribe)
 
     async def resume(self) -> None:
         """Ask for events again, from the last one that was taken.
@@ -213,11 +210,11 @@ class Link:
 
         """
         self._live.resume()
-        if self._is_open:
+        if self._sender.is_open:
             await self._subscribe()
 
     async def retire(self) -> None:
-        """Ask for no more events, of groups neither; what was delivered may still be answered.
+        """Ask for no more events, of groups neither, and no calls; what has come may still be answered.
 
         Raises:
             IPCError: the request failed.
@@ -226,14 +223,15 @@ class Link:
         await self.pause()
         groups, self._groups = self._groups, ()
         for group in groups:
-            if self._is_open:
-                await self._ask(Unsubscribe(id=new_ulid(), events=[], group=group.group))
+            if self._sender.is_open:
+                await self._sender.ask(Unsubscribe(id=new_ulid(), events=[], group=group.group))
+        if self._resources and self._sender.is_open:
+            self._resources = []
+            await self._sender.ask(Serve(id=new_ulid(), resources=[]))
 
     def settle(self, answer: Ack | Nack | Progress, session: str) -> None:
         """Answer a delivery, if the session that it came by is still open; a new one would not know it."""
-        if session == self._session_id and self._is_open:
-            text = codec.encode(answer)
-            self._outgoing.put(text, codec.utf8_size(text) + 1)
+        self._sender.put(answer, session)
 
     def restart(self) -> None:
         """Drop the connection and make a new one, for when nobody knows what the hub thinks of this session."""
@@ -244,19 +242,19 @@ class Link:
         await self._transport.connect()
         welcome = await self._welcome()
         self._live.connected()
-        self._is_open = True
-        self._session_id = welcome.session
+        self._sender.opened(welcome.session)
         reading = asyncio.create_task(self._read(), name="link reader")
         subscribing = asyncio.create_task(self._join(), name="link subscribe")
         try:
             await asyncio.wait([reading, subscribing], return_when=asyncio.FIRST_COMPLETED)
             if subscribing.done():
                 _raise_failed(subscribing)
-                self._is_up.set()
+                self._sender.up()
                 self._listener.connected(welcome)
             await reading
         finally:
-            self._is_open = False
+            self._sender.closed()
+            self._listener.disconnected(welcome.session)
             self._live.disconnected()
             reading.cancel()
             subscribing.cancel()
@@ -281,7 +279,7 @@ class Link:
     async def _join(self) -> None:
         await self._subscribe()
         for group in self._groups:
-            await self._ask(
+            await self._sender.ask(
                 Subscribe(
                     id=new_ulid(),
                     events=list(group.events),
@@ -292,10 +290,13 @@ class Link:
                 )
             )
 
+        if self._resources:
+            await self._sender.ask(Serve(id=new_ulid(), resources=self._resources))
+
     async def _subscribe(self) -> None:
         subscribe = self._live.subscription()
         if subscribe is not None:
-            await self._ask(subscribe)
+            await self._sender.ask(subscribe)
 
     async def _read(self) -> None:
         while True:
@@ -316,48 +317,36 @@ class Link:
                 # Before the next message: the first event may be in the same frame.
                 if reasons := self._live.answered(message):
                     self._listener.not_recovered(reasons)
-                self._answers.settle(message)
+                self._sender.settle(message)
+            case ServerReply():
+                self._sender.settle(message)
+            case ServerCall():
+                self._listener.called(message, self._sender.session)
+            case ServerCancel():
+                self._listener.cancelled(message.id, self._sender.session)
             case Error():
-                if not self._answers.settle(message):
+                if not self._sender.settle(message):
                     self._listener.failed(error_from_message(message))
-            case ServerPing():
-                self._outgoing.put(codec.encode(Pong(sent=message.sent)), 64)
-                self._live.heartbeat(message.positions or {})
-            case Notice():
-                logger.info("the bridge says: %s", message.notice)
-                # daphne sends no reason with its close frames, so the delay comes in both.
-                self._asked_delay_ms = message.retry_after_ms
             case _:
-                pass
+                self._take_news(message)
+
+    def _take_news(self, message: AnyServerMessage) -> None:
+        if isinstance(message, ServerPing):
+            self._sender.put(Pong(sent=message.sent), self._sender.session)
+            self._live.heartbeat(message.positions or {})
+        elif isinstance(message, Notice):
+            logger.info("the bridge says: %s", message.notice)
+            # daphne sends no reason with its close frames, so the delay comes in both.
+            self._asked_delay_ms = message.retry_after_ms
 
     def _take_event(self, event: Event) -> None:
         if event.delivery is not None:
-            self._listener.delivered(event, self._session_id)
+            self._listener.delivered(event, self._sender.session)
         else:
             self._live.take(event, self._listener.received)
 
-    async def _ask(self, message: ClientMessage) -> Ok:
-        if message.id is None:
-            raise ValueError("a request needs an id")
-        text = codec.encode(message)
-        await self._outgoing.room()
-        with self._answers.expected(message.id) as answer:
-            self._outgoing.put(text, codec.utf8_size(text) + 1)
-            try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    return await answer
-            except TimeoutError as error:
-                raise DeadlineError(f"no answer to {type(message).__name__} {message.id}") from error
-
-    async def _send_batch(self, batch: list[str]) -> None:
-        try:
-            await self._transport.send("\n".join(batch))
-        except ConnectionClosedError as error:
-            # The reader sees the same and reconnects; requests in the batch are repeated then.
-            self._answers.fail(error)
-
     def _down(self, error: IPCError) -> None:
-        if self._is_up.is_set():
+        if self._sender.is_up:
             self._listener.failed(error)
         else:
             # Once for each reason, not once for each try.
@@ -365,14 +354,7 @@ class Link:
                 logging.DEBUG if str(error) == self._last_failure else logging.WARNING, "not connected: %s", error
             )
         self._last_failure = str(error)
-        self._is_up.clear()
-        self._answers.fail(error)
-
-
-def _backoff_s(attempt: int) -> float:
-    """Return how long to wait before an attempt: exponential, with full jitter so that a crowd comes back apart."""
-    ceiling = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 10))
-    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, no secret
+        self._sender.down(error)
 
 
 def _raise_failed(subscribing: "asyncio.Task[None]") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipc.protocol.errors import ConnectionClosedError, IPCError
-from ipc.protocol.messages import Event, Welcome
+from ipc.protocol.messages import Event, ServerCall, Welcome
 from ipc.transports.link import Link
 from tests.ipc.peers import GUARD_S, Message
 
@@ -141,6 +141,15 @@ class RecordingListener:
 
     def delivered(self, message: Event, session: str) -> None:
         raise AssertionError("no group was asked for")
+
+    def called(self, call: ServerCall, session: str) -> None:
+        raise AssertionError("nothing is served")
+
+    def cancelled(self, call_id: str, session: str) -> None:
+        raise AssertionError("nothing is served")
+
+    def disconnected(self, session: str) -> None:
+        self._changed.set()
 
     def failed(self, error: IPCError) -> None:
         self.failures.append(error)

@@ -206,14 +206,6 @@ async def test_a_subscription_that_cannot_be_made_now_is_tried_again(
 # How long it waits
 
 
-def test_the_backoff_grows_to_its_bound_with_full_jitter() -> None:
-    for attempt in range(40):
-        ceiling = min(link_module.MAX_BACKOFF_S, link_module.FIRST_BACKOFF_S * 2**attempt)
-        delays = [link_module._backoff_s(attempt) for _ in range(200)]
-        assert 0 <= min(delays) < ceiling / 4
-        assert ceiling * 3 / 4 < max(delays) <= ceiling
-
-
 async def test_the_delay_that_a_draining_bridge_asks_for_is_kept(
     link: Link, transport: ScriptedTransport, slept: Slept
 ) -> None:
@@ -244,7 +236,7 @@ async def test_a_bridge_that_closes_again_at_once_is_asked_less_and_less_often(
         attempts.append(attempt)
         return 0.0
 
-    monkeypatch.setattr(link_module, "_backoff_s", backoff)
+    monkeypatch.setattr(link_module, "backoff_s", backoff)
     for _ in range(4):
         transport.lose(4500, "again")
         await transport.subscribes()

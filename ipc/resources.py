@@ -1,0 +1,235 @@
+"""The resources that a worker serves: each call is handled in a task of its own, and replied to in any case."""
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol import codec
+from ipc.protocol.calls import check_op, check_resource
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError, ValidationFailedError
+from ipc.protocol.messages import CallError, Reply, Resource, ServerCall
+
+logger = logging.getLogger(__name__)
+
+TAKES: Final = ("key", "data", "query", "ctx")
+MAX_ERROR: Final = 1_000
+
+_deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("ipc_deadline", default=None)
+
+
+def seconds_left() -> float | None:
+    """Return what is left to the call that is being handled in this task, None where none is."""
+    deadline = _deadline.get()
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """All that came with a call besides key, data and query; ``deadline`` is in seconds of the monotonic clock."""
+
+    resource: str
+    op: str
+    source: str
+    deadline: float
+    idempotency_key: str | None
+    meta: Any
+    traceparent: str | None
+
+    @property
+    def seconds_left(self) -> float:
+        """What is left until nobody waits for the reply any more."""
+        return max(0.0, self.deadline - time.monotonic())
+
+
+Method = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method that answers calls, with the names that it takes: those in ``needed`` have no default."""
+
+    method: Method
+    takes: tuple[str, ...]
+    needed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedResource:
+    """A resource of a worker: its operations, and how many calls it answers at the same time."""
+
+    name: str
+    operations: Mapping[str, Operation]
+    limit: int | None
+    context: Mapping[str, Any]
+
+    def as_message(self) -> Resource:
+        """Return it as ``serve`` says it."""
+        return Resource(name=self.name, ops=list(self.operations), limit=self.limit)
+
+
+def served_resource(name: str, handler: object, *, limit: int | None = None) -> ServedResource:
+    """Return what an object answers: each of its public ``async`` methods is an operation.
+
+    A method takes what it names of ``key``, ``data``, ``query`` and ``ctx``. What has no default has to be in the call.
+    A mapping in the attribute ``jsonlex_context`` is what programs of callers may see.
+
+    Raises:
+        BadMessageError: INVALID_RESOURCE, the name is wrong.
+        TypeError: a method takes something else, or there is none.
+
+    """
+    check_resource(name)
+    operations = {
+        op: _operation(op, method)
+        for op, method in inspect.getmembers(handler, inspect.iscoroutinefunction)
+        if not op.startswith("_")
+    }
+    if not operations:
+        raise TypeError(f"{handler!r} has no public async method, so nothing of {name} could be called")
+    return ServedResource(name, operations, limit, getattr(handler, "jsonlex_context", {}))
+
+
+class Replying(Protocol):
+    """Where replies go."""
+
+    def reply(self, reply: Reply, session: str) -> None:
+        """Send a reply, if the session that the call came by is still open."""
+
+
+class ResourceCalls:
+    """The calls that a worker is answering.
+
+    Args:
+        resources: what it serves.
+        on_error: told of every exception that is a bug of a method.
+
+    """
+
+    def __init__(
+        self, resources: Mapping[str, ServedResource], on_error: Callable[[Exception, CallContext], None]
+    ) -> None:
+        self._resources = resources
+        self._on_error = on_error
+        self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tasks = OwnedTasks("calls")
+
+    def take(self, call: ServerCall, session: str, link: Replying) -> None:
+        """Answer a call, in a task of its own."""
+        task = self._tasks.start(self._answer(call, session, link), f"{call.resource}.{call.op}")
+        self._at_work[session, call.id] = task
+        task.add_done_callback(lambda _: self._at_work.pop((session, call.id), None))
+
+    def cancel(self, call_id: str, session: str) -> None:
+        """Stop working on a call that nobody waits for any more."""
+        task = self._at_work.get((session, call_id))
+        if task is not None:
+            task.cancel()
+
+    def lost(self, session: str) -> None:
+        """Stop working on the calls of a session whose connection is gone."""
+        for key, task in list(self._at_work.items()):
+            if key[0] == session:
+                task.cancel()
+
+    @property
+    def running(self) -> "frozenset[asyncio.Task[None]]":
+        """The calls that are being answered."""
+        return self._tasks.running
+
+    async def finish(self, *, timeout_s: float) -> None:
+        """Wait until all calls that were taken are answered, and cancel those that take too long."""
+        if tasks := self._tasks.running:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        await self._tasks.close()
+
+    async def _answer(self, call: ServerCall, session: str, link: Replying) -> None:
+        context = _context_of(call)
+        _deadline.set(context.deadline)
+        try:
+            async with asyncio.timeout(context.seconds_left):
+                data = await self._result(call, context)
+            reply = Reply(id=call.id, data=UNSET if data is None else Raw(codec.encode_json(data).encode()))
+        except IPCError as error:
+            reply = Reply(id=call.id, error=_error_of(error))
+        except TimeoutError:
+            reply = Reply(id=call.id, error=_error_of(UnavailableError("not done in time", code=ErrorCode.TIMEOUT)))
+        except Exception as error:  # noqa: BLE001 - whatever a method raises is answered
+            self._on_error(error, context)
+            reply = Reply(id=call.id, error=_bug(error))
+        link.reply(reply, session)
+
+    async def _result(self, call: ServerCall, context: CallContext) -> Any:
+        resource = self._resources.get(call.resource)
+        operation = resource.operations.get(call.op) if resource is not None else None
+        if resource is None or operation is None:
+            raise BadMessageError(f"{call.resource}.{call.op} is not served here", code=ErrorCode.METHOD_NOT_ALLOWED)
+        given = {
+            name: value
+            for name, value in (("key", call.key), ("data", _decoded(call.data)), ("query", _decoded(call.query)))
+            if value is not UNSET and value is not None
+        }
+        missing = operation.needed - given.keys() - {"ctx"}
+        if missing:
+            raise ValidationFailedError(
+                f"{call.resource}.{call.op} needs {' and '.join(sorted(missing))}",
+                details={name: ["This is needed."] for name in sorted(missing)},
+            )
+        arguments: dict[str, Any] = {name: given[name] for name in operation.takes if name in given}
+        if "ctx" in operation.takes:
+            arguments["ctx"] = context
+        return await operation.method(**arguments)
+
+
+def _operation(op: str, method: Method) -> Operation:
+    check_op(op)
+    parameters = inspect.signature(method).parameters
+    if unknown := parameters.keys() - set(TAKES):
+        raise TypeError(f"{op}() takes {', '.join(sorted(unknown))}; an operation takes of {', '.join(TAKES)}")
+    needed = frozenset(name for name, parameter in parameters.items() if parameter.default is parameter.empty)
+    return Operation(method, tuple(parameters), needed)
+
+
+def _context_of(call: ServerCall) -> CallContext:
+    return CallContext(
+        resource=call.resource,
+        op=call.op,
+        source=call.source,
+        deadline=time.monotonic() + call.deadline_ms / 1000,
+        idempotency_key=call.idempotency_key,
+        meta=call.meta,
+        traceparent=call.traceparent,
+    )
+
+
+def _decoded(raw: Raw | UnsetType) -> Any:
+    return UNSET if isinstance(raw, UnsetType) else msgspec.json.decode(raw)
+
+
+def _error_of(error: IPCError) -> CallError:
+    return CallError(
+        code=error.code,
+        message=_sendable(error.message),
+        retryable=error.retryable,
+        retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
+        details=dict(error.details) if error.details else UNSET,
+    )
+
+
+def _bug(error: Exception) -> CallError:
+    return CallError(
+        code=ErrorCode.INTERNAL, message=_sendable(f"the owner failed: {type(error).__name__}"), retryable=True
+    )
+
+
+def _sendable(text: str) -> str:
+    return text[:MAX_ERROR].encode(errors="backslashreplace").decode()
