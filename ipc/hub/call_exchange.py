@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ipc.hub.calls import Calls
+from ipc.hub.calls import Calls, nobody
 from ipc.hub.counters import Counters
 from ipc.hub.interhub import Interhub, Item
 from ipc.hub.open_call import Answer, OpenCall, Request
 from ipc.hub.owners import Owner
 from ipc.hub.session import Session
-from ipc.protocol.errors import IPCError
+from ipc.protocol.errors import IPCError, OverloadedError
 from ipc.protocol.messages import CallError
 
 logger = logging.getLogger(__name__)
@@ -67,9 +67,8 @@ class CallExchange:
                     self._called(hub_id, address, *rest)
                 case ["reply", call_id, data, error]:
                     self._replied(call_id, data, error)
-                case ["refused", call_id]:
-                    if (call := self._calls.find(call_id)) is not None:
-                        self._calls.refused(call)
+                case ["refused", call_id, is_busy]:
+                    self._refused(call_id, is_busy=is_busy)
                 case ["cancel", call_id]:
                     if (call := self._taken.get((hub_id, call_id))) is not None and not call.is_over:
                         self._calls.abandon(call)
@@ -108,13 +107,11 @@ class CallExchange:
     ) -> None:
         session = self._sessions.get(session_id)
         caller = _HubCaller(self._lines, address, lambda: self._taken.pop((hub_id, call_id), None))
-        if (
-            session is None
-            or session.is_closed
-            or self._is_draining()
-            or self._calls.answering(session) >= session.limits.calls_per_owner
-        ):
-            self._lines.put(address, ["refused", call_id], _ITEM_BYTES)
+        if session is None or session.is_closed or self._is_draining():
+            self._lines.put(address, ["refused", call_id, False], _ITEM_BYTES)
+            return
+        if self._calls.answering(session) >= session.limits.calls_per_owner:
+            self._lines.put(address, ["refused", call_id, True], _ITEM_BYTES)
             return
         request = Request(resource, op, body, None, is_repeatable=False)
         try:
@@ -123,6 +120,13 @@ class CallExchange:
             caller.replied(call_id, Answer.of(error))
             return
         self._taken[hub_id, call_id] = call
+
+    def _refused(self, call_id: str, *, is_busy: bool) -> None:
+        call = self._calls.find(call_id)
+        if call is not None:
+            resource = call.request.resource
+            busy = OverloadedError(f"whoever serves {resource} has as many calls as it takes", retry_after_ms=50)
+            self._calls.refused(call, busy if is_busy else nobody(resource))
 
     def _replied(self, call_id: str, data: str | None, error: bytes | str | None) -> None:
         call = self._calls.find(call_id)

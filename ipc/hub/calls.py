@@ -32,7 +32,7 @@ from ipc.protocol.errors import (
     OwnerLostError,
     UnavailableError,
 )
-from ipc.protocol.messages import Reply
+from ipc.protocol.messages import CallError, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +186,8 @@ class Calls:
         """Give a call whose owner is gone to another if it may be repeated, else end it."""
         if call.is_over:
             return
-        self._settle_owner(call, ErrorCode.OWNER_LOST)
+        lost = Answer.of(OwnerLostError(f"{reason}; the call may have been carried out"))
+        self._settle_owner(call, lost.error)
         tried = call.tried
         if call.request.is_repeatable and len(tried) < MAX_TRIES and time.monotonic() < call.deadline:
             self._counters.calls_repeated += 1
@@ -194,34 +195,31 @@ class Calls:
             if owners is not None and owners.instances.keys() - tried:
                 self._dispatch(call)
                 return
-        self.finish(
-            call,
-            Answer.of(OwnerLostError(f"{reason}; the call may have been carried out")),
-        )
+        self.finish(call, lost)
 
-    def refused(self, call: OpenCall) -> None:
-        """Give a call that its owner's hub could not hand on to another owner: nobody has begun with it."""
+    def refused(self, call: OpenCall, refusal: IPCError) -> None:
+        """Give a call that its owner, or the hub of its owner, has not taken to another: nobody has begun with it."""
         if call.is_over:
             return
-        self._settle_owner(call, None)
+        owner, call.owner = call.owner, None
+        if owner is not None:
+            owner.in_flight -= 1
+            owner.breaker.abandoned()
+        call.refusal = refusal
         self._directory.changed([call.request.resource])
         if len(call.tried) < MAX_TRIES:
             self._dispatch(call)
         else:
-            self.finish(call, Answer.of(_no_owner(call.request)))
+            self.finish(call, Answer.of(refusal))
 
     def finish(self, call: OpenCall, answer: Answer) -> None:
         """End a call with its answer."""
         if call.is_over:
             return
         call.is_over = True
-        code = answer.error.code if answer.error is not None else None
         self._open.pop(call.id, None)
-        if call.session is not None:
-            took_ms = (time.monotonic() - call.given_at) * 1000
-            self.endpoints.record(call.request.resource, call.request.op, took_ms, answer.error)
-        self._settle_owner(call, code)
-        if code is not None:
+        self._settle_owner(call, answer.error)
+        if answer.error is not None:
             self._counters.calls_failed += 1
         if not self._open:
             self._is_quiet.set()
@@ -289,6 +287,9 @@ class Calls:
     def _dispatch_to(self, owners: Owners, call: OpenCall) -> None:
         try:
             owner = choose(owners, call.request, call.tried, hub_id=self._hub_id, busy_ms=self.endpoints.mean_ms)
+        except NoOwnerError as error:
+            self.finish(call, Answer.of(call.refusal or error))
+            return
         except IPCError as error:
             self.finish(call, Answer.of(error))
             return
@@ -299,31 +300,32 @@ class Calls:
         if owner.claim.hub != self._hub_id:
             call.given_at = time.monotonic()
             if not self.give_away(call, owner):
-                self.refused(call)
+                self.refused(call, OverloadedError("too much waits for the hub of the owner", retry_after_ms=250))
             return
         session = self._sessions.get(owner.claim.session)
         if session is None or session.is_closed:
-            self.refused(call)
+            self.refused(call, nobody(call.request.resource))
         else:
             self.give(call, session)
 
-    def _settle_owner(self, call: OpenCall, code: str | None) -> None:
-        """Take note at the owner of how a call went, and part from it; without a code it went well."""
+    def _settle_owner(self, call: OpenCall, error: CallError | None) -> None:
+        """Take note at the owner of how a call went, and part from it."""
         owner, call.owner = call.owner, None
         session, call.session = call.session, None
         if session is not None:
-            calls = self._answering.get(session)
-            if calls is not None:
+            took_ms = (time.monotonic() - call.given_at) * 1000
+            self.endpoints.record(call.request.resource, call.request.op, took_ms, error)
+            if (calls := self._answering.get(session)) is not None:
                 calls.pop(call.id, None)
         if owner is None:
             return
         owner.in_flight -= 1
-        if code == ErrorCode.CANCELLED:
-            owner.breaker.abandoned()
-        elif code is not None and counts_as_failure(code):
-            owner.breaker.failed(time.monotonic())
-        else:
+        if error is None or not (counts_as_failure(error.code) or error.code == ErrorCode.CANCELLED):
             owner.breaker.succeeded()
+        elif error.code == ErrorCode.CANCELLED:
+            owner.breaker.abandoned()
+        else:
+            owner.breaker.failed(time.monotonic())
 
     def _withdraw(self, call: OpenCall) -> None:
         """Tell the owner that nobody waits any more."""
@@ -345,5 +347,6 @@ def _answer_of(reply: Reply, session: Session) -> Answer:
     return Answer(codec.checked_json(bytes(reply.data), session.limits))
 
 
-def _no_owner(request: Request) -> IPCError:
-    return NoOwnerError(f"nobody serves {request.resource} right now")
+def nobody(resource: str) -> IPCError:
+    """Return the error for a resource without an owner."""
+    return NoOwnerError(f"nobody serves {resource} right now")

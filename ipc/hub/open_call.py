@@ -70,6 +70,7 @@ class OpenCall:
     owner: Owner | None = None
     session: Session | None = None
     tried: set[str] = field(default_factory=set)
+    refusal: IPCError | None = None
     is_over: bool = False
 
     @property
