@@ -35,7 +35,7 @@ check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
 	@$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) manage.py makemigrations --check --dry-run
 
-bench: setup-dev  ## measure the bridge against plain Channels, Node Socket.IO (needs node) and NATS JetStream (needs nats-server)
+bench: setup-dev  ## measure the bridge against plain Channels, Socket.IO and Moleculer (need node), and NATS JetStream (needs nats-server)
 	$(PYTHON) -m bench
 
 setup setup-dev:

@@ -84,6 +84,13 @@ COMPARISONS: Final = (
         says="durable events/s: what services get, ours by IPCWorker over JetStream by its official Node client",
     ),
     Comparison(
+        name="call_library",
+        workload="call",
+        ours=OURS_LIBRARY,
+        peer=MOLECULER,
+        says="calls/s, 64 in flight: what services get, ours by IPCWorker over Moleculer",
+    ),
+    Comparison(
         name="call_latency",
         workload="call",
         ours=OURS,

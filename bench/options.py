@@ -34,7 +34,7 @@ class Options:
 def parse(arguments: Sequence[str]) -> Options:
     """Return the options of a command line; argparse ends the program on a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION)
-    parser.add_argument("--quick", action="store_true", help="one short round, under a minute; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="one short round, under two minutes; nothing is written")
     parser.add_argument("--tls", action="store_true", help="also ours and Socket.IO over TLS")
     parser.add_argument("--only", metavar="NAMES", default="", help="servers and workloads by name, divided by commas")
     parser.add_argument("--rounds", type=_positive, help="how often everything is repeated (3)")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bench.bridge import start_ours
 from bench.calls import CallBench
 from bench.durable import CREDIT, MEMBERS, JetStreamDurable, NativeDurable
-from bench.library import LibraryDurable
+from bench.library import LibraryCall, LibraryDurable
 from bench.nats import consumer_config, start_jetstream, stream_config
 from bench.node import NodeBench, NodeScript, start_script
 from bench.npm import install_peers
@@ -87,6 +87,11 @@ async def _ours_library(place: Place) -> Connect:
     return lambda: LibraryDurable(bridge.port, valkey.port)
 
 
+async def _ours_library_call(place: Place) -> Connect:
+    bridge = await place.bridge(await place.valkey(), server="uvicorn")
+    return lambda: LibraryCall(bridge.port)
+
+
 async def _ours_call(place: Place, *, server: str) -> Connect:
     bridge = await place.bridge(await place.valkey(), server=server)
     return lambda: CallBench(bridge.port)
@@ -127,7 +132,8 @@ async def _jetstream_node(place: Place) -> Connect:
 
 async def _moleculer(place: Place) -> Connect:
     await install_peers(place.peers_dir)
-    return await _script(place, "moleculer.mjs", {"redis": redis_url(await place.valkey())}, CALL.window)
+    setup = {"redis": redis_url(await place.valkey()), "services": len(SUBSCRIBERS)}
+    return await _script(place, "moleculer.mjs", setup, CALL.window)
 
 
 async def _script(place: Place, name: str, setup: dict[str, Any], window: int) -> Connect:
@@ -169,6 +175,7 @@ SUBJECTS: Final = (
     Subject(JETSTREAM_RAW, "NATS JetStream, raw client", _jetstream_raw, part=Part.DURABLE),
     Subject(JETSTREAM, "NATS JetStream, its Node client", _jetstream_node, part=Part.DURABLE),
     *_each_server(", raw client", _ours_call, Part.CALL),
+    Subject(OURS_LIBRARY, "ours, uvicorn, IPCWorker", _ours_library_call, part=Part.CALL),
     Subject(MOLECULER, "Moleculer over Redis", _moleculer, part=Part.CALL),
 )
 # Which ratios are reported beside the main ones: the rate of one over that of another.

@@ -1,10 +1,10 @@
-// Moleculer over Redis: two nodes in this process, one that has the service s0, and one that calls its action `read`.
-// The setup: redis (its address), post (what is answered).
+// Moleculer over Redis: as many nodes as there are services, each with one, and one more that calls `s0.read`, all in
+// this process. The setup: redis (its address), services (how many), post (what is answered).
 import { randomUUID } from "node:crypto";
 import moleculer from "moleculer";
 import { drive, nowUs, serve } from "./loads.mjs";
 
-await serve(async ({ redis, post }) => {
+await serve(async ({ redis, services, post }) => {
   // A run does not find the nodes of the one before it.
   const namespace = randomUUID();
   const join = (nodeID) =>
@@ -15,10 +15,10 @@ await serve(async ({ redis, post }) => {
       transporter: redis,
       requestTimeout: 3000,
     });
-  const owner = join("owner");
-  owner.createService({ name: "s0", actions: { read: () => post } });
+  const owners = Array.from({ length: services }, (_, number) => join(`owner${number}`));
+  owners.forEach((owner, number) => owner.createService({ name: `s${number}`, actions: { read: () => post } }));
   const caller = join("caller");
-  await Promise.all([owner.start(), caller.start()]);
+  await Promise.all([...owners, caller].map((node) => node.start()));
   await caller.waitForServices("s0");
 
   return async (load) => {

@@ -60,7 +60,7 @@ def test_calls_are_compared_by_rate_and_by_time() -> None:
         comparison.name: (value, comparison.verdict(value))
         for comparison, value in found([run("ours-uvicorn", "call", 40, 0.3), run("moleculer", "call", 20, 0.2)])
     }
-    assert results == {"call": (2.0, "reached"), "call_latency": (1.5, "MISSED")}
+    assert results == {"call": (2.0, "reached"), "call_library": (None, ""), "call_latency": (1.5, "MISSED")}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The durable workload through `IPCWorker` on a real bridge: emitted, handled by two members, and acknowledged."""
+"""Workloads through `IPCWorker` on a real bridge: emitted, handled by two members, acknowledged, called, served."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 from bench import durable, library, workloads
 from bench.bridge import start_ours
-from bench.library import LibraryDurable
+from bench.library import LibraryCall, LibraryDurable
 from bench.servers import Server, start_valkey
-from bench.workloads import DURABLE, Load
+from bench.workloads import CALL, DURABLE, Load
 
 pytestmark = pytest.mark.processes
 LOAD = Load(events=500, seconds=60, window=50, sample_every=10)
@@ -66,6 +66,19 @@ async def test_an_emit_that_fails_is_an_error_of_the_run(
         monkeypatch.setattr(library, "EVENT", "no event")
         with pytest.raises(ConnectionRefusedError, match="no event"):
             await bench.run(DURABLE, LOAD)
+
+
+async def test_calls_are_measured(bridge: Server) -> None:
+    """Each call is answered, and one that is refused fails the run."""
+    async with LibraryCall(bridge.port) as bench:
+        measured = await bench.run(CALL, LOAD)
+        assert (measured.sent, measured.deliveries) == (500, 500)
+        assert measured.p50_ms is not None
+        assert (await bench.publisher.read("posts", key="x"))["id"] == "x"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(library, "RESOURCE", "nothings")
+            with pytest.raises(ConnectionRefusedError, match="NO_OWNER"):
+                await bench.run(CALL, LOAD)
 
 
 async def test_a_bridge_that_is_not_there_is_an_error(valkey: Server, monkeypatch: pytest.MonkeyPatch) -> None:
