@@ -19,8 +19,7 @@ MAX_UNANSWERED: Final = 3
 _ids = itertools.count(1)
 
 
-@dataclass(slots=True, eq=False)
-class Delivery:
+class Delivery(msgspec.Struct, eq=False):
     """An event that the hub is responsible for: in a member's hands, waiting for one, or for its next attempt."""
 
     group: "GroupMembers"
@@ -28,7 +27,7 @@ class Delivery:
     entry: Entry
     attempt: int
     first_ms: int
-    id: str = field(default_factory=lambda: str(next(_ids)))
+    id: str = msgspec.field(default_factory=lambda: str(next(_ids)))
     session: Session | None = None
     error: str = ""
     traceback: str = ""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -60,15 +61,17 @@ async def execute(redis: Redis, *commands: Command) -> list[Any]:
     A command that Redis refuses has its `ResponseError` as its reply; the others are carried out all the same.
 
     The client's own ways (``Script``, ``pipeline``) do this at a third more of this process's time (measured: Valkey
-    9.1, an append of 20 events, 250 against 175 us), and every event passes here.
+    9.1, an append of 20 events, 250 against 175 us), and every event passes here. Its way to write commands down takes
+    95 us for an acknowledgement of 90 positions, that of hiredis 9.
 
     Raises:
         RedisError: no connection, or it was lost; the commands may have been carried out.
 
     """
+    packed = [hiredis.pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]  # typed as a tuple of one
     connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # as redis ships it
     try:
-        await connection.send_packed_command(connection.pack_commands(commands))
+        await connection.send_packed_command(packed)
         return [await _reply(connection) for _ in commands]
     except BaseException:
         # What was sent may still be answered; the next user of the connection must not read that.

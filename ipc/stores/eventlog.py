@@ -27,8 +27,7 @@ class NewEvent(msgspec.Struct, array_like=True):
     frame: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """An event in a log; ``frame`` is the ``event`` message without its last members and its closing brace."""
 
     position: str

@@ -315,6 +315,9 @@ def _entries(reply: Any) -> list[Entry]:
 
 def _entry(row: Any) -> Entry:
     """Return the entry of a row; one that somebody else has put into the stream has an empty name and frame."""
-    position, values = row[0], row[1] or ()
-    fields = dict(zip(values[::2], values[1::2], strict=True))
-    return Entry(position.decode(), fields.get(b"e", b"").decode(), fields.get(b"f", b"").decode())
+    position: bytes = row[0]
+    values: Sequence[bytes] = row[1] or ()
+    if values[::2][:2] != [b"e", b"f"]:
+        fields = dict(zip(values[::2], values[1::2], strict=True))
+        values = (b"e", fields.get(b"e", b""), b"f", fields.get(b"f", b""))
+    return Entry(position.decode(), values[1].decode(), values[3].decode())
