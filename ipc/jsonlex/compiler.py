@@ -72,7 +72,9 @@ class Compiler:
         ((name, argument),) = value.items()
         operator = OPERATORS.get(name)
         if operator is None:
-            raise invalid(f"there is no operator {shown(name)}; $literal takes objects as they are", pointer)
+            raise invalid(
+                f"there is no operator {shown(name)}; $literal takes objects as they are", child(pointer, name)
+            )
         at = child(pointer, name)
         return operator.build(self, argument, Place(name, at), names)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -21,8 +21,7 @@ CACHED_BYTES: Final = 8 * 1024
 """Expressions of more JSON than this are compiled each time, so the cache holds at most 8 MiB of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What an expression gave, and how many steps it took."""
 
     value: Any

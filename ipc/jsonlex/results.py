@@ -1,7 +1,8 @@
-"""What leaves an evaluation: a value of its own, measured while it is built.
+"""What leaves an evaluation: a value of its own, measured before it is copied.
 
-A result may hold parts of the context or of the compiled expression, and one part many times over. So it is copied,
-within its bounds, and whoever gets it may change it.
+A result may hold parts of the context or of the compiled expression, and one part many times over, so that a few steps
+could make one of any size. Each part is therefore measured once, wherever it stands; what is small enough is copied,
+and whoever gets it may change it.
 """
 
 from math import isfinite
@@ -14,6 +15,7 @@ from ipc.jsonlex.limits import INTEGER_BITS, VALUE_DEPTH, Limits
 from ipc.protocol.codes import ErrorCode
 
 _encoder: Final = msgspec.json.Encoder()
+_decoder: Final = msgspec.json.Decoder()
 
 SHORT_EVALUATION: Final = 200
 """Steps of an evaluation whose result may be written before it is measured."""
@@ -27,97 +29,108 @@ def own(value: Any, limits: Limits) -> Any:
             what is no JSON value.
 
     """
-    if value is True or value is False or value is None:
+    kind = type(value)
+    if kind is bool or value is None:
         return value
-    room = _Room(limits.result_bytes)
-    copied = room.copy(value, VALUE_DEPTH)
-    # Each character and each value was counted once, so writing it now is bounded too; escapes may make it longer.
-    if len(_encoded(copied)) > limits.result_bytes:
-        room.too_large()
-    return copied
+    if kind is list or kind is dict:
+        _Measure(limits.result_bytes).size(value, VALUE_DEPTH)
+        return _decoder.decode(_encoded(value, limits))
+    if kind is not str:
+        _check_number(value)
+    _encoded(value, limits)
+    return value
 
 
 def written(value: Any, limits: Limits, *, steps: int) -> bytes:
-    """Return the JSON of a result that was made of decoded JSON, without copying it where that is safe.
+    """Return the JSON of a result that was made of decoded JSON, without measuring it where that is safe.
 
     Raises:
         JSONLexError: as `own` does.
 
     """
     # One step puts at most one part of the context into the result, so a short evaluation cannot have made it huge.
-    content = _encoded(value if steps <= SHORT_EVALUATION else own(value, limits))
+    if steps > SHORT_EVALUATION and type(value) in {list, dict}:
+        _Measure(limits.result_bytes).size(value, VALUE_DEPTH)
+    return _encoded(value, limits)
+
+
+def _encoded(value: Any, limits: Limits) -> bytes:
+    try:
+        content = _encoder.encode(value)
+    except UnicodeEncodeError:
+        raise _refused("a text of the result has a lone surrogate, which is no JSON", ErrorCode.JSONLEX_TYPE) from None
+    except RecursionError:
+        raise _too_deep() from None
     if len(content) > limits.result_bytes:
-        _Room(limits.result_bytes).too_large()
+        raise _too_large(limits.result_bytes)
     return content
 
 
-def _encoded(value: Any) -> bytes:
-    try:
-        return _encoder.encode(value)
-    except (UnicodeEncodeError, RecursionError):
-        # To say which it was is left to the slow way.
-        raise _refused("a text of the result has a lone surrogate, which is no JSON", ErrorCode.JSONLEX_TYPE) from None
+class _Measure:
+    """Counts the bytes of JSON from below, a character or any other value as one, and each array and object once."""
+
+    __slots__ = ("known", "limit", "unmet")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.unmet = limit
+        self.known: dict[int, tuple[int, int]] = {}
+
+    def size(self, value: Any, depth: int) -> int:
+        """Return the size of an array or object that stands where so many more levels may follow."""
+        size, room = self.known.get(id(value), (0, 0))
+        # Seen where fewer levels could follow, it fits here as well.
+        if not size or room > depth:
+            if depth == 0:
+                raise _too_deep()
+            size = self._sum(value, depth - 1)
+            self.known[id(value)] = size, depth
+        if size > self.limit:
+            raise _too_large(self.limit)
+        return size
+
+    def _sum(self, value: list[Any] | dict[Any, Any], depth: int) -> int:
+        inner = 0
+        own = 2 + len(value)
+        for part in value if type(value) is list else self._members(value):
+            kind = type(part)
+            if kind is str:
+                own += len(part)
+            elif kind is list or kind is dict:
+                inner += self.size(part, depth)
+            elif kind is not bool and part is not None:
+                _check_number(part)
+        self.unmet -= own
+        if self.unmet < 0:
+            raise _too_large(self.limit)
+        return own + inner
+
+    def _members(self, value: Any) -> list[Any]:
+        for name in value:
+            if type(name) is not str:
+                raise _refused(f"a name of an object is {kind_of(name)}", ErrorCode.JSONLEX_TYPE)
+        return [*value, *value.values()]
+
+
+def _check_number(value: Any) -> None:
+    kind = type(value)
+    if kind is int:
+        if value.bit_length() > INTEGER_BITS:
+            message = f"an integer of the result has more than {INTEGER_BITS} bits"
+            raise _refused(message, ErrorCode.JSONLEX_RANGE, INTEGER_BITS)
+    elif kind is not float:
+        raise _refused(f"the result has {kind_of(value)}", ErrorCode.JSONLEX_TYPE)
+    elif not isfinite(value):
+        raise _refused(f"{value} is no JSON number", ErrorCode.JSONLEX_RANGE)
 
 
 def _refused(message: str, code: ErrorCode, limit: int | None = None) -> JSONLexError:
     return JSONLexError(message, code=code, pointer="", limit=limit)
 
 
-class _Room:
-    """How many bytes of JSON are left, counted low: a character is one, and so is any other value."""
+def _too_deep() -> JSONLexError:
+    return _refused(f"the result is nested more than {VALUE_DEPTH} deep", ErrorCode.JSONLEX_TOO_DEEP, VALUE_DEPTH)
 
-    __slots__ = ("left", "limit")
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.left = limit
-
-    def copy(self, value: Any, depth: int) -> Any:
-        kind = type(value)
-        if kind is str:
-            self.take(len(value))
-            return value
-        if kind is dict:
-            return self._copy_object(value, depth)
-        if kind is list:
-            self._enter(value, depth)
-            return [self.copy(item, depth - 1) for item in value]
-        self.take(1)
-        if kind is int:
-            if value.bit_length() > INTEGER_BITS:
-                raise _refused(
-                    f"an integer of the result has more than {INTEGER_BITS} bits", ErrorCode.JSONLEX_RANGE, INTEGER_BITS
-                )
-        elif kind is float:
-            if not isfinite(value):
-                raise _refused(f"{value} is no JSON number", ErrorCode.JSONLEX_RANGE)
-        elif kind is not bool and value is not None:
-            raise _refused(f"the result has {kind_of(value)}", ErrorCode.JSONLEX_TYPE)
-        return value
-
-    def _copy_object(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
-        self._enter(value, depth)
-        copied = {}
-        for name, member in value.items():
-            if type(name) is not str:
-                raise _refused(f"a name of an object is {kind_of(name)}", ErrorCode.JSONLEX_TYPE)
-            self.take(len(name))
-            copied[name] = self.copy(member, depth - 1)
-        return copied
-
-    def _enter(self, value: list[Any] | dict[Any, Any], depth: int) -> None:
-        if depth == 0:
-            raise _refused(
-                f"the result is nested more than {VALUE_DEPTH} deep", ErrorCode.JSONLEX_TOO_DEEP, VALUE_DEPTH
-            )
-        self.take(2 + len(value))
-
-    def take(self, size: int) -> None:
-        self.left -= size
-        if self.left < 0:
-            self.too_large()
-
-    def too_large(self) -> None:
-        raise _refused(
-            f"the JSON of a result has at most {self.limit} bytes", ErrorCode.JSONLEX_RESULT_TOO_LARGE, self.limit
-        )
+def _too_large(limit: int) -> JSONLexError:
+    return _refused(f"the JSON of a result has at most {limit} bytes", ErrorCode.JSONLEX_RESULT_TOO_LARGE, limit)

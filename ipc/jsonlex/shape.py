@@ -25,7 +25,7 @@ def check_shape(expression: Any, limits: Limits, pointer: str) -> None:
 def _is_plain(expression: Any, limits: Limits) -> bool:
     """Tell whether all is well, without keeping pointers to what is being looked at."""
     level, nodes = [expression], 0
-    for _ in range(limits.depth + 1):
+    for _ in range(limits.depth):
         nodes += len(level)
         if nodes > limits.nodes:
             return False
@@ -33,20 +33,24 @@ def _is_plain(expression: Any, limits: Limits) -> bool:
         for value in level:
             kind = type(value)
             if kind is dict:
-                parts += value
                 parts += value.values()
-                nodes -= len(value)
+                if not all(type(name) is str and name.isascii() for name in value):
+                    return False
             elif kind is list:
                 parts += value
-            elif kind is str:
-                if not value.isascii():
-                    return False
-            elif not (kind is bool or value is None or (kind is int and -(2**63) <= value < 2**63)):
+            elif not _is_usual(value):
                 return False
         if not parts:
             return True
         level = parts
     return False
+
+
+def _is_usual(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    return kind is bool or value is None or (kind is int and -(2**63) <= value < 2**63)
 
 
 def _refuse(expression: Any, limits: Limits, pointer: str) -> None:

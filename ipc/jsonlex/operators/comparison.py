@@ -6,9 +6,11 @@ from typing import Any
 
 from ipc.jsonlex.code import Code, Frame, Place, Run
 from ipc.jsonlex.errors import kind_of
-from ipc.jsonlex.forms import Names, calling, compiled_operands, operands
-from ipc.jsonlex.registry import Compiling, special
+from ipc.jsonlex.forms import Names, calling, compiled_operands
+from ipc.jsonlex.registry import Build, Compiling, enter, special
 from ipc.jsonlex.values import SHORT, equal
+
+Compare = Callable[[Any, Any], bool]
 
 
 @special("$eq", "[a, b]", "Whether two JSON values are the same; 1 is 1.0, true is not 1.")
@@ -77,13 +79,30 @@ def ordered(place: Place, frame: Frame, left: Any, right: Any) -> bool:
     raise place.wrong_type(f"compares two numbers or two strings, not {kind_of(left)} with {kind_of(right)}")
 
 
-def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Place, Frame, Any, Any], bool]:
+def _comparison(compare: Compare) -> Build:
     def compared(place: Place, frame: Frame, left: Any, right: Any) -> bool:
         return ordered(place, frame, left, right) and compare(left, right)
 
-    # The table of operators takes the family from the module of the function.
-    compared.__module__ = __name__
-    return compared
+    def build(compiler: Compiling, argument: Any, place: Place, names: Names) -> Code:
+        left, right = parts = compiled_operands(compiler, argument, place, names, least=2, most=2)
+        if right.constant and not left.constant and type(right.value) in {int, float}:
+            run = _compared_to(right.value, left.run, compare, lambda *values: compared(place, *values))
+            return Code(run, 1 + left.cost + right.cost, boolean=True)
+        return calling(compiler, compared, place, parts, boolean=True)
+
+    return build
+
+
+def _compared_to(known: float, asked: Run, compare: Compare, otherwise: Callable[[Frame, Any, Any], bool]) -> Run:
+    """Return the comparison with a constant number, which is what most conditions on numbers are."""
+
+    def run(context: Any, frame: Frame) -> bool:
+        value = asked(context, frame)
+        if type(value) is int or type(value) is float:
+            return compare(value, known)
+        return otherwise(frame, value, known)
+
+    return run
 
 
 for _name, _compare, _words in (
@@ -92,24 +111,35 @@ for _name, _compare, _words in (
     ("$lt", lt, "less than"),
     ("$lte", le, "less than or equal to"),
 ):
-    operands(
+    enter(
         _name,
         "[a, b]",
         f"Whether a is {_words} b: two numbers, or two strings by code point; false if one is null.",
-        least=2,
-        most=2,
-        boolean=True,
-    )(_comparison(_compare))
+        _comparison(_compare),
+        module=__name__,
+    )
 
 
-@operands(
+@special(
     "$in",
     "[a, array or string]",
     "Whether an array has an item that equals a, or a string has the string a in it; false if the second is null.",
-    least=2,
-    most=2,
-    boolean=True,
 )
+def membership(compiler: Compiling, argument: Any, place: Place, names: Names) -> Code:
+    """Compile a search, and that among constant strings to one look into a set."""
+    wanted, among = parts = compiled_operands(compiler, argument, place, names, least=2, most=2)
+    constant = among.constant and not wanted.constant and type(among.value) is list
+    if constant and {type(item) for item in among.value} == {str}:
+        known, asked = frozenset(among.value), wanted.run
+
+        def run(context: Any, frame: Frame) -> bool:
+            value = asked(context, frame)
+            return type(value) is str and value in known
+
+        return Code(run, 1 + wanted.cost + among.cost, boolean=True)
+    return calling(compiler, contains, place, parts, boolean=True)
+
+
 def contains(place: Place, frame: Frame, wanted: Any, among: Any) -> bool:
     """Look for a value among others."""
     if type(among) is list:

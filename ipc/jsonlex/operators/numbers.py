@@ -8,7 +8,7 @@ from ipc.jsonlex.code import Code, Frame, Place
 from ipc.jsonlex.forms import Names, calling, compiled_operands, operands, series
 from ipc.jsonlex.operators.comparison import ordered
 from ipc.jsonlex.registry import Compiling, special
-from ipc.jsonlex.values import computed, finite, integer, number
+from ipc.jsonlex.values import finite, integer, number
 
 MAX_DIGITS: Final = 15
 _EXACT: Final = Context(prec=64)
@@ -48,7 +48,7 @@ def div(place: Place, _frame: Frame, left: Any, right: Any) -> int | float:
         raise place.out_of_range("divides by zero")
     if type(dividend) is int and type(divisor) is int and dividend % divisor == 0:
         return finite(place, dividend // divisor)
-    return computed(place, lambda: dividend / divisor)
+    return finite(place, dividend / divisor)
 
 
 @operands("$mod", "[a, b]", "The rest of a divided by b, with the sign of a.", least=2, most=2)
