@@ -23,8 +23,10 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.05
 
-Kind = Literal["daphne", "uvicorn"]
-KINDS: tuple[Kind, ...] = ("daphne", "uvicorn")
+# uvicorn as the documentation recommends it, with the frames of `bridge.doors.frames`, and with its own.
+Kind = Literal["daphne", "uvicorn", "uvicorn-plain"]
+KINDS: tuple[Kind, ...] = ("daphne", "uvicorn", "uvicorn-plain")
+WS_PROTOCOLS: dict[Kind, str] = {"uvicorn": "bridge.doors.frames:FrameProtocol", "uvicorn-plain": "websockets-sansio"}
 
 
 class ServerProcess:
@@ -139,7 +141,9 @@ def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **setting
         command = [sys.executable, "manage.py", "runserver", "--noreload"]
     else:
         command = [sys.executable, "-m", "uvicorn", "exprsn.asgi:application", "--port", str(port)]
-        command += ["--ws", "websockets-sansio", "--ws-max-size", str(2 * 1024 * 1024), "--no-access-log"]
+        command += ["--ws", WS_PROTOCOLS[kind], "--ws-max-size", str(2 * 1024 * 1024), "--no-access-log"]
+        if kind == "uvicorn":
+            command += ["--ws-per-message-deflate", "false"]
         command += ["--ssl-certfile", str(certs_dir / "localhost-cert.pem")]
         command += ["--ssl-keyfile", str(certs_dir / "localhost-key.pem")]
     environment = {

@@ -71,7 +71,7 @@ class System:
 
     def __init__(self, valkey: EmbeddedValkey, certs_dir: Path, folder: Path, chance: random.Random, freeze_s: float):
         self.valkey = valkey
-        self.bridges = [servers.bridge(kind, valkey.url, certs_dir, folder / kind) for kind in servers.KINDS]
+        self.bridges = [servers.bridge(kind, valkey.url, certs_dir, folder / kind) for kind in servers.KINDS[:2]]
         self.workers = [
             WorkerProcess(bridge, folder / f"worker-{number}") for number, bridge in enumerate(self.bridges)
         ]
