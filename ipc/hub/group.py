@@ -4,6 +4,7 @@ Plain values only, changed by what members say; what they mean for Redis is done
 """
 
 import asyncio
+import heapq
 import logging
 import random
 from collections import deque
@@ -180,11 +181,15 @@ class GroupMembers:
 
         One that was not answered in time goes to another member, if any has credit left.
         """
-        while self.ready:
-            member = self._taker(self.ready[0])
-            if member is None or not member.free:
-                return
-            self._give(self.ready.popleft(), member)
+        while self.ready and (takers := self._takers(self.ready[0].missed_by)):
+            missed_by = self.ready[0].missed_by
+            while takers and self.ready and self.ready[0].missed_by is missed_by:
+                taken, number, member = takers[0]
+                self._give(self.ready.popleft(), member)
+                if taken + 1 < 0 and member.session.has_room and not member.session.is_closed:
+                    heapq.heapreplace(takers, (taken + 1, number, member))
+                else:
+                    heapq.heappop(takers)
 
     def forget_all(self) -> None:
         """Forget what no member holds; it is pending at this hub still."""
@@ -198,13 +203,13 @@ class GroupMembers:
         for delivery in (*held, *self.ready, *self.dead, *self.retries):
             delivery.is_trimmed = True
 
-    def _taker(self, delivery: Delivery) -> Member | None:
-        members: Iterable[Member] = self.members.values()
-        if delivery.missed_by is not None:
-            members = [
-                member for member in members if member.free and member.session is not delivery.missed_by
-            ] or members
-        return max(members, key=lambda member: member.free, default=None)
+    def _takers(self, missed_by: Session | None) -> list[tuple[int, int, Member]]:
+        """Return a heap of the members with credit left, the one with most of it first: less of it is more here."""
+        members = enumerate(self.members.values())
+        takers = [(-free, number, member) for number, member in members if (free := member.free)]
+        others = [taker for taker in takers if taker[2].session is not missed_by]
+        heapq.heapify(takers := others or takers)
+        return takers
 
     def _holder(self, delivery: Delivery) -> Member | None:
         return self.members.get(delivery.session) if delivery.session is not None else None
@@ -231,8 +236,9 @@ class GroupMembers:
     def _give(self, delivery: Delivery, member: Member) -> None:
         session = member.session
         member.held[delivery] = None
-        delivery.session, delivery.instance, delivery.since = session, session.instance, self._clock.monotonic()
-        self.deadlines.begin(delivery, self._deadline())
+        now = self._clock.monotonic()
+        delivery.session, delivery.instance, delivery.since = session, session.instance, now
+        self.deadlines.begin(delivery, now + self.policy.ack_ms / 1000)
         self._deliveries[delivery.id] = delivery
         self._counters.deliveries_sent += 1
         text = (
