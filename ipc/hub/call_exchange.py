@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ipc.hub.calls import Calls, nobody
+from ipc.hub.calls import Calls
+from ipc.hub.choice import nobody
 from ipc.hub.counters import Counters
 from ipc.hub.interhub import Interhub, Item
 from ipc.hub.open_call import Answer, OpenCall, Request
@@ -53,9 +54,7 @@ class CallExchange:
         self._counters = counters
         self._lines = Interhub(hub_id, address=address, send=send, counters=counters, on_lost=self._lost)
         self._taken: OrderedDict[tuple[str, str], OpenCall] = OrderedDict()
-        calls.give_away = self._give_away
-        calls.take_back = self._take_back
-        calls.is_lost = self._is_lost
+        calls.share(give_away=self._give_away, take_back=self._take_back, is_lost=self._is_lost)
 
     async def take(self, message: Mapping[str, Any]) -> None:
         """Take what another hub has sent."""
@@ -126,7 +125,7 @@ class CallExchange:
         if call is not None:
             resource = call.request.resource
             busy = OverloadedError(f"whoever serves {resource} has as many calls as it takes", retry_after_ms=50)
-            self._calls.refused(call, busy if is_busy else nobody(resource))
+            self._calls.refused(call, busy if is_busy else nobody(call.request))
 
     def _replied(self, call_id: str, data: str | None, error: bytes | str | None) -> None:
         call = self._calls.find(call_id)

@@ -13,13 +13,12 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from ipc.hub.choice import choose
+from ipc.hub.call_routing import CallRouting, GiveAway
 from ipc.hub.counters import Counters
 from ipc.hub.endpoints import Endpoints
 from ipc.hub.open_call import Answer, Caller, OpenCall, Request, SessionCaller
-from ipc.hub.owners import Directory, Owner, Owners
+from ipc.hub.owners import Directory, Owner
 from ipc.hub.session import Session
-from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.calls import counts_as_failure
 from ipc.protocol.codes import ErrorCode
@@ -27,7 +26,6 @@ from ipc.protocol.errors import (
     BadMessageError,
     DeadlineError,
     IPCError,
-    NoOwnerError,
     OverloadedError,
     OwnerLostError,
     UnavailableError,
@@ -37,11 +35,7 @@ from ipc.protocol.messages import CallError, Reply
 logger = logging.getLogger(__name__)
 
 MAX_OPEN: Final = 20_000
-MAX_TRIES: Final = 3
 TICK_S: Final = 0.05
-
-GiveAway = Callable[[OpenCall, Owner], bool]
-"""Sends a call to the hub of its owner; False when too much waits for that hub."""
 
 
 class Calls:
@@ -56,9 +50,7 @@ class Calls:
 
     def __init__(self, hub_id: str, directory: Directory, sessions: Mapping[str, Session], counters: Counters) -> None:
         self.endpoints = Endpoints()
-        self._hub_id = hub_id
         self._directory = directory
-        self._sessions = sessions
         self._counters = counters
         self._open: dict[str, OpenCall] = {}
         self._numbers = itertools.count(1)
@@ -67,10 +59,23 @@ class Calls:
         self._has_open = asyncio.Event()
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
-        self._tasks = OwnedTasks(f"calls of hub {hub_id}")
-        self.give_away: GiveAway = lambda _call, _owner: False
-        self.take_back: Callable[[OpenCall], None] = lambda _call: None
-        self.is_lost: Callable[[Owner, float], bool] = lambda _owner, _since: False
+        self._routing = CallRouting(
+            hub_id, directory, sessions, give=self.give, finish=self.finish, busy_ms=self.endpoints.mean_ms
+        )
+        self._take_back: Callable[[OpenCall], None] = lambda _call: None
+        self._is_lost: Callable[[Owner, float], bool] = lambda _owner, _since: False
+
+    def share(
+        self,
+        *,
+        give_away: GiveAway,
+        take_back: Callable[[OpenCall], None],
+        is_lost: Callable[[Owner, float], bool],
+    ) -> None:
+        """Use these ways to owners at other hubs: to give them a call, to take it back, and to see if they are lost."""
+        self._routing.give_away = give_away
+        self._take_back = take_back
+        self._is_lost = is_lost
 
     # What callers do
 
@@ -104,7 +109,7 @@ class Calls:
         """
         call = self._opened(caller, call_id, request, seconds)
         self._counters.calls_begun += 1
-        self._dispatch(call)
+        self._routing.route(call)
         return call
 
     def cancel(self, session: Session, call_id: str) -> None:
@@ -186,31 +191,18 @@ class Calls:
         """Give a call whose owner is gone to another if it may be repeated, else end it."""
         if call.is_over:
             return
-        lost = Answer.of(OwnerLostError(f"{reason}; the call may have been carried out"))
-        self._settle_owner(call, lost.error)
-        tried = call.tried
-        if call.request.is_repeatable and len(tried) < MAX_TRIES and time.monotonic() < call.deadline:
+        lost = OwnerLostError(f"{reason}; the call may have been carried out")
+        self._settle_owner(call, Answer.of(lost).error)
+        if call.request.is_repeatable and time.monotonic() < call.deadline:
             self._counters.calls_repeated += 1
-            owners = self._directory.known(call.request.resource)
-            if owners is not None and owners.instances.keys() - tried:
-                self._dispatch(call)
-                return
-        self.finish(call, lost)
+            self._routing.route_again(call, lost)
+        else:
+            self.finish(call, Answer.of(lost))
 
     def refused(self, call: OpenCall, refusal: IPCError) -> None:
         """Give a call that its owner, or the hub of its owner, has not taken to another: nobody has begun with it."""
-        if call.is_over:
-            return
-        owner, call.owner = call.owner, None
-        if owner is not None:
-            owner.in_flight -= 1
-            owner.breaker.abandoned()
-        call.refusal = refusal
-        self._directory.changed([call.request.resource])
-        if len(call.tried) < MAX_TRIES:
-            self._dispatch(call)
-        else:
-            self.finish(call, Answer.of(refusal))
+        if not call.is_over:
+            self._routing.refused(call, refusal)
 
     def finish(self, call: OpenCall, answer: Answer) -> None:
         """End a call with its answer."""
@@ -243,7 +235,7 @@ class Calls:
                     self._withdraw(call)
                     took = f"{now - call.began:.1f} s"
                     self.finish(call, Answer.of(DeadlineError(f"no reply within {took}; the call may be carried out")))
-                elif call.session is None and call.owner is not None and self.is_lost(call.owner, call.given_at):
+                elif call.session is None and call.owner is not None and self._is_lost(call.owner, call.given_at):
                     self._directory.lost_hub(call.owner.claim.hub)
                     self.lose(call, f"the hub of {call.owner.claim.instance} does not answer")
             if not self._open:
@@ -252,11 +244,11 @@ class Calls:
 
     async def close(self) -> None:
         """End all calls, and stop."""
-        await self._tasks.close()
+        await self._routing.close()
         for call in list(self._open.values()):
             self.finish(call, Answer.of(UnavailableError("the hub has stopped", code=ErrorCode.DRAINING)))
 
-    # Finding an owner
+    # Inside
 
     def _opened(self, caller: Caller, call_id: str, request: Request, seconds: float) -> OpenCall:
         if len(self._open) >= MAX_OPEN:
@@ -267,46 +259,6 @@ class Calls:
         self._has_open.set()
         self._is_quiet.clear()
         return call
-
-    def _dispatch(self, call: OpenCall) -> None:
-        owners = self._directory.known(call.request.resource)
-        if owners is None:
-            self._tasks.start(self._look_up(call), f"owners of {call.request.resource}")
-        else:
-            self._dispatch_to(owners, call)
-
-    async def _look_up(self, call: OpenCall) -> None:
-        try:
-            owners = await self._directory.look_up(call.request.resource)
-        except IPCError as error:
-            self.finish(call, Answer.of(error))
-            return
-        if not call.is_over:
-            self._dispatch_to(owners, call)
-
-    def _dispatch_to(self, owners: Owners, call: OpenCall) -> None:
-        try:
-            owner = choose(owners, call.request, call.tried, hub_id=self._hub_id, busy_ms=self.endpoints.mean_ms)
-        except NoOwnerError as error:
-            self.finish(call, Answer.of(call.refusal or error))
-            return
-        except IPCError as error:
-            self.finish(call, Answer.of(error))
-            return
-        owner.in_flight += 1
-        owner.breaker.let_through()
-        call.owner = owner
-        call.tried.add(owner.claim.instance)
-        if owner.claim.hub != self._hub_id:
-            call.given_at = time.monotonic()
-            if not self.give_away(call, owner):
-                self.refused(call, OverloadedError("too much waits for the hub of the owner", retry_after_ms=250))
-            return
-        session = self._sessions.get(owner.claim.session)
-        if session is None or session.is_closed:
-            self.refused(call, nobody(call.request.resource))
-        else:
-            self.give(call, session)
 
     def _settle_owner(self, call: OpenCall, error: CallError | None) -> None:
         """Take note at the owner of how a call went, and part from it."""
@@ -333,7 +285,7 @@ class Calls:
             text = f'{{"type":"cancel","id":"{call.id}"}}'
             call.session.put(text, len(text))
         elif call.owner is not None:
-            self.take_back(call)
+            self._take_back(call)
 
 
 def _answer_of(reply: Reply, session: Session) -> Answer:
@@ -345,8 +297,3 @@ def _answer_of(reply: Reply, session: Session) -> Answer:
     if isinstance(reply.data, UnsetType):
         return Answer()
     return Answer(codec.checked_json(bytes(reply.data), session.limits))
-
-
-def nobody(resource: str) -> IPCError:
-    """Return the error for a resource without an owner."""
-    return NoOwnerError(f"nobody serves {resource} right now")

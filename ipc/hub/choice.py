@@ -26,7 +26,7 @@ def choose(owners: Owners, request: Request, tried: Set[str], *, hub_id: str, bu
     serving = [owner for owner in owners.instances.values() if _is_meant(owner, request.target, owners.service)]
     candidates = [owner for owner in serving if owner.claim.instance not in tried]
     if not candidates:
-        raise _nobody(request)
+        raise nobody(request)
     offering = [owner for owner in candidates if request.op in owner.claim.ops]
     if not offering:
         raise _not_offered(request, candidates)
@@ -52,7 +52,8 @@ def _is_meant(owner: Owner, target: str | None, service: str) -> bool:
     return target is None or target in {service, owner.claim.instance}
 
 
-def _nobody(request: Request) -> IPCError:
+def nobody(request: Request) -> IPCError:
+    """Return the error for a call that has no owner."""
     whose = f" at {request.target}" if request.target is not None else ""
     return NoOwnerError(f"nobody serves {request.resource}{whose} right now")
 
