@@ -1,5 +1,6 @@
 """Writing a group's part of the ledger: with the exchange what is done, and beside it the few that need a note."""
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -50,11 +51,11 @@ class Bookkeeping:
         """Take what is to be written with an exchange; `put_back` if that fails."""
         notes = self._group.notes
         deliveries, notes.acked = notes.acked, []
-        kinds: dict[tuple[str, str, int], list[str]] = {}
+        kinds: defaultdict[tuple[str, str, int], list[str]] = defaultdict(list)
         for delivery in deliveries:
-            kind = (delivery.log, delivery.instance, delivery.attempt)
-            kinds.setdefault(kind, []).append(delivery.entry.position)
-            notes.settle(delivery)
+            kinds[delivery.log, delivery.instance, delivery.attempt].append(delivery.entry.position)
+            if delivery.attempt > 1 or delivery.is_noted:
+                notes.settle(delivery)
         settled, notes.settled = notes.settled, []
         return Done(deliveries, [Acked(*kind, positions) for kind, positions in kinds.items()], settled)
 

@@ -34,11 +34,10 @@ class Notes:
         delivery.is_noted = True
 
     def settle(self, delivery: Delivery) -> None:
-        """Take note that a delivery is done with, so nothing needs to be known of it any more."""
-        if delivery.attempt > 1 or delivery.is_noted:
-            where = _place(delivery)
-            self.waiting.pop(where, None)
-            self.settled.append(where)
+        """Take note that a delivery of which there may be a note is done with."""
+        where = _place(delivery)
+        self.waiting.pop(where, None)
+        self.settled.append(where)
 
 
 def _place(delivery: Delivery) -> str:

@@ -5,6 +5,7 @@ about the time of a single event, and no clock of another machine is trusted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from os.path import commonprefix
 from typing import Final, NamedTuple
 
 import msgspec
@@ -63,10 +64,10 @@ def pack(acked: Iterable[Acked]) -> bytes:
 
 
 def _pack(log: str, instance: str, attempt: int, positions: Sequence[str]) -> _Packed:
-    begin, end = min(positions), max(positions)
-    same = next((index for index, pair in enumerate(zip(begin, end, strict=False)) if pair[0] != pair[1]), len(begin))
+    begin = commonprefix((min(positions), max(positions)))
+    same = len(begin)
     rests = " ".join([position[same:] for position in positions])
-    return _Packed(log, instance.partition(":")[2], attempt, begin[:same], rests)
+    return _Packed(log, instance.partition(":")[2], attempt, begin, rests)
 
 
 def receipt(entry_id: str, fields: Mapping[bytes, bytes], log: str, position: str, service: str) -> Receipt | None:

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 pytestmark = pytest.mark.django_db
 ADDRESSES = [
+    ("get", "/api/ipc/events/e1"),
     ("get", "/api/ipc/dead-letters"),
     ("get", "/api/ipc/dead-letters/herald/notify/1-0"),
     ("post", "/api/ipc/dead-letters/redrive"),
