@@ -60,6 +60,8 @@ async def scan(
 ) -> Scan:
     """Look at a part of a stream until enough is found, at most so many entries and until a time of `time.monotonic`.
 
+    Without conditions nothing is found, and the entries are counted.
+
     One call of Redis looks at no more than 1000 entries or about 1 MiB, so others wait for a millisecond or two.
 
     Raises:

@@ -12,6 +12,9 @@ local left, bytes, room = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]
 local looked, at, matches = 0, '', {}
 
 local function fits(fields)
+    if #ARGV < 7 then
+        return false -- nothing is looked for: the entries are only counted
+    end
     for i = 7, #ARGV, 3 do
         local text, found = ARGV[i + 2], false
         for j = 1, #fields, 2 do
