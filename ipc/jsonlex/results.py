@@ -17,6 +17,8 @@ from ipc.protocol.codes import ErrorCode
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder()
 
+USUAL: Final = 2**63
+
 SHORT_EVALUATION: Final = 200
 """Steps of an evaluation whose result may be written before it is measured."""
 
@@ -98,7 +100,7 @@ class _Measure:
                 own += len(part)
             elif kind is list or kind is dict:
                 inner += self.size(part, depth)
-            elif kind is not bool and part is not None:
+            elif kind is not bool and part is not None and not (kind is int and -USUAL < part < USUAL):
                 _check_number(part)
         self.unmet -= own
         if self.unmet < 0:

@@ -1,43 +1,69 @@
 """Arithmetic: integers exactly in 64 bits, all else as IEEE 754 doubles, never infinite or no number."""
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import fmod
+from operator import add, mul, sub
 from typing import Any, Final
 
-from ipc.jsonlex.code import Code, Frame, Place
-from ipc.jsonlex.forms import Names, calling, compiled_operands, operands, series
+from ipc.jsonlex.code import Code, Frame, Place, Run
+from ipc.jsonlex.forms import Function, Names, array, calling, compiled_operands, operands, series
 from ipc.jsonlex.operators.comparison import ordered
-from ipc.jsonlex.registry import Compiling, special
+from ipc.jsonlex.registry import Build, Compiling, enter, special
 from ipc.jsonlex.values import finite, integer, number
 
 MAX_DIGITS: Final = 15
+SHORT: Final = 2**31
+"""The sum and the product of integers that are closer to 0 have 64 bits."""
 _EXACT: Final = Context(prec=64)
 
 
-@series("$add", "[..] or an array", "The sum; 0 of none.")
-def add(place: Place, frame: Frame, values: list[Any]) -> int | float:
-    """Add from left to right."""
-    place.charge(frame, len(values))
-    total: int | float = 0
-    for value in values:
-        total = finite(place, total + number(place, value))
-    return total
+Compute = Callable[[Any, Any], Any]
 
 
-@series("$mul", "[..] or an array", "The product; 1 of none.")
-def mul(place: Place, frame: Frame, values: list[Any]) -> int | float:
-    """Multiply from left to right, so that nothing grows past 64 bits."""
-    place.charge(frame, len(values))
-    product: int | float = 1
-    for value in values:
-        product = finite(place, product * number(place, value))
-    return product
+def _arithmetic(compute: Compute, neutral: int | None) -> Build:
+    """Return how an operator is compiled that computes with two numbers, or with any number from left to right."""
+
+    def pair(place: Place, _frame: Frame, left: Any, right: Any) -> int | float:
+        return finite(place, compute(number(place, left), number(place, right)))
+
+    def whole(place: Place, frame: Frame, values: Any) -> int | float:
+        place.charge(frame, len(array(place, values)))
+        result: int | float = neutral or 0
+        for value in values:
+            # Whole at each step, so that nothing grows past 64 bits.
+            result = finite(place, compute(result, number(place, value)))
+        return result
+
+    def build(compiler: Compiling, argument: Any, place: Place, names: Names) -> Code:
+        if neutral is not None and (type(argument) is not list or len(argument) != 2):  # noqa: PLR2004 - two operands
+            return calling(compiler, whole, place, [compiler.expression(argument, place.pointer, names)])
+        left, right = parts = compiled_operands(compiler, argument, place, names, least=2, most=2)
+        if left.constant and right.constant:
+            return calling(compiler, pair, place, parts)
+        return Code(_quick(compute, pair, place, left.run, right.run), 1 + left.cost + right.cost)
+
+    return build
 
 
-@operands("$sub", "[a, b]", "a less b.", least=2, most=2)
-def sub(place: Place, _frame: Frame, left: Any, right: Any) -> int | float:
-    """Subtract."""
-    return finite(place, number(place, left) - number(place, right))
+def _quick(compute: Compute, otherwise: Function, place: Place, left: Run, right: Run) -> Run:
+    """Return the computation that does not look at its result where both are integers of half the length."""
+
+    def run(context: Any, frame: Frame) -> Any:
+        one, other = left(context, frame), right(context, frame)
+        if type(one) is int and type(other) is int and -SHORT < one < SHORT and -SHORT < other < SHORT:
+            return compute(one, other)
+        return otherwise(place, frame, one, other)
+
+    return run
+
+
+for _name, _form, _doc, _compute, _neutral in (
+    ("$add", "[..] or an array", "The sum; 0 of none.", add, 0),
+    ("$mul", "[..] or an array", "The product; 1 of none.", mul, 1),
+    ("$sub", "[a, b]", "a less b.", sub, None),
+):
+    enter(_name, _form, _doc, _arithmetic(_compute, _neutral), module=__name__)
 
 
 @operands("$div", "[a, b]", "a divided by b; a whole number where the division leaves no rest.", least=2, most=2)
