@@ -13,16 +13,20 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ipc.hub.tasks import OwnedTasks
+from ipc.programs import OwnContext, Programs, check_own_context, program_context
 from ipc.protocol import codec
 from ipc.protocol.calls import check_op, check_resource
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError, ValidationFailedError
+from ipc.protocol.limits import Limits
 from ipc.protocol.messages import CallError, Reply, Resource, ServerCall
 
 logger = logging.getLogger(__name__)
 
 TAKES: Final = ("key", "data", "query", "ctx")
 MAX_ERROR: Final = 1_000
+MAX_DETAILS_BYTES: Final = 64 * 1024
+DEFAULT_LIMITS: Final = Limits()
 
 _deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("ipc_deadline", default=None)
 
@@ -70,7 +74,7 @@ class ServedResource:
     name: str
     operations: Mapping[str, Operation]
     limit: int | None
-    context: Mapping[str, Any]
+    context: OwnContext["CallContext"]
 
     def as_message(self) -> Resource:
         """Return it as ``serve`` says it."""
@@ -81,22 +85,25 @@ def served_resource(name: str, handler: object, *, limit: int | None = None) -> 
     """Return what an object answers: each of its public ``async`` methods is an operation.
 
     A method takes what it names of ``key``, ``data``, ``query`` and ``ctx``. What has no default has to be in the call.
-    A mapping in the attribute ``jsonlex_context`` is what programs of callers may see.
+    Where the object has an attribute ``ops``, only the methods that it names are operations. What the programs of
+    callers may see besides the facts of the call is in ``jsonlex_context``: a mapping, or a method that is given the
+    `CallContext` and returns one, ``async`` or not.
 
     Raises:
         BadMessageError: INVALID_RESOURCE, the name is wrong.
-        TypeError: a method takes something else, or there is none.
+        TypeError: a method takes something else, there is none, or the context is none.
 
     """
     check_resource(name)
-    operations = {
-        op: _operation(op, method)
-        for op, method in inspect.getmembers(handler, inspect.iscoroutinefunction)
-        if not op.startswith("_")
-    }
-    if not operations:
+    methods = dict(inspect.getmembers(handler, inspect.iscoroutinefunction))
+    ops = getattr(handler, "ops", [op for op in methods if not op.startswith("_") and op != "jsonlex_context"])
+    if missing := [op for op in ops if op not in methods]:
+        raise TypeError(f"{handler!r} has no async method {' and no '.join(missing)}")
+    if not ops:
         raise TypeError(f"{handler!r} has no public async method, so nothing of {name} could be called")
-    return ServedResource(name, operations, limit, getattr(handler, "jsonlex_context", {}))
+    context = getattr(handler, "jsonlex_context", {})
+    check_own_context(context)
+    return ServedResource(name, {op: _operation(op, methods[op]) for op in ops}, limit, context)
 
 
 class Replying(Protocol):
@@ -112,13 +119,19 @@ class ResourceCalls:
     Args:
         resources: what it serves.
         on_error: told of every exception that is a bug of a method.
+        limits: what the hub takes; a larger reply is answered with DATA_TOO_LARGE here already.
 
     """
 
     def __init__(
-        self, resources: Mapping[str, ServedResource], on_error: Callable[[Exception, CallContext], None]
+        self,
+        resources: Mapping[str, ServedResource],
+        on_error: Callable[[Exception, CallContext], None],
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._resources = resources
+        self._max_bytes = limits.data_bytes
+        self._programs = Programs()
         self._on_error = on_error
         self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks = OwnedTasks("calls")
@@ -158,7 +171,7 @@ class ResourceCalls:
         try:
             async with asyncio.timeout(context.seconds_left):
                 data = await self._result(call, context)
-            reply = Reply(id=call.id, data=UNSET if data is None else Raw(codec.encode_json(data).encode()))
+            reply = Reply(id=call.id, data=UNSET if data is None else self._encoded(data, call))
         except IPCError as error:
             reply = Reply(id=call.id, error=_error_of(error))
         except TimeoutError:
@@ -173,11 +186,10 @@ class ResourceCalls:
         operation = resource.operations.get(call.op) if resource is not None else None
         if resource is None or operation is None:
             raise BadMessageError(f"{call.resource}.{call.op} is not served here", code=ErrorCode.METHOD_NOT_ALLOWED)
-        given = {
-            name: value
-            for name, value in (("key", call.key), ("data", _decoded(call.data)), ("query", _decoded(call.query)))
-            if value is not UNSET and value is not None
-        }
+        given = {"key": call.key, "data": _decoded(call.data), "query": _decoded(call.query)}
+        if call.jsonlex:
+            await self._evaluate(given, resource, context)
+        given = {name: value for name, value in given.items() if value is not UNSET and value is not None}
         missing = operation.needed - given.keys() - {"ctx"}
         if missing:
             raise ValidationFailedError(
@@ -188,6 +200,26 @@ class ResourceCalls:
         if "ctx" in operation.takes:
             arguments["ctx"] = context
         return await operation.method(**arguments)
+
+    async def _evaluate(self, given: dict[str, Any], resource: ServedResource, context: CallContext) -> None:
+        """Put what the programs in ``data`` and ``query`` give in their places."""
+        facts = {"source": context.source, "resource": context.resource, "op": context.op, "key": given["key"]}
+        visible = await program_context(resource.context, context, facts)
+        for name in ("data", "query"):
+            if given[name] is not UNSET:
+                given[name] = await self._programs.value_of(name, given[name], visible)
+
+    def _encoded(self, data: Any, call: ServerCall) -> Raw:
+        raw = codec.encode_json(data).encode()
+        if len(raw) > self._max_bytes:
+            # The hub would refuse it, and the owner would seem to be broken.
+            raise BadMessageError(
+                f"the reply of {call.resource}.{call.op} has {len(raw)} bytes, and may have {self._max_bytes}: "
+                "ask for less",
+                code=ErrorCode.DATA_TOO_LARGE,
+                details={"limit": self._max_bytes},
+            )
+        return Raw(raw)
 
 
 def _operation(op: str, method: Method) -> Operation:
@@ -221,8 +253,17 @@ def _error_of(error: IPCError) -> CallError:
         message=_sendable(error.message),
         retryable=error.retryable,
         retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
-        details=dict(error.details) if error.details else UNSET,
+        details=_details(error.details) if error.details else UNSET,
     )
+
+
+def _details(details: Mapping[str, Any]) -> Any:
+    """Return what the hub takes for certain: details are made of what the caller has sent."""
+    try:
+        fits = len(codec.encode_json(details)) <= MAX_DETAILS_BYTES
+    except BadMessageError:
+        fits = False
+    return dict(details) if fits else UNSET
 
 
 def _bug(error: Exception) -> CallError:

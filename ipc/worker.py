@@ -210,7 +210,7 @@ class IPCWorker(Client):
         self._members = Members(self._handler_failed)
         for _, membership in self._memberships:
             self._members.add(membership.anew())
-        self._calls = ResourceCalls(self._resources, self._call_failed)
+        self._calls = ResourceCalls(self._resources, self._call_failed, self._limits)
         wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
         self._link = Link(
             transport or transport_from_environment(self.service),
