@@ -20,6 +20,7 @@ from ipc.protocol.routing import logs_of_service
 from ipc.stores import keys
 from tests import servers
 from tests.clients import attached
+from tests.faults.conftest import kill_and_restart
 from tests.faults.durable_worker import CREDIT, GROUPS, RETRY, SERVICE
 from tests.servers import ROOT, ServerProcess
 
@@ -79,6 +80,7 @@ class System:
             "the bridge is killed and started again": self.restart_bridge,
             "one of two bridges stays away for a while": self.lose_bridge,
             "Valkey is restarted": self.restart_valkey,
+            "Valkey is killed": self.kill_valkey,
             "Valkey is frozen": self.freeze_valkey,
             "connections to Redis are cut": self.cut_connections,
             "a worker is killed": self.kill_worker,
@@ -197,6 +199,10 @@ class System:
         """Stop it in order, and start it on its append-only file."""
         self.valkey.stop()
         self.valkey.start()
+
+    async def kill_valkey(self) -> None:
+        """kill -9, and start it on its append-only file as it was left."""
+        await kill_and_restart(self.valkey)
 
     async def freeze_valkey(self) -> None:
         """Stop its process with all connections open (SIGSTOP), and let it go on."""

@@ -24,7 +24,7 @@ from ipc.stores.groups import Groups
 from ipc.transports.websocket import WebSocketTransport
 from tests import servers
 from tests.clients import attached
-from tests.faults.conftest import DEADLINE_S, emitting, running
+from tests.faults.conftest import DEADLINE_S, emitting, kill_and_restart, running
 from tests.faults.hanging_worker import CREDIT, GROUP, RETRY
 from tests.servers import ROOT, ServerProcess
 
@@ -236,8 +236,7 @@ async def test_what_was_accepted_outlives_a_kill_of_valkey(
         ]
         for accepted in (50, 150, 250):
             await eventually(partial(reached, positions, accepted))
-            own_valkey.kill()
-            own_valkey.start()
+            await kill_and_restart(own_valkey)
         await asyncio.gather(*lanes)
     await eventually(partial(enough, members, 400))
     await settled(own_valkey)
