@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET
 
 from ipc.hub.ledger import check_may_ask
@@ -111,7 +112,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         session.refuse(error, message.id)
         return False
     key = f"{session.service}/{message.id}" if message.id is not None else ""
-    receipt = _EmitReceipt(session, message.id, logs, is_asked=message.ack)
+    receipt = _EmitReceipt(session, message.id, logs, message.ack)
     is_full = False
     for log in logs:
         writer = hub.writer(log)
@@ -140,41 +141,38 @@ def _event_frame(session: Session, message: Emit, target: str) -> str:
     return frame
 
 
-class _EmitReceipt:
+class _EmitReceipt(msgspec.Struct):
     """Answers an emit when all of its logs have said what became of it."""
 
-    __slots__ = ("_error", "_id", "_is_asked", "_logs", "_positions", "_session")
-
-    def __init__(self, session: Session, request_id: str | None, logs: tuple[str, ...], *, is_asked: bool) -> None:
-        self._session = session
-        self._id = request_id
-        self._logs = logs
-        self._is_asked = is_asked
-        self._positions: dict[str, str] = {}
-        self._error: IPCError | None = None
+    session: Session
+    request_id: str | None
+    logs: tuple[str, ...]
+    is_asked: bool
+    positions: dict[str, str] = {}
+    error: IPCError | None = None
 
     def accepted(self, log: str, position: str) -> None:
         """Take note of a position; with the last one the emitter is told."""
-        if len(self._logs) > 1:
-            self._positions[log] = position
+        if len(self.logs) > 1:
+            self.positions[log] = position
             self._answer()
-        elif self._is_asked:
-            self._session.answer(Ok(id=self._id, position=position, positions={log: position}))
+        elif self.is_asked:
+            self.session.answer(Ok(id=self.request_id, position=position, positions={log: position}))
 
     def refused(self, log: str, error: IPCError) -> None:
         """Take note of a failure; with the last log the emitter is told."""
-        self._error = error
-        self._positions[log] = ""
+        self.error = error
+        self.positions[log] = ""
         self._answer()
 
     def _answer(self) -> None:
-        if len(self._positions) < len(self._logs):
+        if len(self.positions) < len(self.logs):
             return
-        if self._error is not None:
-            self._session.refuse(self._error, self._id)
-        elif self._is_asked:
-            positions = {log: self._positions[log] for log in self._logs}
-            self._session.answer(Ok(id=self._id, position=positions[self._logs[0]], positions=positions))
+        if self.error is not None:
+            self.session.refuse(self.error, self.request_id)
+        elif self.is_asked:
+            positions = {log: self.positions[log] for log in self.logs}
+            self.session.answer(Ok(id=self.request_id, position=positions[self.logs[0]], positions=positions))
 
 
 async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:

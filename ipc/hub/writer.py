@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from ipc.hub.batching import Batcher
 from ipc.hub.counters import Counters
@@ -32,8 +33,7 @@ class Receipt(Protocol):
         """Take note: the event could not be appended."""
 
 
-@dataclass(slots=True)
-class Emission:
+class Emission(msgspec.Struct):
     """An event on its way into one log."""
 
     event: NewEvent
