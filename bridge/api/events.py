@@ -1,7 +1,5 @@
 """Events over HTTP: what each group has done with one."""
 
-# ruff: noqa: ARG002 - Django hands every method the request
-
 from typing import Any
 
 import msgspec
@@ -18,7 +16,7 @@ from ipc.protocol.errors import UnavailableError
 class WhichSerializer(serializers.Serializer[Any]):
     """Which of several events with an id is meant, and where it is."""
 
-    source = serializers.CharField(required=False, max_length=64)
+    source = serializers.CharField(required=False, max_length=64)  # type: ignore[assignment]  # DRF takes it off the class
     log = serializers.CharField(required=False, max_length=128)
     position = serializers.CharField(required=False, max_length=64)
 

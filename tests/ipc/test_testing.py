@@ -175,6 +175,25 @@ async def test_time_passes_while_a_handler_runs() -> None:
         assert herald.attempts == [1, 2]
 
 
+async def test_a_test_can_ask_what_became_of_an_event() -> None:
+    """At the time that the test says: waiting for its second attempt, and then done."""
+    herald, timeline = Herald(group="notify", retry={"backoff_ms": [60_000]}), IPCWorker("timeline")
+    herald.fails = 1
+    async with TestBus() as bus:
+        await bus.start(herald.worker, timeline)
+        await timeline.emit("post:created", {"id": "1"}, id="e1")
+        await bus.settled()
+        (waiting,) = (await timeline.status("e1")).groups
+        assert (waiting.state, waiting.attempt, waiting.error) == ("retrying", 1, "ValueError: not now")
+        assert waiting.next_ms is not None
+        assert 45_000 < waiting.next_ms - bus.clock.now_ms() < 75_000
+        await bus.advance(75)
+        (done,) = (await timeline.status("e1")).groups
+        assert (done.state, done.attempt) == ("acked", 2)
+        assert done.acked_in_ms is not None
+        assert 45_000 < done.acked_in_ms <= 75_000
+
+
 async def test_what_a_group_has_completed_is_forgotten_with_the_bus() -> None:
     """So the ids that one test has used are new to the next, in a worker with ``once`` as well."""
     herald = Herald(group="notify", once=True)

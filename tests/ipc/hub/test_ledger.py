@@ -194,8 +194,9 @@ async def test_what_the_record_does_not_reach_is_unknown(hub: Hub, timeline: Mem
         await timeline.emit(id=event)
         await member.ack(await member.next())
         await state(timeline, event, "acked")
-    (entry, *_) = await redis_client.xrange(keys.ledger(NAME))
-    await redis_client.xtrim(keys.ledger(NAME), minid=f"{int(entry[0].split(b'-')[0]) + 1}", approximate=False)
+    entries: Any = await redis_client.xrange(keys.ledger(NAME))
+    first_ms = int(entries[0][0].split(b"-")[0])
+    await redis_client.xtrim(keys.ledger(NAME), minid=str(first_ms + 1), approximate=False)
     group = (await status(timeline, "e1"))["groups"][0]
     assert (group["state"], group["reason"]) == (
         "unknown", "the group is done with it, but the record of how does not reach back so far",
