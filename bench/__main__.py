@@ -26,9 +26,9 @@ Rates count over all receivers (broadcast: eighteen); the window is 200 events, 
 Socket.IO has no such frame, so it gets 20 frames at a time. An echo has no data. Ours appends every event to its log
 first; nobody else but JetStream keeps events. Durable has at most 200 emits unanswered and two members of a group, who
 acknowledge each event; our Valkey then writes to its append-only file and syncs it every second, JetStream's files are
-synced every two minutes. A raw client is the benchmark's own, which looks at as few bytes as it can; IPCWorker and the
-Node client are what a service would use. All nodes of Moleculer share one process of Node, where ours are a bridge
-and a driver. Only ratios of one run can be compared."""
+synced every two minutes. A raw client is the benchmark's own, which looks at as few bytes as it can; IPCWorker and
+JetStream's Node and Python clients are what a service would use. All nodes of Moleculer share one process of Node,
+where ours are a bridge and a driver. Only ratios of one run can be compared."""
 
 
 @dataclass(frozen=True, slots=True)

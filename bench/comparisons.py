@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.report import Run, loaded_rate, ratio, unloaded_p50_ms
-from bench.subjects import BASELINES, JETSTREAM, JETSTREAM_RAW, MOLECULER, OURS, OURS_LIBRARY
+from bench.subjects import BASELINES, JETSTREAM, JETSTREAM_PYTHON, JETSTREAM_RAW, MOLECULER, OURS, OURS_LIBRARY
 from bench.workloads import WORKLOADS
 
 
@@ -82,6 +82,13 @@ COMPARISONS: Final = (
         ours=OURS_LIBRARY,
         peer=JETSTREAM,
         says="durable events/s: what services get, ours by IPCWorker over JetStream by its official Node client",
+    ),
+    Comparison(
+        name="durable_python",
+        workload="durable",
+        ours=OURS_LIBRARY,
+        peer=JETSTREAM_PYTHON,
+        says="durable events/s: what services in Python get, IPCWorker over JetStream by its official Python client",
     ),
     Comparison(
         name="call_library",

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self
 
-from bench import workloads
 from bench.calls import KEY, RESOURCE
-from bench.durable import CREDIT, MEMBERS, pending, settled
+from bench.durable import CREDIT, MEMBERS, pending
 from bench.nats import GROUP
+from bench.tasks import Tally, drive
 from bench.wires import EVENT, PUBLISHER, SUBSCRIBERS, now_us, post_data
 from bench.workloads import Load, Measured, Workload, percentile_ms
 from ipc import EventContext, IPCError, IPCWorker
@@ -54,41 +53,13 @@ class LibraryBench:
                 raise ConnectionRefusedError(str(error)) from error
 
 
-async def drive(load: Load, one: Callable[[int], Awaitable[object]]) -> int:
-    """Keep a window full of ``one`` under way until the load's number or time is over; return how many were done.
-
-    Raises:
-        ConnectionRefusedError: one of them failed.
-
-    """
-    sent = 0
-    until_us = now_us() + load.seconds * 1e6
-
-    async def repeat() -> None:
-        nonlocal sent
-        while sent < load.events and now_us() < until_us:
-            sent += 1
-            await one(sent)
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(load.window):
-                tasks.create_task(repeat())
-    except* IPCError as errors:
-        raise ConnectionRefusedError(str(errors.exceptions[0])) from errors
-    return sent
-
-
 class LibraryDurable(LibraryBench):
     """Durable work: one worker emits, two are members of a group."""
 
     def __init__(self, port: int, valkey_port: int) -> None:
         super().__init__(port, [self._member(number) for number in range(MEMBERS)])
         self._valkey_port = valkey_port
-        self._latencies_us: list[int] = []
-        self._sample_every = 1
-        self._moved = asyncio.Event()
-        self.handled = [0] * MEMBERS
+        self.tally = Tally()
 
     async def run(
         self,
@@ -101,49 +72,19 @@ class LibraryDurable(LibraryBench):
             OSError: an emit failed.
 
         """
-        self.handled = [0] * MEMBERS
-        self._latencies_us, self._sample_every = [], load.sample_every
-        started_us = now_us()
-        sent = await drive(load, self._emit)
-        await self._wait_until_handled(sent)
-        seconds = (now_us() - started_us) / 1e6
-        handled = sum(self.handled)
-        return Measured(
-            sent=sent,
-            deliveries=handled,
-            lost=max(0, sent - handled) + await settled(lambda: pending(self._valkey_port)),
-            repeated=max(0, handled - sent),
-            seconds=seconds,
-            p50_ms=percentile_ms(self._latencies_us, 0.5),
-            p99_ms=percentile_ms(self._latencies_us, 0.99),
-        )
-
-    def take(self, number: int, data: dict[str, Any]) -> None:
-        """Handle an event as the member of a number."""
-        self.handled[number] += 1
-        if self.handled[number] % self._sample_every == 0:
-            self._latencies_us.append(now_us() - data["sentAt"])
-        self._moved.set()
+        return await self.tally.measure(load, self._emit, lambda: pending(self._valkey_port), IPCError)
 
     def _member(self, number: int) -> IPCWorker:
         worker = IPCWorker(SUBSCRIBERS[0])
 
         @worker.on(EVENT, group=GROUP, credit=CREDIT)
         async def handle(data: dict[str, Any], _context: EventContext) -> None:
-            self.take(number, data)
+            self.tally.take(number, data)
 
         return worker
 
     async def _emit(self, _number: int) -> None:
         await self.publisher.emit(EVENT, {**POST, "sentAt": now_us()}, target=SUBSCRIBERS[0])
-
-    async def _wait_until_handled(self, sent: int) -> None:
-        """Wait until the members have handled all, or none for a while."""
-        with contextlib.suppress(TimeoutError):
-            while sum(self.handled) < sent:
-                self._moved.clear()
-                async with asyncio.timeout(workloads.STALL_S):
-                    await self._moved.wait()
 
 
 class LibraryCall(LibraryBench):
@@ -179,7 +120,7 @@ class LibraryCall(LibraryBench):
                 latencies_us.append(now_us() - sent_at)
 
         started_us = now_us()
-        sent = await drive(load, read)
+        sent = await drive(load, read, IPCError)
         return Measured(
             sent=sent,
             deliveries=sent,

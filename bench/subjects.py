@@ -14,6 +14,7 @@ from bench.calls import CallBench
 from bench.durable import CREDIT, MEMBERS, JetStreamDurable, NativeDurable
 from bench.library import LibraryCall, LibraryDurable
 from bench.nats import consumer_config, start_jetstream, stream_config
+from bench.nats_library import NatsLibraryDurable
 from bench.node import NodeBench, NodeScript, start_script
 from bench.npm import install_peers
 from bench.servers import Server, ServerError, Tls, redis_url, start_asgi, start_valkey
@@ -24,6 +25,7 @@ OURS: Final = "ours-uvicorn"
 OURS_LIBRARY: Final = "ours-worker"
 SOCKETIO: Final = "socketio-seed"
 JETSTREAM: Final = "jetstream-node"
+JETSTREAM_PYTHON: Final = "jetstream-python"
 JETSTREAM_RAW: Final = "jetstream-raw"
 MOLECULER: Final = "moleculer"
 COMPILE_S: Final = 1.5
@@ -130,6 +132,11 @@ async def _jetstream_node(place: Place) -> Connect:
     return await _script(place, "jetstream.mjs", setup, DURABLE.window)
 
 
+async def _jetstream_python(place: Place) -> Connect:
+    server = place.keep(await start_jetstream(place.name, place.folder))
+    return lambda: NatsLibraryDurable(server.port)
+
+
 async def _moleculer(place: Place) -> Connect:
     await install_peers(place.peers_dir)
     setup = {"redis": redis_url(await place.valkey()), "services": len(SUBSCRIBERS)}
@@ -174,6 +181,7 @@ SUBJECTS: Final = (
     Subject(OURS_LIBRARY, "ours, uvicorn, IPCWorker", _ours_library, part=Part.DURABLE),
     Subject(JETSTREAM_RAW, "NATS JetStream, raw client", _jetstream_raw, part=Part.DURABLE),
     Subject(JETSTREAM, "NATS JetStream, its Node client", _jetstream_node, part=Part.DURABLE),
+    Subject(JETSTREAM_PYTHON, "NATS JetStream, its Python client", _jetstream_python, part=Part.DURABLE),
     *_each_server(", raw client", _ours_call, Part.CALL),
     Subject(OURS_LIBRARY, "ours, uvicorn, IPCWorker", _ours_library_call, part=Part.CALL),
     Subject(MOLECULER, "Moleculer over Redis", _moleculer, part=Part.CALL),

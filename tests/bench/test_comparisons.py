@@ -43,14 +43,15 @@ def test_what_is_expected() -> None:
     }
 
 
-def test_durable_work_is_compared_in_three_ways() -> None:
+def test_durable_work_is_compared_in_four_ways() -> None:
     """What a raw client gets, what a service gets, and server against server are different figures."""
-    rates = {"ours-uvicorn": 30, "ours-worker": 12, "jetstream-raw": 60, "jetstream-node": 15}
+    rates = {"ours-uvicorn": 30, "ours-worker": 12, "jetstream-raw": 60, "jetstream-node": 15, "jetstream-python": 6}
     results = found([run(subject, "durable", rate) for subject, rate in rates.items()])
     assert {comparison.name: value for comparison, value in results} == {
         "durable": 2.0,
         "durable_raw": 0.5,
         "durable_library": 0.8,
+        "durable_python": 2.0,
     }
 
 

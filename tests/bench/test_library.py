@@ -9,6 +9,7 @@ from bench import durable, library, workloads
 from bench.bridge import start_ours
 from bench.library import LibraryCall, LibraryDurable
 from bench.servers import Server, start_valkey
+from bench.tasks import Tally
 from bench.workloads import CALL, DURABLE, Load
 
 pytestmark = pytest.mark.processes
@@ -39,7 +40,7 @@ async def test_the_library_is_measured(valkey: Server, bridge: Server) -> None:
                 measured = await bench.run(DURABLE, LOAD)
                 assert (measured.sent, measured.deliveries, measured.lost, measured.repeated) == (500, 500, 0, 0)
                 assert measured.p50_ms is not None
-                assert all(bench.handled)
+                assert all(bench.tally.handled)
 
 
 async def test_what_is_not_acknowledged_is_lost(
@@ -52,7 +53,7 @@ async def test_what_is_not_acknowledged_is_lost(
     def fail(*_: object) -> None:
         raise ValueError("not today")
 
-    monkeypatch.setattr(LibraryDurable, "take", fail)
+    monkeypatch.setattr(Tally, "take", fail)
     few = Load(events=20, seconds=60, window=5, sample_every=1)
     async with LibraryDurable(bridge.port, valkey.port) as bench:
         assert (await bench.run(DURABLE, few)).lost >= 20
