@@ -9,6 +9,8 @@ from typing import Final
 from bench.servers import ROOT, Server, ServerError, Tls, last_line, redis_url, start_asgi
 
 CERTS_TIMEOUT_S: Final = 60.0
+# As docs/howto/run-behind-uvicorn.md says it.
+FRAMES: Final = "bridge.doors.frames:FrameProtocol"
 
 
 async def start_ours(name: str, valkey: Server, *, server: str, folder: Path, tls: Tls | None = None) -> Server:
@@ -19,7 +21,7 @@ async def start_ours(name: str, valkey: Server, *, server: str, folder: Path, tl
 
     """
     env = {**ours_env(folder / "var"), "REDIS_URL": redis_url(valkey)}
-    return await start_asgi(name, "exprsn.asgi:application", server=server, folder=folder, env=env, tls=tls)
+    return await start_asgi(name, "exprsn.asgi:application", server=server, folder=folder, env=env, tls=tls, ws=FRAMES)
 
 
 def ours_env(folder: Path) -> dict[str, str]:

@@ -133,9 +133,16 @@ async def start_valkey(folder: Path, *, is_durable: bool = False) -> Server:
 
 
 async def start_asgi(
-    name: str, application: str, *, server: str, folder: Path, env: Mapping[str, str], tls: Tls | None = None
+    name: str,
+    application: str,
+    *,
+    server: str,
+    folder: Path,
+    env: Mapping[str, str],
+    tls: Tls | None = None,
+    ws: str = "websockets-sansio",
 ) -> Server:
-    """Start an ASGI application under ``uvicorn`` or ``daphne``.
+    """Start an ASGI application under ``uvicorn``, with a WebSocket protocol of it, or ``daphne``.
 
     Raises:
         ServerError: it does not start.
@@ -146,7 +153,7 @@ async def start_asgi(
         options = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
         options += [
             "--ws",
-            "websockets-sansio",
+            ws,
             "--ws-max-size",
             "2097152",
             "--log-level",

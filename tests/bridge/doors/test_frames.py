@@ -32,17 +32,20 @@ class RecordedTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written = b""
-        self.reads = True
+        self._is_reading = True
         self._is_closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
 
     def pause_reading(self) -> None:
-        self.reads = False
+        self._is_reading = False
 
     def resume_reading(self) -> None:
-        self.reads = True
+        self._is_reading = True
+
+    def is_reading(self) -> bool:
+        return self._is_reading
 
     def is_closing(self) -> bool:
         return self._is_closing
@@ -296,14 +299,14 @@ async def test_an_application_that_does_not_read_stops_the_reading() -> None:
     numbers = [wire(Frame(Opcode.TEXT, b"%d" % number)) for number in range(count)]
     closing = wire(Frame(Opcode.CLOSE, b""))
     await connection.feed(b"".join(numbers) + closing[:3])
-    assert not connection.transport.reads
+    assert not connection.transport.is_reading()
     inbox = connection.protocol.queue
     assert isinstance(inbox, Inbox)
     assert len(inbox) * FRAME_COST <= HIGH_WATER
     await connection.read()
     for _ in range(100):
         await connection.settle()
-    assert connection.transport.reads
+    assert connection.transport.is_reading()
     await connection.feed(closing[3:])
     await connection.end()
     texts = [message["text"] for message in connection.received[:-1]]
