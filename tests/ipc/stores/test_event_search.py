@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -34,8 +35,9 @@ async def append(log: EventLog, *event_ids: str, to: str = "broadcast", source: 
 
 async def put(redis: Redis, position: str, event_id: str, *, log: str = "broadcast", data: str = "null") -> str:
     """Put an event into a log as it is when its id is remembered no more."""
-    fields = {"e": "post:created", "f": frame(event_id, data=data), "p": "0-0"}
-    return (await redis.xadd(keys.log(log), fields, id=position)).decode()
+    fields: dict[Any, Any] = {"e": "post:created", "f": frame(event_id, data=data), "p": "0-0"}
+    await redis.xadd(keys.log(log), fields, id=position)
+    return position
 
 
 def places(sightings: list[Sighting]) -> list[tuple[str, str, str | None]]:
