@@ -266,7 +266,7 @@ class Calls:
         session, call.session = call.session, None
         if session is not None:
             took_ms = (time.monotonic() - call.given_at) * 1000
-            self.endpoints.record(call.request.resource, call.request.op, took_ms, error)
+            self.endpoints.record(call.request.resource, call.request.op, took_ms, error, service=session.service)
             if (calls := self._answering.get(session)) is not None:
                 calls.pop(call.id, None)
         if owner is None:

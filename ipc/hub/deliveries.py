@@ -135,6 +135,10 @@ class Deliveries:
         """
         self._each_held(session, message.deliveries, lambda delivery: delivery.group.extend(delivery))
 
+    def groups_of(self, session: Session) -> dict[str, GroupMembers]:
+        """Return the groups that a session is a member of, by name."""
+        return {group.name: group for group in self._groups.values() if session in group.members}
+
     async def answered(self) -> None:
         """Wait until members have answered all that they hold."""
         while self._deliveries:

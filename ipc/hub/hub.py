@@ -7,19 +7,24 @@ from collections.abc import Awaitable, Iterable
 from typing import Protocol
 
 from ipc.hub import requests, subscriptions
+from ipc.hub.announcer import Announcer
 from ipc.hub.calling import Calling
 from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
+from ipc.hub.discovery import Discovery
+from ipc.hub.explaining import Explainer
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.ledger import DeliveryLedger
 from ipc.hub.presence import Presence
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
 from ipc.hub.session import Identity, Origin, Peer, Session
+from ipc.hub.shares import SHARE_S, HubShare
 from ipc.hub.stores import Stores
 from ipc.hub.tasks import OwnedTasks
 from ipc.hub.writer import LogWriter
 from ipc.protocol.codes import CloseCode
+from ipc.protocol.discovery import Services
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
@@ -45,6 +50,7 @@ class Hub:
         channel_layer: carries pushes between hubs; what it loses is found in the logs.
         limits: the sizes that every session is held to.
         clock: the time that groups go by.
+        announces: whether the hub tells the mesh which services come and go.
 
     """
 
@@ -55,6 +61,7 @@ class Hub:
         channel_layer: ChannelLayer,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        announces: bool = True,
     ) -> None:
         self.id = new_ulid()
         self.limits = limits or Limits()
@@ -64,7 +71,10 @@ class Hub:
         self.registry = stores.registry
         self.deliveries = Deliveries(self, stores.groups, stores.dead_letters, stores.ledger)
         self.ledger = DeliveryLedger(stores.ledger)
-        self._presence = Presence(self.id, self.registry, self.counters)
+        self._announcer = Announcer(
+            self.registry, lambda emission: self.writer(BROADCAST).put(emission), is_silent=not announces
+        )
+        self.explainer = Explainer(self.registry, stores.group_states, stores.ledger, limits=self.limits)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
         self._feeds: dict[str, LogFeed] = {}
@@ -76,6 +86,17 @@ class Hub:
             is_draining=lambda: self.is_draining,
             counters=self.counters,
         )
+        self._presence = Presence(
+            self.id,
+            self.registry,
+            self.counters,
+            announcer=self._announcer,
+            clock=self.clock,
+            hears=lambda session: subscriptions.hearings(session, self.deliveries.groups_of(session)),
+            serves=self.calling.serving.resources_of,
+        )
+        self._discovery = Discovery(self.registry, stores.shares)
+        self._share = HubShare(self.id, stores.shares, self.calling, self.limits)
         self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=self.calling.takers)
         self.calling.use(self._pushes)
         self._follow_lock = asyncio.Lock()
@@ -92,6 +113,8 @@ class Hub:
         self._tasks.start(self._every(self.limits.heartbeat_ms / 1000, self._ping), "heartbeat")
         self._tasks.start(self._every(TRIM_S, self._trim), "trim")
         self._tasks.start(self._every(HEARTBEAT_S, self.calling.serving.renew), "claims")
+        self._tasks.start(self._every(SHARE_S, self._look_round), "share")
+        self._tasks.start(self._presence.watch(), "services that leave")
         self._tasks.start(self.calling.calls.watch(), "open calls")
         await joined.wait()
 
@@ -100,15 +123,19 @@ class Hub:
         await self.drain()
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                await self._presence.flushed()
                 for writer in self._writers.values():
                     await writer.flushed()
-                await self._presence.flushed()
                 await self.deliveries.stop()
+                await self._share.remove()
+        except IPCError as error:
+            logger.warning("what this hub has said of itself runs out by itself: %s", error)
         except TimeoutError:
             logger.warning("not all events could be appended before the stop; their emitters were not told ok")
         await self.calling.close()
         await self._tasks.close()
         await self._presence.close()
+        await self._announcer.close()
         for writer in self._writers.values():
             await writer.close()
 
@@ -252,6 +279,41 @@ class Hub:
             return
         for log, position in zip(logs, positions, strict=True):
             self._feeds[log].reached(position)
+
+    async def services(self, only: str | None = None) -> Services:
+        """Return all services, or one, as `Discovery.services` does, with what this hub knows up to now.
+
+        Raises:
+            UnknownServiceError: there is no such service.
+            UnavailableError: Redis is out of reach.
+
+        """
+        await self._presence.flushed()
+        await self._share.write()
+        return await self._discovery.services(only)
+
+    def described_anew(self, session: Session) -> None:
+        """Write down what a session hears, serves or emits now."""
+        self._presence.changed(session)
+
+    async def described(self) -> None:
+        """Wait until it is written down what the sessions of this hub are."""
+        await self._presence.flushed()
+
+    async def _look_round(self) -> None:
+        """Write the share of this hub, register anew after Redis has lost its data, and look who has gone."""
+        try:
+            was_lost = await self._share.write()
+        except IPCError as error:
+            self._presence.lost_touch()
+            logger.warning("the share of this hub is not up to date: %s", error)
+            return
+        if was_lost:
+            logger.warning("Redis has lost what it knew of this hub, which registers anew")
+            await self._renew_presence()
+            await self.calling.serving.renew()
+            await self.described()
+        await self._presence.sweep()
 
     async def _renew_presence(self) -> None:
         for session in self.sessions.values():

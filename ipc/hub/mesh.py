@@ -16,10 +16,12 @@ from ipc.protocol.limits import Limits
 from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
 from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.eventlog import EventLog
+from ipc.stores.group_states import GroupStates
 from ipc.stores.groups import Groups
 from ipc.stores.ledger import Ledger
 from ipc.stores.registry import Registry
 from ipc.stores.resources import Resources
+from ipc.stores.shares import Shares
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class Mesh:
         log_maxlen: events that a log keeps.
         log_ttl_s: seconds that a log keeps events.
         needs_persistence: whether a Redis that writes nothing to disk is worth a warning.
+        announces: whether the hub tells the mesh which services come and go.
 
     """
 
@@ -44,6 +47,7 @@ class Mesh:
         log_maxlen: int = 100_000,
         log_ttl_s: int = 86_400,
         needs_persistence: bool = True,
+        announces: bool = True,
     ) -> None:
         self.redis = connect(redis_url)
         self.keeper = Keeper(self.redis, needs_persistence=needs_persistence)
@@ -52,6 +56,7 @@ class Mesh:
             stores=redis_stores(self.redis, log_maxlen=log_maxlen, log_ttl_s=log_ttl_s),
             channel_layer=self._layer,
             limits=limits,
+            announces=announces,
         )
 
     async def start(self) -> Self:
@@ -79,6 +84,8 @@ def redis_stores(redis: Redis, *, log_maxlen: int = 100_000, log_ttl_s: int = 86
         ledger=Ledger(redis),
         registry=Registry(redis),
         resources=Resources(redis),
+        shares=Shares(redis),
+        group_states=GroupStates(redis),
     )
 
 

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET
 
+from ipc.hub.explaining import check_may_emit
 from ipc.hub.ledger import check_may_ask
 from ipc.hub.session import Session
 from ipc.hub.subscriptions import subscribe, unsubscribe
 from ipc.hub.writer import Emission
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.discovery import MAX_EMITS
 from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError
 from ipc.protocol.messages import (
     Ack,
     Auth,
     Call,
     Cancel,
+    Discover,
     Emit,
+    Explain,
     Nack,
     Ok,
     Ping,
@@ -38,6 +42,7 @@ from ipc.protocol.patterns import check_event, compile_pattern
 from ipc.protocol.permissions import check_permission
 from ipc.protocol.positions import check_position
 from ipc.protocol.routing import Target, logs_of_service, logs_of_target
+from ipc.protocol.services import full_name
 from ipc.stores.eventlog import NewEvent
 
 if TYPE_CHECKING:
@@ -82,6 +87,8 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
 async def _request(hub: "Hub", session: Session, message: Any) -> None:
     try:
         await _HANDLERS[type(message)](hub, session, message)
+        if type(message) in _DESCRIBING:
+            hub.described_anew(session)
     except IPCError as error:
         hub.counters.messages_refused += 1
         session.refuse(error, message.id)
@@ -105,6 +112,9 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
             raise BadMessageError("an emit with ack needs an id, which the ok repeats")
         event = check_event(message.event)
         check_permission(session.identity.permissions, "emit", event)
+        if event not in session.emits:
+            check_may_emit(event)
+            _describe(hub, session, event)
         logs, target = _route(_hashable(message.target))
         frame = _event_frame(session, message, target)
     except IPCError as error:
@@ -119,6 +129,13 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         writer.put(Emission(NewEvent(key, event, frame), receipt))
         is_full = is_full or writer.is_full
     return is_full
+
+
+def _describe(hub: "Hub", session: Session, event: str) -> None:
+    """Take note that a session emits an event, up to a number of names."""
+    if len(session.emits) < MAX_EMITS:
+        session.emits[event] = None
+        hub.described_anew(session)
 
 
 def _event_frame(session: Session, message: Emit, target: str) -> str:
@@ -248,6 +265,26 @@ async def _status(hub: "Hub", session: Session, message: Status) -> None:
     session.answer(Ok(id=message.id, status=status))
 
 
+async def _discover(hub: "Hub", session: Session, message: Discover) -> None:
+    found = await hub.services(message.service)
+    session.answer(Ok(id=message.id, services=found.services, has_more=found.has_more))
+
+
+async def _explain(hub: "Hub", session: Session, message: Explain) -> None:
+    is_own = message.source is None or full_name(message.source) == session.service
+    source = check_may_ask(session.identity.permissions, session.service, message.source) or session.service
+    await hub.described()
+    explanation = await hub.explainer.explain(
+        message.event,
+        message.data,
+        target=message.target,
+        meta=message.meta,
+        source=source,
+        permissions=session.identity.permissions if is_own else None,
+    )
+    session.answer(Ok(id=message.id, explanation=explanation))
+
+
 async def _ping(_hub: "Hub", session: Session, message: Ping) -> None:
     session.answer(ServerPong(id=message.id))
 
@@ -267,6 +304,8 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Nack: _nack,
     Progress: _progress,
     Status: _status,
+    Discover: _discover,
+    Explain: _explain,
     Serve: _serve,
     Call: _call,
     Reply: _reply,
@@ -275,3 +314,4 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Pong: _pong,
     Auth: _auth,
 }
+_DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve})

@@ -40,12 +40,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a session comes from: the door's name, and the process at the other end as far as it is known."""
+    """Where a session comes from: the door's name, and the process at the other end as far as it says."""
 
     door: str
     pid: int
     hostname: str
     instance_id: str = field(default_factory=new_ulid)
+    version: str = ""
 
 
 class Session:
@@ -79,6 +80,8 @@ class Session:
         self.unanswered_pings = 0
         self.is_closed = False
         self.emitted = 0
+        # The names of events that it has emitted, the first of them.
+        self.emits: dict[str, None] = {}
         self._closing: asyncio.Task[None] | None = None
         self._peer = peer
         self._on_close = on_close

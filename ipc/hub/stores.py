@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ipc.protocol.delivery_status import Note
+from ipc.protocol.delivery_status import Definition, Note
+from ipc.protocol.discovery import Change, Changes
 from ipc.stores.dead_letters import DeadLetter
 from ipc.stores.event_search import Search, Sighting
 from ipc.stores.eventlog import Appended, Entry, Gap, NewEvent, Reading
+from ipc.stores.group_states import GroupState
 from ipc.stores.groups import Claims, Pending, Serving
 from ipc.stores.ledger import Facts
 from ipc.stores.ledger_record import Acked
 from ipc.stores.registry import Registration
 from ipc.stores.resources import Claim, Ownership
+from ipc.stores.shares import Share
 
 
 class LogStore(Protocol):
@@ -104,6 +107,9 @@ class LedgerStore(Protocol):
     async def define(self, name: str, events: Iterable[str], max_attempts: int) -> None:
         """Say what a group wants from now on, or still."""
 
+    async def definitions(self, names: Sequence[str]) -> list[tuple[Definition, ...]]:
+        """Return what each of some groups has wanted."""
+
     async def began(self, name: str, log: str, after: str) -> None:
         """Write down the position of a log after which a group has begun."""
 
@@ -130,13 +136,19 @@ class LedgerStore(Protocol):
 
 
 class RegistryStore(Protocol):
-    """Which instances are attached."""
+    """Which instances are attached, and which services are there because of them."""
 
-    async def put(self, registrations: Iterable[Registration]) -> None:
-        """Write or renew registrations."""
+    async def put(self, registrations: Iterable[Registration], *, renewed: frozenset[str] = frozenset()) -> Changes:
+        """Write or renew registrations, and return what is to be announced."""
 
-    async def remove(self, sessions: Mapping[str, str]) -> None:
-        """Take out instances that have left."""
+    async def remove(self, sessions: Mapping[str, str]) -> Changes:
+        """Take out instances that have left, and return what is to be announced."""
+
+    async def sweep(self, *, expires: bool) -> Changes:
+        """Look which services have gone, and return what is to be announced."""
+
+    async def announced(self, change: Change) -> None:
+        """Take note that a change is in the log."""
 
     async def list(self) -> list[Registration]:
         """Return the live registrations."""
@@ -158,6 +170,26 @@ class ResourceStore(Protocol):
         """Return who serves a resource."""
 
 
+class ShareStore(Protocol):
+    """What hubs say of their part in calls."""
+
+    async def put(self, share: Share) -> bool:
+        """Write the share of a hub, and tell whether the one before was still there."""
+
+    async def remove(self, hub: str) -> None:
+        """Delete the share of a hub."""
+
+    async def list(self) -> list[Share]:
+        """Return the shares of the hubs that run."""
+
+
+class GroupStateStore(Protocol):
+    """How groups are doing."""
+
+    async def list(self) -> list[GroupState]:
+        """Return all groups."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """All that a hub keeps outside its process."""
@@ -168,3 +200,5 @@ class Stores:
     ledger: LedgerStore
     registry: RegistryStore
     resources: ResourceStore
+    shares: ShareStore
+    group_states: GroupStateStore

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from ipc.hub.feed import LogFeed
+from ipc.hub.group import GroupMembers
 from ipc.hub.interest import Interest
 from ipc.hub.session import Session
 from ipc.protocol.codes import CloseCode
+from ipc.protocol.discovery import Hearing
 from ipc.protocol.errors import IPCError
 from ipc.protocol.messages import Ok
 from ipc.protocol.routing import logs_of_service
@@ -91,6 +93,12 @@ def _go_live(session: Session, feed: LogFeed, patterns: Iterable[str]) -> None:
     interest.add(patterns)
     if interest and not session.is_closed:
         feed.live[session] = interest
+
+
+def hearings(session: Session, groups: Mapping[str, GroupMembers]) -> list[Hearing]:
+    """Return what a session hears, live and as a member of groups."""
+    live = [Hearing(events=tuple(session.patterns))] if session.patterns else []
+    return live + [Hearing(events=tuple(group.interest.patterns), group=name) for name, group in groups.items()]
 
 
 def leave_feeds(session: Session, feeds: Iterable[LogFeed]) -> None:

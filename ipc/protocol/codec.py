@@ -6,7 +6,7 @@ can be joined into frames and read by every subscriber.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -164,22 +164,7 @@ def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
     )
 
 
-_CLIENT_TYPES: Final = (
-    "ack",
-    "auth",
-    "call",
-    "cancel",
-    "emit",
-    "nack",
-    "ping",
-    "pong",
-    "progress",
-    "reply",
-    "serve",
-    "status",
-    "subscribe",
-    "unsubscribe",
-)
+_CLIENT_TYPES: Final = tuple(sorted(str(message.__struct_config__.tag) for message in get_args(AnyClientMessage)))
 
 
 def decode_server_frame(frame: str | bytes) -> list[AnyServerMessage]:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from ipc.protocol.delivery_status import EventStatus
+from ipc.protocol.discovery import ServiceInfo
+from ipc.protocol.explanation import Explanation
 
 MAX_ID_LENGTH: Final = 64
 
@@ -78,6 +80,22 @@ class Status(ClientMessage, tag="status", kw_only=True):
     source: str | None = None
     log: str | None = None
     position: str | None = None
+
+
+class Discover(ClientMessage, tag="services", kw_only=True):
+    """Ask which services there are, with their instances and how calls to them are doing; or about one of them."""
+
+    service: str | None = None
+
+
+class Explain(ClientMessage, tag="explain", kw_only=True):
+    """Ask who would get an event, and who would not and why; nothing is emitted."""
+
+    event: str
+    data: Raw = Raw(b"null")
+    target: str | list[str] | None = None
+    meta: Raw | UnsetType = UNSET
+    source: str | None = None
 
 
 class Emit(ClientMessage, tag="emit", kw_only=True):
@@ -180,6 +198,9 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     recovered: bool | UnsetType = UNSET
     reasons: dict[str, str] | UnsetType = UNSET
     status: EventStatus | UnsetType = UNSET
+    services: list[ServiceInfo] | UnsetType = UNSET
+    explanation: Explanation | UnsetType = UNSET
+    has_more: bool | UnsetType = UNSET
 
 
 class Error(ServerMessage, tag="error", kw_only=True):
@@ -266,7 +287,22 @@ class Notice(ServerMessage, tag="notice", kw_only=True):
 
 
 AnyClientMessage = (
-    Auth | Subscribe | Unsubscribe | Emit | Ack | Nack | Progress | Status | Serve | Call | Reply | Cancel | Ping | Pong
+    Auth
+    | Subscribe
+    | Unsubscribe
+    | Emit
+    | Ack
+    | Nack
+    | Progress
+    | Status
+    | Discover
+    | Explain
+    | Serve
+    | Call
+    | Reply
+    | Cancel
+    | Ping
+    | Pong
 )
 AnyServerMessage = (
     Welcome | Ok | Error | Event | ServerCall | ServerReply | ServerCancel | ServerPing | ServerPong | Notice

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-INSTANCES: Final = "ipc:instances"
+HUBS: Final = "ipc:hubs"
+"""The sorted set of the hubs that run, by when their word runs out."""
 DEAD_GROUPS: Final = "ipc:dead"
 """The set of ``<service>/<group>`` that have ever had a dead letter."""
 
@@ -23,9 +24,29 @@ def seen_prefix(name: str) -> str:
     return f"ipc:seen:{{{name}}}:"
 
 
-def instance(name: str) -> str:
-    """Return the hash that describes an instance."""
-    return f"ipc:instance:{{{name}}}"
+def instances(service: str) -> str:
+    """Return the sorted set of a service's instances, by when they expire."""
+    return f"ipc:instances:{{{service}}}"
+
+
+def instance(service: str) -> str:
+    """Return the hash of what each instance of a service says of itself."""
+    return f"ipc:instance:{{{service}}}"
+
+
+def service(name: str) -> str:
+    """Return the hash that says whether a service is there, and since which change."""
+    return f"ipc:service:{{{name}}}"
+
+
+def changes(service: str) -> str:
+    """Return the sorted set of a service's comings and goings that are not announced yet."""
+    return f"ipc:changes:{{{service}}}"
+
+
+def share(hub: str) -> str:
+    """Return the key of what a hub says of its part in calls."""
+    return f"ipc:share:{{{hub}}}"
 
 
 def resource(name: str) -> str:

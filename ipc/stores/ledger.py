@@ -140,6 +140,19 @@ class Ledger:
         """
         return await self._search.find(event_id, source=source)
 
+    async def definitions(self, names: Sequence[str]) -> list[tuple[Definition, ...]]:
+        """Return what each of some groups has wanted, by what its hubs have said.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        if not names:
+            return []
+        async with translated_errors("read what groups want"):
+            replies = await execute(self._redis, *(("HGETALL", _definition_key(name)) for name in names))
+        return [_definitions(reply, "")[1] for reply in replies]
+
     async def facts(self, log: str, position: str, event: str | None, *, only: str | None = None) -> Facts:
         """Return what is known of the groups of a log and one place in it; ``only`` of the group of that name.
 

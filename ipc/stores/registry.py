@@ -1,24 +1,34 @@
-"""The registry: which instances are attached somewhere in the mesh, as hashes that expire when nobody renews them."""
+"""The registry: which instances are attached somewhere in the mesh, and which services are there because of them.
 
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+All of one service is in one slot, and one script decides about it, so that two hubs never decide differently. A service
+has gone when its last instance has left and did not come back for two seconds, or was not renewed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
 from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
+from ipc.protocol.discovery import Change, Changes, Hearing, ServedResource
+from ipc.protocol.services import SERVICES
 from ipc.stores import keys
-from ipc.stores.connection import translated_errors
+from ipc.stores.connection import Command, Script, execute, run_script, translated_errors
 
 TTL_S: Final = 60
 HEARTBEAT_S: Final = 20
+GRACE_S: Final = 2.0
 MAX_LISTED: Final = 5_000
+_A_SCRIPT: Final = 200
+_PRESENCE: Final = Script(resources.files("ipc.stores").joinpath("scripts/presence.lua").read_text())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One attached instance; times in Unix milliseconds."""
+    """One attached instance; times in Unix milliseconds. What it may do is kept for explaining, and not shown."""
 
     instance: str
     session: str
@@ -30,64 +40,157 @@ class Registration:
     registered_ms: int
     last_seen_ms: int
     last_activity_ms: int
+    version: str = ""
+    resources: tuple[ServedResource, ...] = ()
+    emits: tuple[str, ...] = ()
+    hears: tuple[Hearing, ...] = ()
+    permissions: tuple[str, ...] = ()
 
 
 class Registry:
-    """The registry in one Redis."""
+    """The registry in one Redis.
 
-    def __init__(self, redis: Redis) -> None:
+    Args:
+        redis: the client.
+        ttl_s: how long an instance holds that is not renewed.
+        grace_s: how long after its last instance has left a service still counts as being there.
+
+    """
+
+    def __init__(self, redis: Redis, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> None:
         self._redis = redis
+        self._ttl_ms = int(ttl_s * 1000)
+        self._grace_ms = int(grace_s * 1000)
 
-    async def put(self, registrations: Iterable[Registration]) -> None:
-        """Write or renew registrations for another 60 seconds.
+    async def put(self, registrations: Iterable[Registration], *, renewed: frozenset[str] = frozenset()) -> Changes:
+        """Write or renew registrations, and return what is to be announced.
 
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        async with translated_errors("register"), self._redis.pipeline(transaction=False) as pipe:
-            for registration in registrations:
-                key = keys.instance(registration.instance)
-                row: dict[Any, Any] = asdict(registration)
-                pipe.hset(key, mapping=row)
-                pipe.expire(key, TTL_S)
-                pipe.zadd(keys.INSTANCES, {registration.instance: registration.last_seen_ms})
-            await pipe.execute()
-
-    async def remove(self, sessions: Mapping[str, str]) -> None:
-        """Take instances out that have left, given the session of each; one that is back on another session stays.
+        ``renewed`` are the instances that the hub has written before: of those Redis may have lost what it knew.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
-        async with translated_errors("unregister"), self._redis.pipeline(transaction=False) as pipe:
-            for instance in sessions:
-                pipe.hget(keys.instance(instance), "session")
-            registered = await pipe.execute()
-            for (instance, session), found in zip(sessions.items(), registered, strict=True):
-                if found == session.encode():
-                    pipe.delete(keys.instance(instance))
-                    pipe.zrem(keys.INSTANCES, instance)
-            await pipe.execute()
+        by_service: dict[str, list[str | bytes]] = {}
+        for registration in registrations:
+            by_service.setdefault(registration.service, []).extend(
+                (
+                    registration.instance,
+                    "1" if registration.instance in renewed else "0",
+                    registration.session,
+                    msgspec.json.encode(registration),
+                )
+            )
+        found: Changes = []
+        async with translated_errors("register"):
+            for service, words in by_service.items():
+                for begin in range(0, len(words), 4 * _A_SCRIPT):
+                    found = [
+                        *(change for change in found if change.service != service),
+                        *await self._decide(service, "put", *words[begin : begin + 4 * _A_SCRIPT]),
+                    ]
+        return found
+
+    async def remove(self, sessions: Mapping[str, str]) -> Changes:
+        """Take instances out that have left, given the session of each, and return what is to be announced.
+
+        One that is back on another session stays.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        by_service: dict[str, list[str]] = {}
+        for instance, session in sessions.items():
+            by_service.setdefault(instance.partition(":")[0], []).extend((instance, session))
+        async with translated_errors("unregister"):
+            return [
+                change
+                for service, words in by_service.items()
+                for change in await self._decide(service, "remove", *words)
+            ]
+
+    async def sweep(self, *, expires: bool) -> Changes:
+        """Look which services have gone, and return what is to be announced.
+
+        Args:
+            expires: take out instances that were not renewed; else only look at services whose instances have left.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        flag = "1" if expires else "0"
+        commands: list[Command] = [
+            ("EVALSHA", _PRESENCE.sha, 4, *_keys(service), "sweep", self._ttl_ms, self._grace_ms, flag)
+            for service in SERVICES
+        ]
+        found: Changes = []
+        async with translated_errors("sweep the registry"):
+            for service, reply in zip(SERVICES, await execute(self._redis, *commands), strict=True):
+                # Redis has forgotten the script, or has never been told.
+                found += (
+                    await self._decide(service, "sweep", flag)
+                    if isinstance(reply, ResponseError)
+                    else _changes(service, reply)
+                )
+        return found
+
+    async def announced(self, change: Change) -> None:
+        """Take note that a change, and those of the service before it, are in the log.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"take note that {change.event_id} is announced"):
+            await self._redis.zremrangebyscore(keys.changes(change.service), "-inf", change.generation)
 
     async def list(self) -> list[Registration]:
-        """Return the live registrations, at most 5000, the longest unseen first; the index is swept on the way.
+        """Return the live registrations, at most 5000, the longest unseen first.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
-        now_ms = time.time_ns() // 1_000_000
         async with translated_errors("list the registry"):
-            await self._redis.zremrangebyscore(keys.INSTANCES, 0, now_ms - 2 * TTL_S * 1000)
-            names: list[bytes] = await self._redis.zrange(keys.INSTANCES, 0, MAX_LISTED - 1)  # type: ignore[assignment]  # without scores
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for name in names:
-                    pipe.hgetall(keys.instance(name.decode()))
-                rows = await pipe.execute()
-        return [
-            msgspec.convert({name.decode(): value.decode() for name, value in row.items()}, Registration, strict=False)
-            for row in rows
-            if row
+            seconds, microseconds = await self._redis.time()
+            now_ms = seconds * 1000 + microseconds // 1000
+            live = await execute(
+                self._redis, *(("ZRANGEBYSCORE", keys.instances(service), f"({now_ms}", "+inf") for service in SERVICES)
+            )
+            here = [service for service, names in zip(SERVICES, live, strict=True) if names]
+            rows = (
+                await execute(self._redis, *(("HGETALL", keys.instance(service)) for service in here)) if here else []
+            )
+        names = {name for found in live for name in found}
+        found = [
+            msgspec.json.decode(row.partition(b" ")[2], type=Registration)
+            for reply in rows
+            for name, row in _pairs(reply).items()
+            if name in names
         ]
+        return sorted(found, key=_unseen)[:MAX_LISTED]
+
+    async def _decide(self, service: str, what: str, *words: str | bytes) -> Changes:
+        return _changes(
+            service,
+            await run_script(self._redis, _PRESENCE, _keys(service), [what, self._ttl_ms, self._grace_ms, *words]),
+        )
+
+
+def _keys(service: str) -> list[str]:
+    return [keys.instances(service), keys.instance(service), keys.service(service), keys.changes(service)]
+
+
+def _changes(service: str, reply: Sequence[bytes]) -> Changes:
+    return [msgspec.structs.replace(msgspec.json.decode(row, type=Change), service=service) for row in reply]
+
+
+def _unseen(registration: Registration) -> tuple[int, str]:
+    return registration.last_seen_ms, registration.instance
+
+
+def _pairs(reply: Any) -> dict[bytes, bytes]:
+    """Return the fields of a hash, which RESP2 gives as a list."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))

@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from ipc.dispatch import EventContext
 from ipc.hub.hub import Hub
 from ipc.hub.stores import Stores
+from ipc.protocol.discovery import PRESENCE_EVENTS
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.limits import Limits
 from ipc.protocol.patterns import compile_pattern
@@ -19,10 +20,12 @@ from ipc.testing.dead_letters import MemoryDeadLetters
 from ipc.testing.emitted import Emitted, Expected, emitted_from, listed
 from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.failures import HandlerFailure
+from ipc.testing.group_states import MemoryGroupStates
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.ledger import MemoryLedger
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
+from ipc.testing.shares import MemoryShares
 from ipc.testing.streams import Streams
 from ipc.transports.local import LocalTransport
 from ipc.worker import IPCWorker
@@ -31,6 +34,7 @@ SETTLE_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 1.0
 # A test may stand in a debugger for longer than a worker may be silent.
 NO_HEARTBEAT_MS: Final = 86_400_000
+NEVER_S: Final = 1e9
 
 Running = frozenset["asyncio.Task[None]"]
 
@@ -55,8 +59,11 @@ class TestBus:
         self._groups = MemoryGroups(streams, self.clock.now_ms)
         self._dead_letters = MemoryDeadLetters(self._groups)
         self._ledger = MemoryLedger(streams, self._groups, self._dead_letters, self.clock.now_ms)
-        self._registry = MemoryRegistry(self.clock.now_ms)
-        self._resources = MemoryResources(self.clock.now_ms)
+        # Nobody is renewed by this clock, so nobody expires by it.
+        self._registry = MemoryRegistry(self.clock.now_ms, ttl_s=NEVER_S)
+        self._resources = MemoryResources(self.clock.now_ms, ttl_s=NEVER_S)
+        self._shares = MemoryShares()
+        self._group_states = MemoryGroupStates(self._groups, self._dead_letters)
         self._settle_timeout_s = settle_timeout_s
         self._activity = Activity()
         self._settled_at = 0
@@ -73,6 +80,8 @@ class TestBus:
                 ledger=self._ledger,
                 registry=self._registry,
                 resources=self._resources,
+                shares=self._shares,
+                group_states=self._group_states,
             ),
             channel_layer=MemoryChannels(),
             limits=Limits(heartbeat_ms=NO_HEARTBEAT_MS),
@@ -175,12 +184,20 @@ class TestBus:
     def emitted(self, pattern: str = "*") -> list[Emitted]:
         """Return the events that a pattern matches, of all services and of the test itself, in order.
 
+        What the mesh itself says, that services have come and gone, is among them only if the pattern names it, such
+        as ``service:*``.
+
         Raises:
             BadMessageError: INVALID_PATTERN.
 
         """
         matches = compile_pattern(pattern)
-        return [emitted for emitted in emitted_from(self._eventlog.appended) if matches(emitted.event)]
+        says_so = pattern.startswith("service:")
+        return [
+            emitted
+            for emitted in emitted_from(self._eventlog.appended)
+            if matches(emitted.event) and (says_so or emitted.event not in PRESENCE_EVENTS)
+        ]
 
     def assert_emitted(
         self,

@@ -30,6 +30,15 @@ class _Group:
     pending: dict[str, _Given] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one group has to do on one log."""
+
+    pending: int
+    lag: int
+    oldest_pending_ms: int | None
+
+
 class MemoryGroups:
     """The groups of one test. ``name`` is ``<service>/<group>`` in all methods.
 
@@ -198,6 +207,18 @@ class MemoryGroups:
         if given is None:
             return group.delivered, None
         return group.delivered, Pending(position, given.consumer, self._now_ms() - given.at_ms, given.attempts)
+
+    def backlog(self, log: str, name: str) -> Backlog:
+        """Return what a group has to do on a log, nothing where it does not exist."""
+        group = self._groups.get((log, name))
+        if group is None:
+            return Backlog(0, 0, None)
+        oldest = min((position_key(position)[0] for position in group.pending), default=None)
+        return Backlog(
+            pending=len(group.pending),
+            lag=len(self._streams[log].between(group.delivered, "+", len(self._streams[log].keys))),
+            oldest_pending_ms=None if oldest is None else max(0, self._now_ms() - oldest),
+        )
 
     def forget_ledger(self, name: str) -> None:
         """Forget what the ledger keeps of a group."""

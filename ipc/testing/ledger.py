@@ -39,6 +39,11 @@ class MemoryLedger:
         """Say what a group wants from now on, or still."""
         self._definitions[name][tuple(sorted(events)), max_attempts] = self._now_ms()
 
+    async def definitions(self, names: Sequence[str]) -> list[tuple[Definition, ...]]:
+        """Return what each of some groups has wanted."""
+        found = (self._definitions.get(name, {}) for name in names)
+        return [tuple(Definition(last_ms, *each) for each, last_ms in definitions.items()) for definitions in found]
+
     async def began(self, name: str, log: str, after: str) -> None:
         """Write down the position of a log after which a group has begun."""
         self._began[name, log] = after if "-" in after else f"{after}-0"

@@ -6,20 +6,30 @@ from typing import Protocol
 
 from ipc.hub.hub import Hub
 from ipc.hub.mesh import Mesh, redis_stores
-from ipc.hub.stores import Stores
+from ipc.hub.stores import RegistryStore, Stores
 from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter
 from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.registry import GRACE_S, TTL_S, Registry
 from ipc.testing.channels import MemoryChannels
 from ipc.testing.dead_letters import MemoryDeadLetters
 from ipc.testing.eventlog import MemoryEventLog
+from ipc.testing.group_states import MemoryGroupStates
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.ledger import MemoryLedger
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
+from ipc.testing.shares import MemoryShares
 from ipc.testing.streams import Streams
 
 MAX_DEAD = 100
+
+
+class RegistryMaker(Protocol):
+    """Makes registries of one mesh, each as another process has it."""
+
+    def __call__(self, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> RegistryStore:
+        """Return one."""
 
 
 class Backend(Protocol):
@@ -27,6 +37,9 @@ class Backend(Protocol):
 
     def stores(self) -> Stores:
         """Return the stores as another process has them."""
+
+    def registry(self, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> RegistryStore:
+        """Return the registry as a process of other patience has it."""
 
     async def hub(self) -> Hub:
         """Return another started hub."""
@@ -48,6 +61,11 @@ class ValkeyBackend:
         client = connect(self._url)
         self._stack.push_async_callback(client.aclose)
         return redis_stores(client, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s)
+
+    def registry(self, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> RegistryStore:
+        client = connect(self._url)
+        self._stack.push_async_callback(client.aclose)
+        return Registry(client, ttl_s=ttl_s, grace_s=grace_s)
 
     async def hub(self) -> Hub:
         mesh = await Mesh(self._url, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s).start()
@@ -72,17 +90,23 @@ class MemoryBackend:
         streams = Streams()
         groups = MemoryGroups(streams, now_ms)
         self._dead_letters = MemoryDeadLetters(groups)
+        self._registry = MemoryRegistry(now_ms)
         self._stores = Stores(
             eventlog=MemoryEventLog(streams, now_ms, maxlen=log_maxlen, ttl_s=log_ttl_s),
             groups=groups,
             dead_letters=self._dead_letters,
             ledger=MemoryLedger(streams, groups, self._dead_letters, now_ms),
-            registry=MemoryRegistry(now_ms),
+            registry=self._registry,
             resources=MemoryResources(now_ms),
+            shares=MemoryShares(),
+            group_states=MemoryGroupStates(groups, self._dead_letters),
         )
 
     def stores(self) -> Stores:
         return self._stores
+
+    def registry(self, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> RegistryStore:
+        return self._registry.of_patience(ttl_s=ttl_s, grace_s=grace_s)
 
     async def hub(self) -> Hub:
         hub = Hub(stores=self._stores, channel_layer=self._channels)

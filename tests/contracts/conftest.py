@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from ipc.hub.stores import GroupStore, LogStore, RegistryStore, Stores
-from tests.contracts.backends import Backend, MemoryBackend, ValkeyBackend
+from tests.contracts.backends import Backend, MemoryBackend, RegistryMaker, ValkeyBackend
 
 MakeBackend = Callable[..., Backend]
 
@@ -50,3 +50,8 @@ async def groups(stores: Stores) -> GroupStore:
 @pytest.fixture
 async def registry(stores: Stores) -> RegistryStore:
     return stores.registry
+
+
+@pytest.fixture
+def make_registry(backend: Backend) -> RegistryMaker:
+    return backend.registry

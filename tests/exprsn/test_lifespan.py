@@ -13,6 +13,7 @@ from exprsn import lifespan
 from exprsn.embedded import EmbeddedValkey
 from exprsn.lifespan import Lifespan
 from ipc.protocol.codes import may_reconnect
+from ipc.protocol.services import SERVICES
 from ipc.stores import keys
 from tests import servers
 from tests.clients import attached
@@ -114,7 +115,7 @@ def bridge(
 
 def registered(url: str) -> tuple[int, list[bytes]]:
     with redis.Redis.from_url(url) as client:
-        return client.zcard(keys.INSTANCES), client.keys("ipc:instance:*")
+        return sum(client.zcard(keys.instances(service)) for service in SERVICES), client.keys("ipc:instance:*")
 
 
 def wait_for_registered(url: str, count: int) -> None:

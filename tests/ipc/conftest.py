@@ -68,6 +68,8 @@ async def make_hub(redis_url: str, exchange: Exchange) -> AsyncIterator[MakeHub]
             layer = options.pop("layer", None) or exchange.layer()
             # A test that ends does not wait for answers to what its members hold.
             options.setdefault("limits", Limits(drain_ms=1))
+            # What a test reads from a log is what it has put there.
+            options.setdefault("announces", False)
             hub = Hub(stores=redis_stores(client, **kept), channel_layer=layer, **options)
             await hub.start()
             stack.push_async_callback(hub.stop)
@@ -87,6 +89,7 @@ async def make_mesh(redis_url: str) -> AsyncIterator[MakeMesh]:
     async with AsyncExitStack() as stack:
 
         async def make(url: str = redis_url, **options: Any) -> Mesh:
+            options.setdefault("announces", False)
             mesh = await Mesh(url, **options).start()
             stack.push_async_callback(mesh.stop)
             return mesh

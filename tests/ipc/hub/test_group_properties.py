@@ -83,6 +83,7 @@ class GroupMachine(RuleBasedStateMachine):
             channel_layer=self.exchange.layer(),
             limits=Limits(drain_ms=1),
             clock=self.clock,
+            announces=False,
         )
         await hub.start()
         self.stack.push_async_callback(hub.stop)

@@ -15,8 +15,14 @@ def test_the_keys_of_an_append_share_a_slot(log: str) -> None:
     assert len(slots) == 1
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_keys_of_a_service_share_a_slot(service: str) -> None:
+    of_service = (keys.instances, keys.instance, keys.service, keys.changes)
+    assert len({key_slot(key(service).encode()) for key in of_service}) == 1
+
+
 def test_no_two_keys_are_the_same() -> None:
-    names = [
-        name(log) for log in (BROADCAST, *SERVICES) for name in (keys.log, keys.last, keys.seen_prefix, keys.instance)
-    ]
-    assert len({*names, keys.INSTANCES}) == len(names) + 1
+    of_log = (keys.log, keys.last, keys.seen_prefix)
+    of_service = (keys.instances, keys.instance, keys.service, keys.changes, keys.share, keys.resource)
+    names = [name(log) for log in (BROADCAST, *SERVICES) for name in (*of_log, *of_service)]
+    assert len({*names, keys.HUBS, keys.DEAD_GROUPS}) == len(names) + 2

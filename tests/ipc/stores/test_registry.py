@@ -36,7 +36,7 @@ def registration(name: str = "exprsn-herald:01", session: str = "s1", *, age_ms:
 
 async def test_what_is_put_is_listed(registered: Registry) -> None:
     """Every member as it was, numbers as numbers."""
-    one, other = registration(), registration("exprsn-spark:02", "s2", age_ms=5_000)
+    one, other = registration(), registration("exprsn-herald:02", "s2", age_ms=5_000)
     await registered.put([one, other])
     assert await registered.list() == [other, one]
 
@@ -55,33 +55,27 @@ async def test_a_renewal_replaces(registered: Registry) -> None:
     assert await registered.list() == [renewed]
 
 
-async def test_an_entry_lives_for_a_minute_and_a_renewal_prolongs_it(registered: Registry, redis_client: Redis) -> None:
-    key = keys.instance("exprsn-herald:01")
+async def test_an_entry_that_expired_is_not_listed(redis_client: Redis) -> None:
+    expired = Registry(redis_client, ttl_s=0)
+    await expired.put([registration()])
+    await Registry(redis_client).put([registration("exprsn-herald:02")])
+    assert [found.instance for found in await expired.list()] == ["exprsn-herald:02"]
+
+
+async def test_nothing_of_a_service_stays_for_ever(registered: Registry, redis_client: Redis) -> None:
+    """All its keys run out by themselves when nobody renews them."""
     await registered.put([registration()])
-    assert 0 < await redis_client.ttl(key) <= TTL_S == 60
-    await redis_client.expire(key, 5)
+    of_service = [keys.instances, keys.instance, keys.service, keys.changes]
+    lifetimes = [await redis_client.ttl(key("exprsn-herald")) for key in of_service]
+    assert all(lifetime > TTL_S for lifetime in lifetimes)
+
+
+async def test_a_redis_that_has_forgotten_the_script_is_told_it_again(
+    registered: Registry, redis_client: Redis
+) -> None:
     await registered.put([registration()])
-    assert await redis_client.ttl(key) > 5
-
-
-async def test_an_entry_that_expired_is_not_listed(registered: Registry, redis_client: Redis) -> None:
-    await registered.put([registration(), registration("exprsn-spark:02")])
-    await redis_client.delete(keys.instance("exprsn-herald:01"))
-    assert [found.instance for found in await registered.list()] == ["exprsn-spark:02"]
-
-
-async def test_the_index_is_swept(registered: Registry, redis_client: Redis) -> None:
-    """Instances that nobody renews for two minutes leave the index, so it cannot grow for ever."""
-    await registered.put([registration(), registration("exprsn-spark:02", age_ms=2 * TTL_S * 1000 + 1_000)])
-    await registered.list()
-    assert await redis_client.zrange(keys.INSTANCES, 0, -1) == [b"exprsn-herald:01"]
-
-
-async def test_who_leaves_is_taken_out(registered: Registry, redis_client: Redis) -> None:
-    await registered.put([registration(), registration("exprsn-spark:02", "s2")])
-    await registered.remove({"exprsn-herald:01": "s1", "exprsn-gallery:03": "s3"})
-    assert [found.instance for found in await registered.list()] == ["exprsn-spark:02"]
-    assert await redis_client.zrange(keys.INSTANCES, 0, -1) == [b"exprsn-spark:02"]
+    await redis_client.script_flush()
+    assert [change.event for change in await registered.sweep(expires=True)] == ["service:online"]
 
 
 async def test_an_instance_that_is_back_on_another_session_stays(registered: Registry) -> None:
