@@ -4,11 +4,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from ipc.hub.asking import Asking
 from ipc.hub.breaker import Breaker
 from ipc.hub.call_exchange import CallExchange
 from ipc.hub.calls import Calls
 from ipc.hub.counters import Counters
-from ipc.hub.open_call import request_of
+from ipc.hub.open_call import Answer, Request, request_of
 from ipc.hub.owners import Directory
 from ipc.hub.pushes import Pushes
 from ipc.hub.serving import Serving
@@ -51,6 +52,8 @@ class Calling:
     ) -> None:
         self.directory = Directory(store, lambda: Breaker(limits.breaker_failures, limits.breaker_pause_ms / 1000))
         self.calls = Calls(hub_id, self.directory, sessions, counters)
+        self._limits = limits
+        self._asking = Asking(self.calls, limit=limits.calls_per_session)
         self._pushes: Pushes | None = None
         self._is_draining = is_draining
         self._exchange = CallExchange(
@@ -94,10 +97,22 @@ class Calling:
         """
         if message.id is None:
             raise BadMessageError("a call needs an id, which the reply repeats")
-        self._refuse_if_draining()
-        request, seconds = request_of(message, session.service, session.limits)
-        check_permission(session.identity.permissions, "call", f"{request.resource}.{request.op}")
+        request, seconds = self._request_of(message, session.service, session.identity.permissions)
         self.calls.begin_for(session, message.id, request, seconds)
+
+    async def ask(self, service: str, permissions: frozenset[str], message: Call) -> Answer:
+        """Make a call in the name of a service that has no session here, and return its answer.
+
+        Its ``id`` is not needed. Cancelling this takes the call back.
+
+        Raises:
+            ForbiddenError: the permissions do not cover it.
+            BadMessageError: a name or a size is wrong.
+            UnavailableError: the hub is draining, or has too much to do.
+
+        """
+        request, seconds = self._request_of(message, service, permissions)
+        return await self._asking.ask(service, request, seconds)
 
     def leave(self, session: Session) -> None:
         """Forget a session that is gone."""
@@ -115,6 +130,12 @@ class Calling:
         await self.directory.close()
         await self._exchange.close()
         await self.serving.close()
+
+    def _request_of(self, message: Call, service: str, permissions: frozenset[str]) -> tuple[Request, float]:
+        self._refuse_if_draining()
+        request, seconds = request_of(message, service, self._limits)
+        check_permission(permissions, "call", f"{request.resource}.{request.op}")
+        return request, seconds
 
     def _refuse_if_draining(self) -> None:
         if self._is_draining():
