@@ -4,7 +4,18 @@ import pytest
 
 from ipc.protocol.codes import MAX_REASON_BYTES, CloseCode, ErrorCode, close_reason, may_reconnect
 
-RETRYABLE = {"AUTH_TIMEOUT", "TOO_SLOW", "UNAVAILABLE", "TIMEOUT", "DRAINING", "INTERNAL"}
+RETRYABLE = {
+    "AUTH_TIMEOUT",
+    "TOO_SLOW",
+    "NO_OWNER",
+    "OWNER_LOST",
+    "OVERLOADED",
+    "CIRCUIT_OPEN",
+    "UNAVAILABLE",
+    "TIMEOUT",
+    "DRAINING",
+    "INTERNAL",
+}
 
 # The wire protocol's table: the code, and whether a client comes back.
 CLOSE_CODES = {
@@ -34,6 +45,12 @@ STATUSES = {
     "METHOD_NOT_ALLOWED": 405,
     "NOT_ACCEPTABLE": 406,
     "UNSUPPORTED_MEDIA_TYPE": 415,
+    "RESOURCE_TAKEN": 409,
+    "CONFLICT": 409,
+    "NO_OWNER": 503,
+    "OWNER_LOST": 502,
+    "OVERLOADED": 503,
+    "CIRCUIT_OPEN": 503,
     "AUTH_TIMEOUT": 408,
     "TOO_SLOW": 429,
     "TOO_MANY_SUBSCRIPTIONS": 429,
