@@ -125,6 +125,7 @@ IPC_HEARTBEAT = env.number("IPC_HEARTBEAT", 25_000)
 IPC_AUTH_TIMEOUT = env.number("IPC_AUTH_TIMEOUT", 5_000)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
 IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
+IPC_ON_BEHALF = env.words("IPC_ON_BEHALF", "")
 # What runs beside the ASGI application of a service: the dotted path of its IPCWorker.
 IPC_WORKERS = {"timeline": "timeline.listeners.worker"}
 

@@ -1,4 +1,4 @@
-"""What Timeline hears: users that changed, and what other services did with its posts.
+"""Timeline in the mesh: it serves posts, and hears of users that changed and of what others did with its posts.
 
 A peer's event that is wrong raises here; the worker logs and counts that, and goes on with the next one.
 """
@@ -15,8 +15,10 @@ from ipc.django_app.conf import conf
 from ipc.django_app.stored_json import stored_json
 from ipc.protocol.errors import BadMessageError
 from timeline import services
+from timeline.resources import PostResource
 
 worker: Final = IPCWorker("exprsn-timeline")
+worker.resource("posts")(PostResource())
 T = TypeVar("T")
 
 COMPLETIONS: Final = ("notification:sent", "moderation:completed", "cache:updated", "users:notified")

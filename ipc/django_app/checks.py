@@ -70,6 +70,10 @@ def check_names(**_kwargs: Any) -> list[CheckMessage]:
         _ = conf.service
     except UnknownServiceError as error:
         found.append(Error(f"EXPRSN_SERVICE: {error.message}.", id="ipc.E002"))
+    try:
+        _ = conf.on_behalf
+    except UnknownServiceError as error:
+        found.append(Error(f"IPC_ON_BEHALF: {error.message}.", id="ipc.E002"))
     return found
 
 

@@ -80,6 +80,16 @@ class Conf:
         return bool(_setting("IPC_BYPASS_AUTH", False))
 
     @property
+    def on_behalf(self) -> frozenset[str]:
+        """The full names of the services whose calls may act for a user.
+
+        Raises:
+            UnknownServiceError: ``IPC_ON_BEHALF`` names one that is none; the check ``ipc.E002`` says so at start.
+
+        """
+        return frozenset(full_name(name) for name in _setting("IPC_ON_BEHALF", ()))
+
+    @property
     def bind_host(self) -> str:
         """The address that the server listens on."""
         return str(_setting("BIND_HOST", "127.0.0.1"))

@@ -45,9 +45,15 @@ def test_every_loopback_address_will_do(settings: Settings, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"EXPRSN_ENV": "developement"}, {"EXPRSN_SERVICE": "nobody"}, {"EXPRSN_SERVICE": ""}]
+    "values",
+    [
+        {"EXPRSN_ENV": "developement"},
+        {"EXPRSN_SERVICE": "nobody"},
+        {"EXPRSN_SERVICE": ""},
+        {"IPC_ON_BEHALF": ["herald", "nobody"]},
+    ],
 )
-def test_a_name_that_does_not_exist_stops_the_start(settings: Settings, values: dict[str, str]) -> None:
+def test_a_name_that_does_not_exist_stops_the_start(settings: Settings, values: dict[str, Any]) -> None:
     settings.DEV_BYPASS = settings.IPC_BYPASS_AUTH = False
     settings.REDIS_URL = "redis://h"
     assert found(settings, **values) == ["ipc.E002"]
