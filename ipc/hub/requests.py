@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET
 
+from ipc.hub.emitting import event_frame, hashable, route
 from ipc.hub.explaining import check_may_emit
 from ipc.hub.ledger import check_may_ask
 from ipc.hub.session import Session
@@ -41,7 +40,7 @@ from ipc.protocol.messages import (
 from ipc.protocol.patterns import check_event, compile_pattern
 from ipc.protocol.permissions import check_permission
 from ipc.protocol.positions import check_position
-from ipc.protocol.routing import Target, logs_of_service, logs_of_target
+from ipc.protocol.routing import logs_of_service
 from ipc.protocol.services import full_name
 from ipc.stores.eventlog import NewEvent
 
@@ -76,7 +75,7 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
         if type(message) is Emit:
             writer_is_full = emit(hub, session, message)
             if writer_is_full:
-                await hub.writers_room(logs_of_target(_hashable(message.target)))
+                await hub.writers_room(route(hashable(message.target))[0])
         elif isinstance(message, codec.Refused):
             hub.counters.messages_refused += 1
             session.refuse(message.error, message.id)
@@ -94,17 +93,6 @@ async def _request(hub: "Hub", session: Session, message: Any) -> None:
         session.refuse(error, message.id)
 
 
-def _hashable(target: str | list[str] | None) -> Target:
-    return tuple(target) if isinstance(target, list) else target
-
-
-@lru_cache(maxsize=1024)
-def _route(target: Target) -> tuple[tuple[str, ...], str]:
-    """Return the logs of a target, and the JSON of its canonical form."""
-    logs = logs_of_target(target)
-    return logs, codec.encode_json(list(logs) if isinstance(target, tuple) else logs[0])
-
-
 def emit(hub: "Hub", session: Session, message: Emit) -> bool:
     """Hand an event to the writers of its logs; tell whether one of them is full."""
     try:
@@ -115,8 +103,10 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         if event not in session.emits:
             check_may_emit(event)
             _describe(hub, session, event)
-        logs, target = _route(_hashable(message.target))
-        frame = _event_frame(session, message, target)
+        logs, target = route(hashable(message.target))
+        event_id = message.id if message.id is not None else f"{session.id}-{session.emitted + 1}"
+        frame = event_frame(message, target, event_id, session.service, session.last_activity_ms, session.limits)
+        session.emitted += 1
     except IPCError as error:
         hub.counters.messages_refused += 1
         session.refuse(error, message.id)
@@ -136,26 +126,6 @@ def _describe(hub: "Hub", session: Session, event: str) -> None:
     if len(session.emits) < MAX_EMITS:
         session.emits[event] = None
         hub.described_anew(session)
-
-
-def _event_frame(session: Session, message: Emit, target: str) -> str:
-    """Return the ``event`` message up to where the log adds its name and the position."""
-    data = codec.checked_json(bytes(message.data), session.limits)
-    session.emitted += 1
-    event_id = codec.encode_json(message.id if message.id is not None else f"{session.id}-{session.emitted}")
-    frame = (
-        f'{{"type":"event","id":{event_id},"event":"{message.event}","source":"{session.service}",'
-        f'"target":{target},"ts":{session.last_activity_ms},"data":{data}'
-    )
-    if message.meta is not UNSET:
-        meta = codec.checked_json(bytes(message.meta), session.limits, name="meta").strip()
-        if meta != "null":
-            if not meta.startswith("{"):
-                raise BadMessageError("meta is an object")
-            frame += f',"meta":{meta}'
-    if message.traceparent is not None:
-        frame += f',"traceparent":{codec.encode_json(message.traceparent)}'
-    return frame
 
 
 class _EmitReceipt(msgspec.Struct):
