@@ -1,7 +1,8 @@
-"""The checks of a live bridge as a client sees it: over HTTPS, over the socket, and one event there and back."""
+"""The checks of a live bridge as a client sees it: over HTTPS, over the socket, an event there and back, and calls."""
 
 import asyncio
 import errno
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -12,17 +13,32 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+from msgspec import UnsetType
 
 from certs.tls import client_context
 from ipc.protocol import codec
-from ipc.protocol.errors import IPCError, error_from_code
+from ipc.protocol.errors import IPCError, NoOwnerError, error_from_code
 from ipc.protocol.ids import new_ulid
-from ipc.protocol.messages import AnyServerMessage, ClientMessage, Emit, Error, Event, Ok, Subscribe, Welcome
+from ipc.protocol.messages import (
+    AnyServerMessage,
+    Call,
+    ClientMessage,
+    Emit,
+    Error,
+    Event,
+    Ok,
+    ServerReply,
+    Subscribe,
+    Welcome,
+)
 from ipc.transports.websocket import WebSocketTransport
+
+logger = logging.getLogger(__name__)
 
 # The bridge's own namespace: no other service hears of a check.
 SERVICE: Final = "bridge"
 EVENT: Final = "ipccheck:probe"
+RESOURCE: Final = "posts"
 NOT_BUILT: Final = "not built yet"
 _STATS: Final = {"activeServices", "services", "activeConnections", "connections", "rateLimits"}
 M = TypeVar("M", bound=AnyServerMessage)
@@ -70,14 +86,14 @@ async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Res
             "IPC Statistics Endpoint": lambda: _statistics(http),
             "Event Emit": socket.emit,
             "Event Receive": socket.hear,
-            "CRUD Create": _not_built,
-            "CRUD Read": _not_built,
+            "CRUD Create": socket.create,
+            "CRUD Read": socket.read,
             "JSONLex Execute": _not_built,
         }
         try:
             return [await _run(name, check, timeout_s) for name, check in checks.items()]
         finally:
-            await socket.close()
+            await socket.close(timeout_s)
 
 
 async def _run(name: str, check: Callable[[], Awaitable[None]], timeout_s: float) -> Result:
@@ -126,6 +142,7 @@ class _Socket:
         self._id = new_ulid()
         self._data = {"nonce": new_ulid(), "text": "ünï\n\u2028"}
         self._position: str | None = None
+        self._post: dict[str, Any] | None = None
         self._heard: list[AnyServerMessage] = []
 
     async def open(self) -> None:
@@ -137,8 +154,7 @@ class _Socket:
         if not self._is_open:
             raise CheckSkippedError("there is no socket to emit on")
         await self._ask(Subscribe(id=new_ulid(), events=[EVENT]))
-        data = msgspec.Raw(msgspec.json.encode(self._data))
-        ok = await self._ask(Emit(id=self._id, event=EVENT, data=data, target=SERVICE, ack=True))
+        ok = await self._ask(Emit(id=self._id, event=EVENT, data=_raw(self._data), target=SERVICE, ack=True))
         self._position = str(ok.position)
 
     async def hear(self) -> None:
@@ -149,8 +165,47 @@ class _Socket:
         if msgspec.json.decode(event.data) != self._data or event.position != self._position:
             raise CheckFailedError("the event arrived changed")
 
-    async def close(self) -> None:
-        await self._transport.aclose()
+    async def create(self) -> None:
+        """Create a post that nobody but the bridge's own service sees."""
+        if not self._is_open:
+            raise CheckSkippedError("there is no socket to call by")
+        content = f"ipccheck {self._id}"
+        try:
+            post = await self._call("create", data=_raw({"content": content, "visibility": "private"}))
+        except NoOwnerError as error:
+            raise CheckSkippedError(f"nobody serves {RESOURCE}: is Timeline running?") from error
+        if not isinstance(post, dict) or not post.get("id") or post.get("content") != content:
+            raise CheckFailedError("the reply is not the post that was created")
+        self._post = post
+
+    async def read(self) -> None:
+        """Read the post by its key and by its user, and delete it again."""
+        if (post := self._post) is None:
+            raise CheckSkippedError("no post was created")
+        page = await self._call("read", query=_raw({"userId": post["userId"]}))
+        if await self._call("read", key=post["id"]) != post or post not in page["results"]:
+            raise CheckFailedError("the post was not read as it was created")
+        await self._call("delete", key=post["id"])
+        self._post = None
+
+    async def close(self, timeout_s: float) -> None:
+        try:
+            if self._post is not None:
+                async with asyncio.timeout(timeout_s):
+                    await self._call("delete", key=self._post["id"])
+        except (TimeoutError, IPCError) as error:
+            logger.warning("the post %s is still there: %s", self._post and self._post["id"], error)
+        finally:
+            await self._transport.aclose()
+
+    async def _call(self, op: str, **members: Any) -> Any:
+        call = Call(id=new_ulid(), op=op, resource=RESOURCE, **members)
+        await self._transport.send(codec.encode(call))
+        while (reply := await self._next(ServerReply)).id != call.id:
+            pass
+        if reply.error is not None:
+            raise error_from_code(reply.error.code, reply.error.message)
+        return None if isinstance(reply.data, UnsetType) else msgspec.json.decode(reply.data)
 
     async def _ask(self, message: ClientMessage) -> Ok:
         await self._transport.send(codec.encode(message))
@@ -168,6 +223,10 @@ class _Socket:
                     self._heard.remove(message)
                     return message
             self._heard += codec.decode_server_frame(await self._transport.receive())
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def _checked(url: str) -> str:

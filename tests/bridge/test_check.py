@@ -2,18 +2,22 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import redis
 from django.core.management import CommandError, call_command
 
 from exprsn.embedded import EmbeddedValkey
+from ipc.stores import keys
 from tests import servers
 from tests.bridge.conftest import MakeBridge
 from tests.servers import ServerProcess
@@ -27,8 +31,8 @@ GOOD = [
     "✓ IPC Statistics Endpoint                PASS",
     "✓ Event Emit                             PASS",
     "✓ Event Receive                          PASS",
-    f"{DASH} CRUD Create                            SKIP  not built yet",
-    f"{DASH} CRUD Read                              SKIP  not built yet",
+    f"{DASH} CRUD Create                            SKIP  nobody serves posts: is Timeline running?",
+    f"{DASH} CRUD Read                              SKIP  no post was created",
     f"{DASH} JSONLex Execute                        SKIP  not built yet",
     RULE,
     "Total: 8 | Passed: 5 | Failed: 0 | Skipped: 3",
@@ -48,6 +52,34 @@ def check(url: str, ca_file: Path) -> tuple[list[str], str]:
 
 def test_a_live_bridge_passes(bridge: ServerProcess) -> None:
     assert check(bridge.url, bridge.ca_file) == (GOOD, "")
+
+
+def test_with_timeline_beside_it_calls_pass_too_and_leave_no_post(
+    own_valkey: EmbeddedValkey, certs_dir: Path, tmp_path: Path
+) -> None:
+    with (
+        servers.timeline(own_valkey.url, certs_dir, tmp_path / "timeline") as timeline,
+        servers.bridge("daphne", own_valkey.url, certs_dir, tmp_path / "bridge") as bridge,
+    ):
+        until_served(own_valkey.url)
+        lines, complaint = check(bridge.url, bridge.ca_file)
+        assert (lines[5:7], complaint) == (
+            ["✓ CRUD Create                            PASS", "✓ CRUD Read                              PASS"],
+            "",
+        )
+        with sqlite3.connect(tmp_path / "timeline" / "db.sqlite3") as database:
+            posts = database.execute("SELECT content, visibility, deleted_at IS NULL FROM timeline_post").fetchall()
+        assert [(content.split()[0], *rest) for content, *rest in posts] == [("ipccheck", "private", 0)]
+        assert timeline.health() == 200
+
+
+def until_served(redis_url: str) -> None:
+    """Wait until Timeline's worker serves posts; its HTTP answers before that."""
+    give_up_at = time.monotonic() + servers.START_TIMEOUT_S
+    with redis.Redis.from_url(redis_url) as client:
+        while not client.exists(keys.resource("posts")):
+            assert time.monotonic() < give_up_at, "nobody serves posts"
+            time.sleep(servers.POLL_S)
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -106,7 +138,9 @@ def test_a_bridge_without_redis_fails_where_it_needs_it(make_bridge: MakeBridge,
     assert "FAIL  HTTP 503, " in lines[2]
     assert "FAIL  UNAVAILABLE: " in lines[3]
     assert "SKIP  no event was emitted" in lines[4]
-    assert "3 of 8 checks failed" in complaint
+    assert "FAIL  UNAVAILABLE: " in lines[5]
+    assert "SKIP  no post was created" in lines[6]
+    assert "4 of 8 checks failed" in complaint
 
 
 def test_a_bridge_that_asks_for_a_token_lets_no_check_in(
