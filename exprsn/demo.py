@@ -16,7 +16,7 @@ from exprsn.supervision.output import PrefixedOutput
 from exprsn.supervision.preparation import check_writable
 from exprsn.supervision.programs import Layout
 from exprsn.supervision.system import System
-from ipc import EventContext, IPCError, IPCWorker
+from ipc import EventContext, IPCError, IPCWorker, NotFoundError
 from ipc.transports.websocket import WebSocketTransport
 
 STEP_TIMEOUT_S: Final = 10.0
@@ -96,6 +96,24 @@ class Observer:
             await self._news.wait_for(lambda: (post_id, event) in self._heard)
             return self._heard[post_id, event]
 
+    async def read(self, post_id: str, event: str) -> str:
+        """Call Timeline's resource ``posts`` for the post that an event was about, and return what is there in words.
+
+        Raises:
+            IPCError: the reply is another than the event says.
+
+        """
+        is_deleted = event == "post:deleted"
+        try:
+            post = await self.worker.read("posts", key=post_id)
+        except NotFoundError:
+            if is_deleted:
+                return "pulse called Timeline for it: there is no such post any more"
+            raise
+        if is_deleted:
+            raise IPCError("a deleted post was read")
+        return f"pulse called Timeline for it and read {post['content']!r}"
+
 
 class Demo:
     """Runs the three operations against a system that is up.
@@ -156,6 +174,8 @@ class Demo:
         self._step(saved_ms, f"saved: Timeline answered {response.status_code}")
         ctx = await self._in_time(f"{event}: in the log", self._observer.heard(post_id, event))
         self._step(ctx.timestamp - began_ms, f"in the log {ctx.log} at position {ctx.position}")
+        read = await self._in_time(f"{event}: read by a call", self._observer.read(post_id, event))
+        self._step(time.time_ns() // 1_000_000 - began_ms, read)
         completions = []
         for step in STEPS:
             name = f"{event}: {step.words[event]} ({step.event})"

@@ -107,4 +107,6 @@ def test_the_demonstration_goes_through_every_step(own_system: Mapping[str, str]
         assert operation in ended.stdout
     assert ended.stdout.count("in the log broadcast at position ") == 3
     assert ended.stdout.count("Timeline heard each completion: 4 of 4") == 3
+    assert ended.stdout.count("pulse called Timeline for it and read 'Hello") == 2
+    assert ended.stdout.count("pulse called Timeline for it: there is no such post any more") == 1
     assert ended.stdout.rstrip().endswith("everything is stopped")
