@@ -229,7 +229,10 @@ class System:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(attached(self.survivor, "herald", max_queue=1))
             group = {"group": GROUPS[0], "credit": CREDIT, "retry": RETRY}
-            await client.say({"type": "subscribe", "id": "1", "events": ["durable:*"], **group})
+            # Redis may have been away a moment ago: what may be tried again is, as a worker does.
+            while (joined := await client.ask(type="subscribe", events=["durable:*"], **group))["type"] == "error":
+                assert joined["retryable"], joined
+                await asyncio.sleep(POLL_S)
             delivery = await client.event()
             handled = self.handled()[GROUPS[0]]
 
