@@ -3,13 +3,17 @@
 from django.urls import path
 
 from bridge import views
+from bridge.api.call import CallView
 from bridge.api.dead_letters import DeadLetterListView, DeadLetterView, DiscardView, RedriveView
+from bridge.api.emit import EmitView
 from bridge.api.events import EventView
 from bridge.api.groups import GroupListView
 
 urlpatterns = [
     path("health", views.health, name="health"),
     path("api/ipc/stats", views.stats, name="stats"),
+    path("api/ipc/emit", EmitView.as_view(), name="emit"),
+    path("api/ipc/call", CallView.as_view(), name="call"),
     path("api/ipc/groups", GroupListView.as_view(), name="group-list"),
     path("api/ipc/events/<path:event_id>", EventView.as_view(), name="event"),
     path("api/ipc/dead-letters", DeadLetterListView.as_view(), name="dead-letter-list"),

@@ -49,7 +49,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         answer = Response(body, status=503, headers={"Retry-After": "1"})
     elif isinstance(error, IPCError):
         body = error_body(error.code, error.message, dict(error.details) if error.details else None)
-        answer = Response(body, status=error.code.http_status, headers=_retry_after(error.retry_after_ms))
+        answer = Response(body, status=error.code.http_status, headers=retry_after(error.retry_after_ms))
     elif isinstance(error, exceptions.APIException):
         answer = _answer_to(error)
     else:
@@ -111,7 +111,8 @@ def _validation_message(detail: object) -> str:
     return "the request is wrong"
 
 
-def _retry_after(retry_after_ms: int | None) -> dict[str, str]:
+def retry_after(retry_after_ms: int | None) -> dict[str, str]:
+    """Return the header ``Retry-After``, where there is something to say."""
     # In whole seconds (RFC 9110 section 10.2.3), never sooner than asked.
     return {} if retry_after_ms is None else {"Retry-After": str(math.ceil(retry_after_ms / 1000))}
 
