@@ -13,6 +13,7 @@ from ipc.django_app.conf import conf, is_loopback
 from ipc.hub.session import Identity, Origin
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.discovery import version_of
 from ipc.protocol.errors import ForbiddenError, IPCError, UnauthenticatedError, UnavailableError, UnknownServiceError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.services import full_name
@@ -135,4 +136,5 @@ def origin_of(headers: Headers, client: tuple[str, int] | None) -> Origin:
         pid=int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= 10 else 0,  # noqa: PLR2004 - 32 bits
         hostname=hostname if _HOSTNAME.fullmatch(hostname) else (client[0] if client else "unknown"),
         instance_id=instance if _INSTANCE.fullmatch(instance) else new_ulid(),
+        version=version_of(headers.get(b"x-ipc-version", b"").decode("latin-1")),
     )

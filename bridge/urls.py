@@ -7,11 +7,15 @@ from bridge.api.call import CallView
 from bridge.api.dead_letters import DeadLetterListView, DeadLetterView, DiscardView, RedriveView
 from bridge.api.emit import EmitView
 from bridge.api.events import EventView
+from bridge.api.explain import ExplainView
 from bridge.api.groups import GroupListView
+from bridge.api.services import ServiceListView
 
 urlpatterns = [
     path("health", views.health, name="health"),
     path("api/ipc/stats", views.stats, name="stats"),
+    path("api/ipc/services", ServiceListView.as_view(), name="service-list"),
+    path("api/ipc/explain", ExplainView.as_view(), name="explain"),
     path("api/ipc/emit", EmitView.as_view(), name="emit"),
     path("api/ipc/call", CallView.as_view(), name="call"),
     path("api/ipc/groups", GroupListView.as_view(), name="group-list"),

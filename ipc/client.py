@@ -11,10 +11,12 @@ from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.calls import MAX_TIMEOUT_MS, check_op, check_resource
 from ipc.protocol.delivery_status import EventStatus
+from ipc.protocol.discovery import MAX_VERSION, ServiceInfo, version_of
 from ipc.protocol.errors import BadMessageError, DeadlineError, NotBuiltError, UnavailableError
+from ipc.protocol.explanation import Explanation
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import MAX_ID_LENGTH, Call, Emit, Status
+from ipc.protocol.messages import MAX_ID_LENGTH, Call, Discover, Emit, Explain, Status
 from ipc.protocol.patterns import check_event
 from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
@@ -30,14 +32,21 @@ class Client:
 
     Args:
         service: the service's name, short or full.
+        version: of the service, to be shown; at most 64 characters.
 
     Raises:
         UnknownServiceError: the catalogue has no such service.
+        ValueError: the version is too long, or has characters that no version has.
 
     """
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, version: str = "") -> None:
         self.service = full_name(service)
+        self.version = version
+        if version and version_of(version) != version:
+            raise ValueError(
+                f"a version has 1 to {MAX_VERSION} letters, digits, '.', '-', '+' and '_', not {version!r}"
+            )
         self._limits = Limits()
         self._link: Link | None = None
         self._tasks = OwnedTasks(f"worker {self.service}")
@@ -106,6 +115,63 @@ class Client:
         if ok.status is UNSET:
             raise NotBuiltError("the bridge is older than this library: it has no ledger")
         return ok.status
+
+    async def services(self, service: str | None = None) -> list[ServiceInfo]:
+        """Return the services that are attached, with their instances and how calls to them are doing.
+
+        Args:
+            service: only this one, by either name.
+
+        Raises:
+            UnknownServiceError: there is no such service.
+            DeadlineError: no answer in time.
+
+        """
+        question = Discover(id=new_ulid(), service=None if service is None else full_name(service))
+        ok = await self._running_link("services").request(question)
+        if ok.services is UNSET:
+            raise NotBuiltError("the bridge is older than this library: it cannot say which services there are")
+        return ok.services
+
+    async def explain(
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        target: str | Sequence[str] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        source: str | None = None,
+    ) -> Explanation:
+        """Return who would get an event that this service emits, who would not, and why; nothing is emitted.
+
+        Args:
+            event: ``resource:action``.
+            data: any JSON value, which conditions of subscriptions look at.
+            target: a service, several, or nothing for all.
+            meta: as `emit` takes it.
+            source: another service that would emit it, which takes the permission ``*``.
+
+        Raises:
+            BadMessageError: the event's name, target or data is wrong.
+            ForbiddenError: the event would be another service's.
+            DeadlineError: no answer in time.
+
+        """
+        check_event(event)
+        names = target if isinstance(target, str) or target is None else list(target)
+        logs_of_target(names)
+        question = Explain(
+            id=new_ulid(),
+            event=event,
+            data=self._raw(data),
+            target=names,
+            meta=UNSET if meta is None else self._raw(meta),
+            source=source,
+        )
+        ok = await self._running_link("explain").request(question)
+        if ok.explanation is UNSET:
+            raise NotBuiltError("the bridge is older than this library: it cannot explain")
+        return ok.explanation
 
     # Calls
 

@@ -41,14 +41,16 @@ class IPCWorker(Client):
 
     Args:
         service: the service's name, short or full.
+        version: of the service, to be shown; at most 64 characters.
 
     Raises:
         UnknownServiceError: the catalogue has no such service.
+        ValueError: the version is too long, or has characters that no version has.
 
     """
 
-    def __init__(self, service: str) -> None:
-        super().__init__(service)
+    def __init__(self, service: str, *, version: str = "") -> None:
+        super().__init__(service, version=version)
         self._registered: list[tuple[Sequence[str], Handler]] = []
         self._memberships: list[tuple[GroupSubscription, Membership]] = []
         self._resources: dict[str, ServedResource] = {}
@@ -213,7 +215,7 @@ class IPCWorker(Client):
         self._calls = ResourceCalls(self._resources, self._call_failed, self._limits)
         wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
         self._link = Link(
-            transport or transport_from_environment(self.service),
+            transport or transport_from_environment(self.service, version=self.version),
             wanted,
             _Listener(self),
             [subscription for subscription, _ in self._memberships],

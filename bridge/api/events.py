@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bridge.api.names import camel
 from bridge.api.operators import OperatorView
 from ipc.django_app.runtime import current_hub
 from ipc.protocol.errors import UnavailableError
@@ -35,17 +36,5 @@ class EventView(OperatorView):
             raise UnavailableError("the hub does not run")
         status = async_to_sync(hub.ledger.status)(event_id, **which.validated_data)
         return Response(
-            {"success": True, "data": _camel(msgspec.to_builtins(status))}, headers={"Cache-Control": "no-store"}
+            {"success": True, "data": camel(msgspec.to_builtins(status))}, headers={"Cache-Control": "no-store"}
         )
-
-
-def _camel(value: Any) -> Any:
-    """Return the same with the names of members as this API has them."""
-    if isinstance(value, dict):
-        return {_camel_name(name): _camel(member) for name, member in value.items()}
-    return [_camel(item) for item in value] if isinstance(value, list) else value
-
-
-def _camel_name(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

@@ -93,7 +93,7 @@ class Runtime:
         return checks
 
     async def _start_worker(self, worker: IPCWorker) -> None:
-        transport = self._transport(worker.service)
+        transport = self._transport(worker.service, worker.version or self._conf.version)
         if transport is None:
             logger.error("%s hears and says nothing: set REDIS_URL or BRIDGE_URL", worker.service)
             self.worker = None
@@ -102,11 +102,11 @@ class Runtime:
         self.relay = ipc_config().relay = Relay(worker.emit, lease_s=RELAY_LEASE_S)
         self._tasks.start(self.relay.run(), "relay")
 
-    def _transport(self, service: str) -> Transport | None:
+    def _transport(self, service: str, version: str) -> Transport | None:
         if self.mesh is not None:
-            return LocalTransport(self.mesh.hub, service)
+            return LocalTransport(self.mesh.hub, service, version=version)
         if self._conf.bridge_url:
-            return WebSocketTransport(self._conf.bridge_url, service, ca_file=self._conf.ca_file)
+            return WebSocketTransport(self._conf.bridge_url, service, ca_file=self._conf.ca_file, version=version)
         return None
 
     @staticmethod

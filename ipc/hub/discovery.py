@@ -9,7 +9,7 @@ import msgspec
 
 from ipc.hub.endpoints import merged_figures
 from ipc.hub.stores import RegistryStore, ShareStore
-from ipc.protocol.discovery import InstanceInfo, OwnerState, ServiceInfo, Services
+from ipc.protocol.discovery import GroupHearing, InstanceInfo, OwnerState, ServiceInfo, Services
 from ipc.protocol.services import full_name, namespace
 from ipc.stores.registry import Registration
 from ipc.stores.shares import EndpointShare, Share
@@ -106,7 +106,7 @@ def _instance(registration: Registration) -> InstanceInfo:
         resources=list(registration.resources),
         emits=sorted(registration.emits),
         hears=sorted(hears),
-        groups={name: sorted(patterns) for name, patterns in sorted(groups.items())},
+        groups=[GroupHearing(group=name, events=sorted(patterns)) for name, patterns in sorted(groups.items())],
     )
 
 

@@ -15,6 +15,7 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.discovery import PRESENCE_EVENTS
 from ipc.protocol.errors import BadMessageError, DeadlineError, ForbiddenError
 from ipc.protocol.explanation import Explanation, GroupVerdict, LiveVerdict, Refusal
+from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.patterns import check_event
 from ipc.protocol.permissions import is_allowed
@@ -106,13 +107,17 @@ class Explainer:
     def _context(
         self, event: str, data: Raw | None, target: Target, meta: Raw | UnsetType, source: str | None
     ) -> dict[str, object]:
-        """Return what conditions see of an event: the members that its subscribers get."""
+        """Return what conditions see of an event, as `Sight` has it."""
         checked = "null" if data is None else codec.checked_json(bytes(data), self._limits)
+        logs = logs_of_target(target)
         context: dict[str, object] = {
+            "id": new_ulid(),
             "event": event,
-            "source": source,
-            "target": list(target) if target is not None and not isinstance(target, str) else target or BROADCAST,
+            "source": source or "",
+            "target": logs[0] if target is None or isinstance(target, str) else list(logs),
             "data": msgspec.json.decode(checked),
+            "ts": time.time_ns() // 1_000_000,
+            "meta": None,
         }
         if not isinstance(meta, UnsetType):
             value = msgspec.json.decode(codec.checked_json(bytes(meta), self._limits, name="meta"))

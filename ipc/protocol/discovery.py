@@ -1,5 +1,6 @@
 """What services are known by: their instances, what these serve, say and hear, and how calls to them are doing."""
 
+import re
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -13,7 +14,13 @@ PRESENCE_EVENTS: Final = frozenset({ONLINE, OFFLINE})
 """Only hubs emit these."""
 
 MAX_VERSION: Final = 64
+_VERSION: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+\-]{{0,{MAX_VERSION - 1}}}")
 MAX_EMITS: Final = 100
+
+
+def version_of(text: str) -> str:
+    """Return what a program says its version is, or nothing where it is none that can be shown."""
+    return text if _VERSION.fullmatch(text) else ""
 
 
 class Hearing(Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -87,6 +94,13 @@ class OwnerState(Struct, kw_only=True):
     breaker_pause_ms: int
 
 
+class GroupHearing(Struct, kw_only=True):
+    """A durable group that an instance is a member of, and the patterns of the group."""
+
+    group: str
+    events: list[str]
+
+
 class InstanceInfo(Struct, kw_only=True):
     """One attached instance; what it says of itself (version, pid, hostname) is shown and never trusted."""
 
@@ -102,7 +116,7 @@ class InstanceInfo(Struct, kw_only=True):
     resources: list[ServedResource]
     emits: list[str]
     hears: list[str]
-    groups: dict[str, list[str]]
+    groups: list[GroupHearing]
 
 
 class ServiceInfo(Struct, kw_only=True):

@@ -111,7 +111,7 @@ class TestBus:
 
         """
         for worker in workers:
-            await worker.start(self._transport(worker.service))
+            await worker.start(self._transport(worker.service, worker.version))
             self._workers[worker] = worker.hook("handler_error")(self._taking_note_of(worker.service))
         for worker in workers:
             async with asyncio.timeout(self._settle_timeout_s):
@@ -265,10 +265,10 @@ class TestBus:
 
     # Inside
 
-    def _transport(self, service: str) -> CountedTransport:
+    def _transport(self, service: str, version: str = "") -> CountedTransport:
         if self._hub is None:
             raise UnavailableError("the bus is not running: use it inside of `async with TestBus() as bus:`")
-        return CountedTransport(LocalTransport(self._hub, service), self._activity)
+        return CountedTransport(LocalTransport(self._hub, service, version=version), self._activity)
 
     def _taking_note_of(self, service: str) -> Callable[[Exception, EventContext], None]:
         def take_note(error: Exception, context: EventContext) -> None:

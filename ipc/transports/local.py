@@ -49,12 +49,14 @@ class LocalTransport:
     Args:
         hub: a started hub of this process.
         service: whose session it is; the process is inside the trust zone, so nothing has to be proved.
+        version: of the service, to be shown.
 
     """
 
-    def __init__(self, hub: Hub, service: str) -> None:
+    def __init__(self, hub: Hub, service: str, *, version: str = "") -> None:
         self._hub = hub
         self._service = full_name(service)
+        self._version = version
         self._instance_id = new_ulid()
         self._session: Session | None = None
         self._peer = _QueuePeer(_NOT_CONNECTED)
@@ -67,7 +69,13 @@ class LocalTransport:
         self._session = self._hub.attach(
             self._peer,
             Identity(service=self._service, permissions=frozenset({"*"})),
-            Origin(door="local", pid=os.getpid(), hostname=socket.gethostname(), instance_id=self._instance_id),
+            Origin(
+                door="local",
+                pid=os.getpid(),
+                hostname=socket.gethostname(),
+                instance_id=self._instance_id,
+                version=self._version,
+            ),
         )
 
     async def send(self, frame: str) -> None:
@@ -106,12 +114,14 @@ class MeshTransport:
     Args:
         redis_url: the Redis that holds the logs.
         service: whose session it is.
+        version: of the service, to be shown.
 
     """
 
-    def __init__(self, redis_url: str, service: str) -> None:
+    def __init__(self, redis_url: str, service: str, *, version: str = "") -> None:
         self._redis_url = redis_url
         self._service = service
+        self._version = version
         self._mesh: Mesh | None = None
         self._local: LocalTransport | None = None
 
@@ -119,7 +129,7 @@ class MeshTransport:
         """Start the hub if it does not run yet, and attach to it."""
         if self._mesh is None or self._local is None:
             self._mesh = Mesh(self._redis_url)
-            self._local = LocalTransport(self._mesh.hub, self._service)
+            self._local = LocalTransport(self._mesh.hub, self._service, version=self._version)
             await self._mesh.start()
         await self._local.connect()
 

@@ -28,10 +28,11 @@ class WebSocketTransport:
         url: of the bridge, ``wss://host:port``; ``ws://`` is for tests and for TLS that ends in front of it.
         service: whose session it is.
         ca_file: the CA that signed the bridge's certificate; without it the system's authorities count.
+        version: of the service, to be shown.
 
     """
 
-    def __init__(self, url: str, service: str, *, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, service: str, *, ca_file: Path | None = None, version: str = "") -> None:
         self._uri = url.rstrip("/") + namespace(service)
         self._ca_file = ca_file
         self._headers = {
@@ -39,6 +40,8 @@ class WebSocketTransport:
             "X-IPC-Hostname": socket.gethostname(),
             "X-IPC-Instance": new_ulid(),
         }
+        if version:
+            self._headers["X-IPC-Version"] = version
         self._socket: ClientConnection | None = None
 
     async def connect(self) -> None:
