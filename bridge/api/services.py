@@ -1,7 +1,5 @@
 """Discovery over HTTP: which services there are, and how calls to them are doing."""
 
-
-
 from typing import Any
 
 import msgspec
