@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ipc.hub.choice import BusyMs, choose, nobody
+from ipc.hub.choice import BusyMs, choose
 from ipc.hub.open_call import Answer, OpenCall
 from ipc.hub.owners import Directory, Owner, Owners
 from ipc.hub.session import Session
 from ipc.hub.tasks import OwnedTasks
-from ipc.protocol.errors import IPCError, NoOwnerError, OverloadedError
+from ipc.protocol.errors import IPCError, NoOwnerError, OverloadedError, OwnerLostError
 
 MAX_TRIES: Final = 3
 
@@ -24,7 +24,7 @@ class CallRouting:
         hub_id: tells owners of this hub from those of others.
         directory: who serves what.
         sessions: of this hub, by id.
-        give: gives a call to a session of this hub.
+        give: gives a call to a session of this hub, or raises if that does not take it.
         finish: ends a call that nobody takes.
         busy_ms: tells how long an operation takes.
 
@@ -36,7 +36,7 @@ class CallRouting:
         directory: Directory,
         sessions: Mapping[str, Session],
         *,
-        give: Callable[[OpenCall, Session], None],
+        give: Callable[[OpenCall, Session | None], None],
         finish: Callable[[OpenCall, Answer], None],
         busy_ms: BusyMs,
     ) -> None:
@@ -59,19 +59,20 @@ class CallRouting:
 
     def route_again(self, call: OpenCall, failure: IPCError) -> None:
         """Give a call to another owner than those that it had; the failure is its answer if there is none."""
-        call.refusal = failure
+        # That it may have been carried out stays true whatever becomes of it afterwards.
+        call.refusal = call.refusal if isinstance(call.refusal, OwnerLostError) else failure
         if len(call.tried) < MAX_TRIES:
             self.route(call)
         else:
-            self._finish(call, Answer.of(failure))
+            self._finish(call, Answer.of(call.refusal))
 
     def refused(self, call: OpenCall, refusal: IPCError) -> None:
         """Give a call that was not taken to another owner; nobody has begun with it."""
         owner, call.owner = call.owner, None
         if owner is not None:
-            owner.in_flight -= 1
-            owner.breaker.abandoned()
-        self._directory.changed([call.request.resource])
+            owner.refused()
+        if not isinstance(refusal, OverloadedError):
+            self._directory.changed([call.request.resource])
         self.route_again(call, refusal)
 
     async def close(self) -> None:
@@ -82,7 +83,7 @@ class CallRouting:
         try:
             owners = await self._directory.look_up(call.request.resource)
         except IPCError as error:
-            self._finish(call, Answer.of(error))
+            self._give_up(call, error)
             return
         if not call.is_over:
             self._route_to(owners, call)
@@ -90,14 +91,10 @@ class CallRouting:
     def _route_to(self, owners: Owners, call: OpenCall) -> None:
         try:
             owner = choose(owners, call.request, call.tried, hub_id=self._hub_id, busy_ms=self._busy_ms)
-        except NoOwnerError as error:
-            self._finish(call, Answer.of(call.refusal or error))
-            return
         except IPCError as error:
-            self._finish(call, Answer.of(error))
+            self._give_up(call, error)
             return
-        owner.in_flight += 1
-        owner.breaker.let_through()
+        owner.given()
         call.owner = owner
         call.tried.add(owner.claim.instance)
         if owner.claim.hub == self._hub_id:
@@ -108,8 +105,12 @@ class CallRouting:
             self.refused(call, OverloadedError("too much waits for the hub of the owner", retry_after_ms=250))
 
     def _give_here(self, call: OpenCall, owner: Owner) -> None:
-        session = self._sessions.get(owner.claim.session)
-        if session is None or session.is_closed:
-            self.refused(call, nobody(call.request))
-        else:
-            self._give(call, session)
+        try:
+            self._give(call, self._sessions.get(owner.claim.session))
+        except IPCError as refusal:
+            self.refused(call, refusal)
+
+    def _give_up(self, call: OpenCall, error: IPCError) -> None:
+        """End a call for which there is no owner, or no other one."""
+        had_owner = isinstance(call.refusal, OwnerLostError) or isinstance(error, NoOwnerError)
+        self._finish(call, Answer.of((call.refusal if had_owner else None) or error))

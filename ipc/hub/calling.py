@@ -51,7 +51,8 @@ class Calling:
         counters: Counters,
     ) -> None:
         self.directory = Directory(store, lambda: Breaker(limits.breaker_failures, limits.breaker_pause_ms / 1000))
-        self.calls = Calls(hub_id, self.directory, sessions, counters)
+        self.serving = Serving(hub_id, store, address=self._address, announce=self._announce, counters=counters)
+        self.calls = Calls(hub_id, self.directory, sessions, counters, limit_of=self.serving.limit_of)
         self._limits = limits
         self._asking = Asking(self.calls, limit=limits.calls_per_session)
         self._pushes: Pushes | None = None
@@ -59,18 +60,19 @@ class Calling:
         self._exchange = CallExchange(
             hub_id,
             self.calls,
+            self.directory,
             sessions,
             address=self._address,
             send=self._send,
             is_draining=is_draining,
             counters=counters,
         )
-        self.serving = Serving(hub_id, store, address=self._address, announce=self._announce, counters=counters)
         self.takers: dict[str, Take] = {CALLS: self._exchange.take, SERVED: self._heard_of_change}
 
     def use(self, pushes: Pushes) -> None:
         """Reach other hubs by these pushes from now on."""
         self._pushes = pushes
+        pushes.on_joined = self.serving.moved
 
     async def serve(self, session: Session, message: Serve) -> None:
         """Let a session serve resources.
@@ -82,8 +84,6 @@ class Calling:
 
         """
         self._refuse_if_draining()
-        for resource in message.resources:
-            check_permission(session.identity.permissions, "serve", resource.name)
         await self.serving.serve(session, message)
 
     def call(self, session: Session, message: Call) -> None:
@@ -97,6 +97,9 @@ class Calling:
         """
         if message.id is None:
             raise BadMessageError("a call needs an id, which the reply repeats")
+        if not self.calls.answering(session):
+            # What it needs for an answer that the hub waits for is not new work.
+            self._refuse_if_draining()
         request, seconds = self._request_of(message, session.service, session.identity.permissions)
         self.calls.begin_for(session, message.id, request, seconds)
 
@@ -111,6 +114,7 @@ class Calling:
             UnavailableError: the hub is draining, or has too much to do.
 
         """
+        self._refuse_if_draining()
         request, seconds = self._request_of(message, service, permissions)
         return await self._asking.ask(service, request, seconds)
 
@@ -132,7 +136,6 @@ class Calling:
         await self.serving.close()
 
     def _request_of(self, message: Call, service: str, permissions: frozenset[str]) -> tuple[Request, float]:
-        self._refuse_if_draining()
         request, seconds = request_of(message, service, self._limits)
         check_permission(permissions, "call", f"{request.resource}.{request.op}")
         return request, seconds

@@ -6,21 +6,17 @@ Each of them watches over its own half, so a call ends in time whatever becomes 
 
 import asyncio
 import itertools
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from msgspec import UNSET, UnsetType
-
+from ipc.hub.answering import Answering, LimitOf, answer_of
 from ipc.hub.call_routing import CallRouting, GiveAway
 from ipc.hub.counters import Counters
 from ipc.hub.endpoints import Endpoints
 from ipc.hub.open_call import Answer, Caller, OpenCall, Request, SessionCaller
 from ipc.hub.owners import Directory, Owner
 from ipc.hub.session import Session
-from ipc.protocol import codec
-from ipc.protocol.calls import counts_as_failure
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import (
     BadMessageError,
@@ -32,10 +28,12 @@ from ipc.protocol.errors import (
 )
 from ipc.protocol.messages import CallError, Reply
 
-logger = logging.getLogger(__name__)
+Look = Callable[[list[OpenCall], float], None]
 
 MAX_OPEN: Final = 20_000
 TICK_S: Final = 0.05
+JUST_OVER_S: Final = 2 * TICK_S
+"""A caller that takes a call back so shortly before its deadline has looked at its own clock: nobody had answered."""
 
 
 class Calls:
@@ -45,37 +43,45 @@ class Calls:
         hub_id: tells owners of this hub from those of others.
         directory: who serves what.
         sessions: of this hub, by id.
+        limit_of: tells what sessions take.
 
     """
 
-    def __init__(self, hub_id: str, directory: Directory, sessions: Mapping[str, Session], counters: Counters) -> None:
+    def __init__(
+        self,
+        hub_id: str,
+        directory: Directory,
+        sessions: Mapping[str, Session],
+        counters: Counters,
+        *,
+        limit_of: LimitOf,
+    ) -> None:
         self.endpoints = Endpoints()
-        self._directory = directory
         self._counters = counters
         self._open: dict[str, OpenCall] = {}
         self._numbers = itertools.count(1)
         self._callers: dict[Session, SessionCaller] = {}
-        self._answering: dict[Session, dict[str, OpenCall]] = {}
+        self._answering = Answering(limit_of)
         self._has_open = asyncio.Event()
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
         self._routing = CallRouting(
-            hub_id, directory, sessions, give=self.give, finish=self.finish, busy_ms=self.endpoints.mean_ms
+            hub_id, directory, sessions, give=self._answering.give, finish=self.finish, busy_ms=self.endpoints.mean_ms
         )
-        self._take_back: Callable[[OpenCall], None] = lambda _call: None
-        self._is_lost: Callable[[Owner, float], bool] = lambda _owner, _since: False
+        self._take_back: Callable[[OpenCall, Owner], None] = lambda _call, _owner: None
+        self._look: Look = lambda _calls, _now: None
 
     def share(
         self,
         *,
         give_away: GiveAway,
-        take_back: Callable[[OpenCall], None],
-        is_lost: Callable[[Owner, float], bool],
+        take_back: Callable[[OpenCall, Owner], None],
+        look: Look,
     ) -> None:
-        """Use these ways to owners at other hubs: to give them a call, to take it back, and to see if they are lost."""
+        """Use these ways to owners at other hubs: to give them a call, to take it back, and to see what they have."""
         self._routing.give_away = give_away
         self._take_back = take_back
-        self._is_lost = is_lost
+        self._look = look
 
     # What callers do
 
@@ -127,33 +133,32 @@ class Calls:
 
     def abandon(self, call: OpenCall) -> None:
         """End a call that nobody waits for any more, and tell its owner."""
-        self._withdraw(call)
-        self.finish(call, Answer.of(IPCError("the caller has taken the call back", code=ErrorCode.CANCELLED)))
+        if time.monotonic() > call.deadline - JUST_OVER_S:
+            self._run_out(call)
+        else:
+            self._end(call, IPCError("the caller has taken the call back", code=ErrorCode.CANCELLED))
 
     # What owners do
 
-    def give(self, call: OpenCall, session: Session) -> None:
-        """Give a call to a session of this hub."""
-        call.session = session
-        call.given_at = time.monotonic()
-        self._answering.setdefault(session, {})[call.id] = call
-        text = f'{{"type":"call","id":"{call.id}",{call.request.body},"deadline_ms":{call.left_ms}}}'
-        session.put(text, codec.utf8_size(text))
-
-    def take(self, caller: Caller, call_id: str, request: Request, seconds: float, session: Session) -> OpenCall:
+    def take(self, caller: Caller, call_id: str, request: Request, seconds: float, session: Session | None) -> OpenCall:
         """Give a call that came from another hub to a session of this one.
 
         Raises:
-            OverloadedError: too many calls are open at this hub.
+            NoOwnerError: the session does not serve the resource.
+            OverloadedError: it has as many calls as it takes, or too many are open at this hub.
 
         """
         call = self._opened(caller, call_id, request, seconds)
-        self.give(call, session)
+        try:
+            self._answering.give(call, session)
+        except IPCError:
+            self._close(call)
+            raise
         return call
 
     def answering(self, session: Session) -> int:
         """Return how many calls a session has to answer."""
-        return len(self._answering.get(session, ()))
+        return self._answering.count(session)
 
     def settle(self, session: Session, reply: Reply) -> None:
         """Take the reply of an owner.
@@ -163,7 +168,7 @@ class Calls:
                 wrong, and the caller is told INTERNAL.
 
         """
-        call = self._answering.get(session, {}).get(reply.id or "")
+        call = self._answering.find(session, reply.id or "")
         if call is None:
             self._counters.replies_late += 1
             raise BadMessageError(
@@ -171,11 +176,16 @@ class Calls:
                 code=ErrorCode.UNKNOWN_CALL,
             )
         try:
-            answer = _answer_of(reply, session)
+            answer = answer_of(reply, session)
         except IPCError as error:
-            self.finish(call, Answer.of(IPCError(f"the reply of {session.instance} was refused: {error}")))
+            self._spoil(call, session, error)
             raise
         self.finish(call, answer)
+
+    def spoil(self, session: Session, call_id: str, error: IPCError) -> None:
+        """End a call whose reply is no message at all."""
+        if (call := self._answering.find(session, call_id)) is not None:
+            self._spoil(call, session, error)
 
     # What becomes of both
 
@@ -184,7 +194,7 @@ class Calls:
         caller = self._callers.pop(session, None)
         for call in list(caller.calls.values()) if caller is not None else ():
             self.abandon(call)
-        for call in list(self._answering.pop(session, {}).values()):
+        for call in self._answering.leave(session):
             self.lose(call, f"{session.instance} left before it had replied")
 
     def lose(self, call: OpenCall, reason: str) -> None:
@@ -192,7 +202,7 @@ class Calls:
         if call.is_over:
             return
         lost = OwnerLostError(f"{reason}; the call may have been carried out")
-        self._settle_owner(call, Answer.of(lost).error)
+        self._part(call, Answer.of(lost).error)
         if call.request.is_repeatable and time.monotonic() < call.deadline:
             self._counters.calls_repeated += 1
             self._routing.route_again(call, lost)
@@ -208,13 +218,10 @@ class Calls:
         """End a call with its answer."""
         if call.is_over:
             return
-        call.is_over = True
-        self._open.pop(call.id, None)
-        self._settle_owner(call, answer.error)
+        self._close(call)
+        self._part(call, answer.error)
         if answer.error is not None:
             self._counters.calls_failed += 1
-        if not self._open:
-            self._is_quiet.set()
         call.caller.replied(call.caller_id, answer)
 
     def find(self, call_id: str) -> OpenCall | None:
@@ -230,14 +237,11 @@ class Calls:
         while True:
             await self._has_open.wait()
             now = time.monotonic()
-            for call in list(self._open.values()):
+            opened = list(self._open.values())
+            for call in opened:
                 if call.deadline <= now:
-                    self._withdraw(call)
-                    took = f"{now - call.began:.1f} s"
-                    self.finish(call, Answer.of(DeadlineError(f"no reply within {took}; the call may be carried out")))
-                elif call.session is None and call.owner is not None and self._is_lost(call.owner, call.given_at):
-                    self._directory.lost_hub(call.owner.claim.hub)
-                    self.lose(call, f"the hub of {call.owner.claim.instance} does not answer")
+                    self._run_out(call)
+            self._look([call for call in opened if call.session is None and call.owner is not None], now)
             if not self._open:
                 self._has_open.clear()
             await asyncio.sleep(TICK_S)
@@ -246,7 +250,10 @@ class Calls:
         """End all calls, and stop."""
         await self._routing.close()
         for call in list(self._open.values()):
-            self.finish(call, Answer.of(UnavailableError("the hub has stopped", code=ErrorCode.DRAINING)))
+            if call.owner is None and call.session is None:
+                self.finish(call, Answer.of(UnavailableError("the hub has stopped", code=ErrorCode.DRAINING)))
+            else:
+                self.finish(call, Answer.of(OwnerLostError("the hub has stopped; the call may be carried out")))
 
     # Inside
 
@@ -260,40 +267,38 @@ class Calls:
         self._is_quiet.clear()
         return call
 
-    def _settle_owner(self, call: OpenCall, error: CallError | None) -> None:
-        """Take note at the owner of how a call went, and part from it."""
-        owner, call.owner = call.owner, None
-        session, call.session = call.session, None
-        if session is not None:
-            took_ms = (time.monotonic() - call.given_at) * 1000
-            self.endpoints.record(call.request.resource, call.request.op, took_ms, error, service=session.service)
-            if (calls := self._answering.get(session)) is not None:
-                calls.pop(call.id, None)
-        if owner is None:
+    def _close(self, call: OpenCall) -> None:
+        call.is_over = True
+        self._open.pop(call.id, None)
+        if not self._open:
+            self._is_quiet.set()
+
+    def _run_out(self, call: OpenCall) -> None:
+        took_s = time.monotonic() - call.began
+        self._end(call, DeadlineError(f"no reply within {took_s:.1f} s; the call may be carried out"))
+
+    def _spoil(self, call: OpenCall, session: Session, error: IPCError) -> None:
+        self.finish(call, Answer.of(IPCError(f"the reply of {session.instance} was refused: {error}")))
+
+    def _end(self, call: OpenCall, error: IPCError) -> None:
+        """End a call, and tell its owner that nobody waits any more; in this order, since telling may end the owner."""
+        session, owner = call.session, call.owner
+        if call.is_over:
             return
-        owner.in_flight -= 1
-        if error is None or not (counts_as_failure(error.code) or error.code == ErrorCode.CANCELLED):
-            owner.breaker.succeeded()
-        elif error.code == ErrorCode.CANCELLED:
-            owner.breaker.abandoned()
-        else:
-            owner.breaker.failed(time.monotonic())
-
-    def _withdraw(self, call: OpenCall) -> None:
-        """Tell the owner that nobody waits any more."""
-        if call.session is not None:
+        self.finish(call, Answer.of(error))
+        if session is not None:
             text = f'{{"type":"cancel","id":"{call.id}"}}'
-            call.session.put(text, len(text))
-        elif call.owner is not None:
-            self._take_back(call)
+            session.put(text, len(text))
+        elif owner is not None:
+            self._take_back(call, owner)
 
-
-def _answer_of(reply: Reply, session: Session) -> Answer:
-    if reply.error is not None:
-        details = UNSET if isinstance(reply.error.details, UnsetType) else reply.error.details
-        if not isinstance(details, UnsetType):
-            codec.checked_json(codec.encode_json(details).encode(), session.limits, name="details")
-        return Answer(error=reply.error)
-    if isinstance(reply.data, UnsetType):
-        return Answer()
-    return Answer(codec.checked_json(bytes(reply.data), session.limits))
+    def _part(self, call: OpenCall, error: CallError | None) -> None:
+        """Take note at the owner of how a call went, and part from it."""
+        had_s = time.monotonic() - call.given_at
+        owner, call.owner = call.owner, None
+        session = self._answering.part(call)
+        if session is not None:
+            request = call.request
+            self.endpoints.record(request.resource, request.op, had_s * 1000, error, service=session.service)
+        if owner is not None:
+            owner.ended(error.code if error is not None else None, had_s)

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Set
 
-from ipc.hub.open_call import Request
+from ipc.hub.open_call import Request, nobody
 from ipc.hub.owners import Owner, Owners
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, IPCError, NoOwnerError, OverloadedError
+from ipc.protocol.errors import BadMessageError, IPCError, OverloadedError
 
 BusyMs = Callable[[str, str], float]
 """Tells how many milliseconds an operation on a resource takes, on the average."""
@@ -23,13 +23,15 @@ def choose(owners: Owners, request: Request, tried: Set[str], *, hub_id: str, bu
         OverloadedError: all have as many calls as they take, or all fail (CIRCUIT_OPEN).
 
     """
-    serving = [owner for owner in owners.instances.values() if _is_meant(owner, request.target, owners.service)]
-    candidates = [owner for owner in serving if owner.claim.instance not in tried]
-    if not candidates:
+    meant = [owner for owner in owners.instances.values() if _is_meant(owner, request.target, owners.service)]
+    serving = [owner for owner in meant if owner.claim.address or owner.claim.hub == hub_id]
+    if not serving:
         raise nobody(request)
-    offering = [owner for owner in candidates if request.op in owner.claim.ops]
+    if not any(request.op in owner.claim.ops for owner in serving):
+        raise _not_offered(request, serving)
+    offering = [owner for owner in serving if request.op in owner.claim.ops and owner.claim.instance not in tried]
     if not offering:
-        raise _not_offered(request, candidates)
+        raise nobody(request)
     now = time.monotonic()
     well = [owner for owner in offering if not owner.breaker.opens_in_s(now)]
     if not well:
@@ -52,14 +54,8 @@ def _is_meant(owner: Owner, target: str | None, service: str) -> bool:
     return target is None or target in {service, owner.claim.instance}
 
 
-def nobody(request: Request) -> IPCError:
-    """Return the error for a call that has no owner."""
-    whose = f" at {request.target}" if request.target is not None else ""
-    return NoOwnerError(f"nobody serves {request.resource}{whose} right now")
-
-
-def _not_offered(request: Request, candidates: list[Owner]) -> IPCError:
-    ops = sorted({op for owner in candidates for op in owner.claim.ops})
+def _not_offered(request: Request, serving: list[Owner]) -> IPCError:
+    ops = sorted({op for owner in serving for op in owner.claim.ops})
     return BadMessageError(
         f"{request.resource} has no operation {request.op}; it has {', '.join(ops)}",
         code=ErrorCode.METHOD_NOT_ALLOWED,

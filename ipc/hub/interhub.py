@@ -1,4 +1,4 @@
-"""What hubs send to one hub by its address: calls and replies, and questions whether it is there at all."""
+"""What hubs send to one hub by its address, in order and in batches: calls, replies, and questions about them."""
 
 import asyncio
 import logging
@@ -18,21 +18,25 @@ MAX_ADDRESSES: Final = 256
 CAPACITY_BYTES: Final = 8 * 1024 * 1024
 MAX_BATCH_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 512
-PROBE_AFTER_S: Final = 1.0
-LOST_AFTER_S: Final = 3.0
+KEEP_S: Final = 15.0
+PAUSE_S: Final = 0.1
+MAX_PAUSE_S: Final = 1.0
 
 Item = list[Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 
 class Interhub:
-    """The lines from one hub to others, each with what waits for it; what is lost with one is told.
+    """The lines from one hub to others, each with what waits for it.
+
+    What comes a second time does no harm, except for calls. So those are told to ``on_lost`` when it is not known
+    whether they have arrived, and all else is sent again for a while.
 
     Args:
         hub_id: who sends.
         address: returns the channel where this hub is reached.
         send: sends a message to a channel.
-        on_lost: told of items that could not be sent.
+        on_lost: told of calls, and of questions, that may not have arrived.
 
     """
 
@@ -51,8 +55,6 @@ class Interhub:
         self._counters = counters
         self._on_lost = on_lost
         self._lines: OrderedDict[str, Batcher[Item]] = OrderedDict()
-        self._heard: OrderedDict[str, float] = OrderedDict()
-        self._probed: dict[str, float] = {}
 
     def put(self, address: str, item: Item, size: int) -> bool:
         """Send an item to a hub as soon as may be; False when too much waits for it already."""
@@ -65,25 +67,6 @@ class Interhub:
             return False
         line.put(item, size)
         return True
-
-    def heard(self, hub_id: str) -> None:
-        """Take note that a hub has said something."""
-        self._heard[hub_id] = time.monotonic()
-        self._heard.move_to_end(hub_id)
-        self._probed.pop(hub_id, None)
-        if len(self._heard) > MAX_ADDRESSES:
-            self._heard.popitem(last=False)
-
-    def is_lost(self, hub_id: str, address: str, waiting_since: float) -> bool:
-        """Tell whether a hub that owes an answer since then is to be taken for dead; it is asked before that."""
-        now = time.monotonic()
-        silent_s = now - max(self._heard.get(hub_id, 0.0), waiting_since)
-        if silent_s > LOST_AFTER_S:
-            return True
-        if silent_s > PROBE_AFTER_S and now - self._probed.get(hub_id, 0.0) > PROBE_AFTER_S / 2:
-            self._probed[hub_id] = now
-            self.put(address, ["probe"], 16)
-        return False
 
     async def close(self) -> None:
         """Send what waits, as far as that is quick, and end."""
@@ -99,19 +82,36 @@ class Interhub:
 
     def _line(self, address: str) -> Batcher[Item]:
         async def send(items: list[Item]) -> None:
-            message = {"type": "ipc.calls", "hub": self._hub_id, "address": self._address(), "items": items}
-            try:
-                async with translated_errors("reach another hub"), asyncio.timeout(COMMAND_TIMEOUT_S):
-                    await self._send(address, message)
-            except IPCError as error:
-                self._counters.interhub_failed += 1
-                logger.warning("%d calls and replies did not reach another hub: %s", len(items), error)
-                self._on_lost(items)
+            give_up_at = time.monotonic() + KEEP_S
+            pause_s = PAUSE_S
+            while items and not await self._sent(address, items):
+                once = [item for item in items if item[0] in _ONCE]
+                self._on_lost(once)
+                items = [item for item in items if item[0] not in _ONCE]
+                if time.monotonic() > give_up_at:
+                    logger.warning("%d replies did not reach another hub", len(items))
+                    return
+                await asyncio.sleep(pause_s)
+                pause_s = min(MAX_PAUSE_S, 2 * pause_s)
 
         return Batcher(
             send, capacity=CAPACITY_BYTES, max_items=MAX_BATCH, max_size=MAX_BATCH_BYTES, name=f"hub at {address}"
         )
 
+    async def _sent(self, address: str, items: list[Item]) -> bool:
+        message = {"type": "ipc.calls", "hub": self._hub_id, "address": self._address(), "items": items}
+        try:
+            async with translated_errors("reach another hub"), asyncio.timeout(COMMAND_TIMEOUT_S):
+                await self._send(address, message)
+        except IPCError as error:
+            self._counters.interhub_failed += 1
+            logger.warning("%d calls and replies did not reach another hub: %s", len(items), error)
+            return False
+        return True
+
     def _drop_idle(self) -> None:
         for address in [address for address, line in self._lines.items() if line.is_idle][: MAX_ADDRESSES // 4]:
             del self._lines[address]
+
+
+_ONCE: Final = frozenset({"call", "probe"})

@@ -10,8 +10,8 @@ from msgspec import UNSET, Raw, UnsetType
 from ipc.hub.owners import Owner
 from ipc.hub.session import Session
 from ipc.protocol import codec
-from ipc.protocol.calls import check_op, check_resource, check_timeout, may_repeat
-from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.calls import MAX_ERROR_LENGTH, check_op, check_resource, check_timeout, may_repeat
+from ipc.protocol.errors import BadMessageError, IPCError, NoOwnerError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Call, CallError, ServerReply
 from ipc.protocol.services import full_name
@@ -30,7 +30,8 @@ class Answer:
         return cls(
             error=CallError(
                 code=error.code,
-                message=error.message,
+                # A client refuses a reply with a longer one, and would wait in vain.
+                message=error.message[:MAX_ERROR_LENGTH],
                 retryable=error.retryable,
                 retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
                 details=dict(error.details) if error.details else UNSET,
@@ -56,6 +57,12 @@ class Request:
     is_repeatable: bool
 
 
+def nobody(request: Request) -> NoOwnerError:
+    """Return the error for a call that has no owner."""
+    whose = f" at {request.target[:100]}" if request.target is not None else ""
+    return NoOwnerError(f"nobody serves {request.resource}{whose} right now")
+
+
 @dataclass(slots=True, eq=False)
 class OpenCall:
     """A call that has no answer yet; times are seconds of the monotonic clock."""
@@ -72,6 +79,11 @@ class OpenCall:
     tried: set[str] = field(default_factory=set)
     refusal: IPCError | None = None
     is_over: bool = False
+
+    @property
+    def attempt_id(self) -> str:
+        """What the hub of its owner knows it by: another for each owner, so that the one before cannot end it."""
+        return f"{self.id}.{len(self.tried)}"
 
     @property
     def left_ms(self) -> int:

@@ -53,6 +53,8 @@ class Pushes:
         feeds: the logs that the hub follows; what arrives is offered to them.
         others: take messages of other types than pushes and greetings, by type.
 
+    `on_joined` is called whenever the hub has an address, which is another one after a failure.
+
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Pushes:
         self._feeds = feeds
         self._counters = counters
         self._others = others or {}
+        self.on_joined: Callable[[], None] = lambda: None
         self._channel = ""
         self._peers: dict[str, dict[str, float]] = {}
 
@@ -79,6 +82,7 @@ class Pushes:
                 async with translated_errors("listen on the channel layer"):
                     await self._join()
                     joined.set()
+                    self.on_joined()
                     while True:
                         await self._take_known(await self._layer.receive(self._channel))
             except IPCError as error:

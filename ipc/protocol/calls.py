@@ -12,6 +12,7 @@ DEFAULT_TIMEOUT_MS: Final = 10_000
 MAX_TIMEOUT_MS: Final = 60_000
 MAX_RESOURCES: Final = 64
 MAX_NAME_LENGTH: Final = 64
+MAX_ERROR_LENGTH: Final = 1_000
 CRUD: Final = ("create", "read", "update", "delete")
 _RESOURCE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_\-]*")
 _OP: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -89,6 +90,25 @@ def counts_as_failure(code: str) -> bool:
     return code in _FAILURES
 
 
+def speaks_of_routing(code: str) -> bool:
+    """Tell whether an error says what has become of a call on its way, which only a hub can know.
+
+    An owner that answers with one speaks of a call of its own. Were it passed on as it is, the caller would take its
+    call for one that has not begun, and make it again.
+    """
+    return code in _ROUTING
+
+
+_ROUTING: Final = frozenset(
+    {
+        ErrorCode.NO_OWNER,
+        ErrorCode.OWNER_LOST,
+        ErrorCode.CIRCUIT_OPEN,
+        ErrorCode.DRAINING,
+        ErrorCode.CANCELLED,
+        ErrorCode.UNKNOWN_CALL,
+    }
+)
 _FAILURES: Final = frozenset(
     {ErrorCode.INTERNAL, ErrorCode.TIMEOUT, ErrorCode.UNAVAILABLE, ErrorCode.OWNER_LOST, ErrorCode.OVERLOADED}
 )
