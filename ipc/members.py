@@ -23,6 +23,7 @@ MAX_REASON: Final = 1_000
 
 # An emitter's ids are its own.
 Key = tuple[str, str]
+Answer = Ack | Nack | Progress
 
 
 class Reject(Exception):  # noqa: N818 - read as what a handler does: raise Reject("why")
@@ -32,7 +33,7 @@ class Reject(Exception):  # noqa: N818 - read as what a handler does: raise Reje
 class Answering(Protocol):
     """Where answers go."""
 
-    def settle(self, answer: Ack | Nack | Progress, session: str) -> None:
+    def settle(self, answer: Answer, session: str) -> None:
         """Answer a delivery that came by a session."""
 
 
@@ -55,6 +56,7 @@ class Membership:
     group: str
     handler: Handler
     once: bool = False
+    is_forgotten: bool = False
     done: "OrderedDict[Key, None]" = field(default_factory=OrderedDict)
     at_work: "dict[Key, _Turns]" = field(default_factory=dict)
 
@@ -81,12 +83,22 @@ class Members:
         """Add a handler."""
         self._memberships[membership.group] = membership
 
+    def forget(self, group: str) -> None:
+        """Drop the handler of a group that is gone: what it is at work on is finished, and not answered for."""
+        if (membership := self._memberships.pop(group, None)) is not None:
+            membership.is_forgotten = True
+
     def take(self, event: Event, session: str, link: Answering) -> None:
         """Handle a delivery; the hub hands out no more than the credit at a time."""
         membership = self._memberships.get(event.group or "")
         if membership is None or event.delivery is None:
             return
-        task = self._tasks.start(self._handle(membership, event, event.delivery, session, link), membership.group)
+
+        def settle(answer: Answer) -> None:
+            if not membership.is_forgotten:
+                link.settle(answer, session)
+
+        task = self._tasks.start(self._handle(membership, event, event.delivery, settle), membership.group)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -101,10 +113,10 @@ class Members:
             await asyncio.wait(self._running, timeout=timeout_s)
         await self._tasks.close()
 
-    async def _handle(self, membership: Membership, event: Event, delivery: str, session: str, link: Answering) -> None:
-        context = dataclasses.replace(
-            EventContext.of(event), extend=lambda: link.settle(Progress(deliveries=[delivery]), session)
-        )
+    async def _handle(
+        self, membership: Membership, event: Event, delivery: str, settle: Callable[[Answer], None]
+    ) -> None:
+        context = dataclasses.replace(EventContext.of(event), extend=lambda: settle(Progress(deliveries=[delivery])))
         try:
             if membership.once:
                 await self._once(membership, event, context)
@@ -117,11 +129,13 @@ class Members:
                 raise
             # Nobody cancelled this: the handler let the end of a task of its own out, which is its failure.
             failure = RuntimeError(f"{membership.handler!r} let a CancelledError out: {error}")
-            self._failed(failure, context, _nack(delivery, failure), session, link)
+            settle(_nack(delivery, failure))
+            self._on_error(failure, context)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered for
-            self._failed(error, context, _nack(delivery, error), session, link)
+            settle(_nack(delivery, error))
+            self._on_error(error, context)
         else:
-            link.settle(Ack(deliveries=[delivery]), session)
+            settle(Ack(deliveries=[delivery]))
 
     async def _once(self, membership: Membership, event: Event, context: EventContext) -> None:
         """Handle an event unless it was completed here, though its acknowledgement may not have arrived.
@@ -142,10 +156,6 @@ class Members:
             lock.wanted -= 1
             if not lock.wanted:
                 del membership.at_work[key]
-
-    def _failed(self, error: Exception, context: EventContext, nack: Nack, session: str, link: Answering) -> None:
-        link.settle(nack, session)
-        self._on_error(error, context)
 
 
 def _nack(delivery: str, error: Exception) -> Nack:

@@ -19,7 +19,8 @@ from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_
 from ipc.resources import CallContext, ResourceCalls, ServedResource, served_resource
 from ipc.transports.base import Transport
 from ipc.transports.environment import transport_from_environment
-from ipc.transports.link import GroupSubscription, Link
+from ipc.transports.group_subscription import Beginning, GroupSubscription, beginning
+from ipc.transports.link import Link
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class IPCWorker(Client):
         credit: int = DEFAULT_CREDIT,
         retry: Mapping[str, Any] | None = None,
         once: bool = False,
+        since: Beginning | None = None,
     ) -> Callable[[HandlerT], HandlerT]:
         """Register an ``async`` function ``(data, ctx)`` for the events that a pattern matches.
 
@@ -85,10 +87,13 @@ class IPCWorker(Client):
             retry: ``{"ack_ms": 30000, "backoff_ms": [1000, 5000, ...]}``, for the whole group.
             once: do not handle an event again that the group has completed within a day, though it is delivered again
                 or was appended again with its id; for the whole group.
+            since: where the group begins if it does not exist yet: ``"start"`` for all that its logs have, or
+                ``{log: position}`` for what came after, where a log is ``broadcast`` or the service; a log that is not
+                named begins at its end, as all do without it. What the log does not have any more is an ``error``.
 
         Raises:
-            BadMessageError: INVALID_PATTERN, INVALID_GROUP, or a wrong credit or retry.
-            TypeError: the function is not ``async``, or there is no pattern.
+            BadMessageError: INVALID_PATTERN, INVALID_GROUP, INVALID_POSITION, or a wrong credit, retry or since.
+            TypeError: the function is not ``async``, there is no pattern, or no group for what belongs to one.
             ValueError: the group has a handler already.
 
         """
@@ -101,6 +106,9 @@ class IPCWorker(Client):
                 raise ValueError(f"the group {group!r} has a handler already")
             check_credit(credit)
             retry_policy(retry)
+        elif retry is not None or once or since is not None:
+            raise TypeError("retry, once and since belong to a group: name it with group=")
+        begins = beginning(self.service, since)
 
         def register(handler: HandlerT) -> HandlerT:
             is_async = inspect.iscoroutinefunction(handler)
@@ -109,7 +117,9 @@ class IPCWorker(Client):
             if group is None:
                 self._registered.append((patterns, handler))
             else:
-                subscription = GroupSubscription(group=group, events=patterns, credit=credit, retry=retry, once=once)
+                subscription = GroupSubscription(
+                    group=group, events=patterns, credit=credit, retry=retry, once=once, since=begins
+                )
                 self._memberships.append((subscription, Membership(group, handler, once=once)))
             return handler
 
@@ -272,6 +282,22 @@ class IPCWorker(Client):
         await link.close()
         await self._tasks.close()
         self._link = self._dispatcher = self._members = self._calls = self._running = None
+
+    async def forget(self, group: str, *, timeout_s: float = 10.0) -> None:
+        """Delete a durable group of this service, with all that waits in it; its dead letters stay.
+
+        This worker leaves it and does not join it again. What its handler is at work on is finished, and counts for
+        nothing.
+
+        Raises:
+            BadMessageError: INVALID_GROUP, or the group has other members; then this worker is one as before.
+            DeadlineError: no answer in time, it may have been deleted.
+
+        """
+        await self._running_link("forget").forget(check_group(group), timeout_s=timeout_s)
+        if self._members is not None:
+            self._members.forget(group)
+        self._memberships = [each for each in self._memberships if each[0].group != group]
 
     # What the link tells
 

@@ -4,9 +4,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Raw, UnsetType
 
@@ -34,12 +33,12 @@ from ipc.protocol.messages import (
     ServerCancel,
     ServerPing,
     ServerReply,
-    Subscribe,
     Unsubscribe,
     Welcome,
 )
 from ipc.transports.answers import error_from_message
 from ipc.transports.base import Transport
+from ipc.transports.group_subscription import GroupSubscription
 from ipc.transports.live import LiveSubscription
 from ipc.transports.sender import ANSWER_TIMEOUT_S, Sender, backoff_s
 
@@ -75,17 +74,6 @@ class Listener(Protocol):
 
     def failed(self, error: IPCError) -> None:
         """The connection was lost, or something sent without an id was refused."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSubscription:
-    """A durable group to be a member of, as ``subscribe`` takes it."""
-
-    group: str
-    events: Sequence[str]
-    credit: int
-    retry: Mapping[str, Any] | None = None
-    once: bool = False
 
 
 class Link:
@@ -229,6 +217,28 @@ class Link:
             self._resources = []
             await self._sender.ask(Serve(id=new_ulid(), resources=[]))
 
+    async def forget(self, group: str, *, timeout_s: float) -> None:
+        """Delete a group, and do not join it again.
+
+        Raises:
+            DeadlineError: no answer in time, it may have been deleted.
+            IPCError: it was refused; what was a member is one still.
+
+        """
+        session = self._sender.session
+        forgotten = [subscription for subscription in self._groups if subscription.group == group]
+        # Before it is asked for: a connection that is made meanwhile would make the group anew.
+        self._groups = [subscription for subscription in self._groups if subscription.group != group]
+        try:
+            await self.request(Unsubscribe(id=new_ulid(), events=[], group=group, forget=True), timeout_s=timeout_s)
+        except IPCError as error:
+            if forgotten and not error.retryable:
+                self._groups = [*self._groups, *forgotten]
+                if self._sender.session != session:
+                    # The connection that was made meanwhile has not joined it.
+                    self.restart()
+            raise
+
     def settle(self, answer: Ack | Nack | Progress, session: str) -> None:
         """Answer a delivery, if the session that it came by is still open; a new one would not know it."""
         self._sender.put(answer, session)
@@ -279,17 +289,8 @@ class Link:
     async def _join(self) -> None:
         await self._subscribe()
         for group in self._groups:
-            await self._sender.ask(
-                Subscribe(
-                    id=new_ulid(),
-                    events=list(group.events),
-                    group=group.group,
-                    credit=group.credit,
-                    retry=dict(group.retry) if group.retry is not None else None,
-                    once=group.once,
-                )
-            )
-
+            if missed := group.missed(await self._sender.ask(group.as_message())):
+                self._listener.not_recovered(missed)
         if self._resources:
             await self._sender.ask(Serve(id=new_ulid(), resources=self._resources))
 
