@@ -17,7 +17,7 @@ from ipc.programs import OwnContext, Programs, check_own_context, program_contex
 from ipc.protocol import codec
 from ipc.protocol.calls import check_op, check_resource
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError, ValidationFailedError
+from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, ValidationFailedError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import CallError, Reply, Resource, ServerCall
 
@@ -28,13 +28,26 @@ MAX_ERROR: Final = 1_000
 MAX_DETAILS_BYTES: Final = 64 * 1024
 DEFAULT_LIMITS: Final = Limits()
 
-_deadline: contextvars.ContextVar[float | None] = contextvars.ContextVar("ipc_deadline", default=None)
+
+@dataclass(slots=True)
+class _Deadline:
+    """When the time of a call is over, in seconds of the monotonic clock; and whether it has ended before."""
+
+    at: float
+    has_ended: bool = False
+
+
+_deadline: contextvars.ContextVar[_Deadline | None] = contextvars.ContextVar("ipc_deadline", default=None)
 
 
 def seconds_left() -> float | None:
-    """Return what is left to the call that is being handled in this task, None where none is."""
+    """Return what is left to the call that is being handled, None where none is.
+
+    It holds in the method and in all tasks and threads that this begins (they copy its context), until the call has
+    ended: what goes on after that is not held to it.
+    """
     deadline = _deadline.get()
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
+    return None if deadline is None or deadline.has_ended else max(0.0, deadline.at - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +151,8 @@ class ResourceCalls:
 
     def take(self, call: ServerCall, session: str, link: Replying) -> None:
         """Answer a call, in a task of its own."""
-        task = self._tasks.start(self._answer(call, session, link), f"{call.resource}.{call.op}")
+        answering = self._answer(call, _context_of(call), session, link)
+        task = self._tasks.start(answering, f"{call.resource}.{call.op}")
         self._at_work[session, call.id] = task
         task.add_done_callback(lambda _: self._at_work.pop((session, call.id), None))
 
@@ -165,31 +179,36 @@ class ResourceCalls:
             await asyncio.wait(tasks, timeout=timeout_s)
         await self._tasks.close()
 
-    async def _answer(self, call: ServerCall, session: str, link: Replying) -> None:
-        context = _context_of(call)
-        _deadline.set(context.deadline)
+    async def _answer(self, call: ServerCall, context: CallContext, session: str, link: Replying) -> None:
+        deadline = _Deadline(context.deadline)
+        _deadline.set(deadline)
         try:
-            async with asyncio.timeout(context.seconds_left):
+            reply = await self._reply(call, context)
+        finally:
+            deadline.has_ended = True
+        link.reply(reply, session)
+
+    async def _reply(self, call: ServerCall, context: CallContext) -> Reply:
+        timer = asyncio.timeout(context.seconds_left)
+        try:
+            async with timer:
                 data = await self._result(call, context)
             reply = Reply(id=call.id, data=UNSET if data is None else self._encoded(data, call))
         except IPCError as error:
             reply = Reply(id=call.id, error=_error_of(error))
-        except TimeoutError:
-            reply = Reply(id=call.id, error=_error_of(UnavailableError("not done in time", code=ErrorCode.TIMEOUT)))
         except Exception as error:  # noqa: BLE001 - whatever a method raises is answered
+            if isinstance(error, TimeoutError) and timer.expired():
+                return Reply(id=call.id, error=_error_of(DeadlineError("not done in time")))
             self._on_error(error, context)
             reply = Reply(id=call.id, error=_bug(error))
-        link.reply(reply, session)
+        return reply
 
     async def _result(self, call: ServerCall, context: CallContext) -> Any:
         resource = self._resources.get(call.resource)
         operation = resource.operations.get(call.op) if resource is not None else None
         if resource is None or operation is None:
             raise BadMessageError(f"{call.resource}.{call.op} is not served here", code=ErrorCode.METHOD_NOT_ALLOWED)
-        given = {"key": call.key, "data": _decoded(call.data), "query": _decoded(call.query)}
-        if call.jsonlex:
-            await self._evaluate(given, resource, context)
-        given = {name: value for name, value in given.items() if value is not UNSET and value is not None}
+        given = await self._given(call, resource, context)
         missing = operation.needed - given.keys() - {"ctx"}
         if missing:
             raise ValidationFailedError(
@@ -201,13 +220,18 @@ class ResourceCalls:
             arguments["ctx"] = context
         return await operation.method(**arguments)
 
-    async def _evaluate(self, given: dict[str, Any], resource: ServedResource, context: CallContext) -> None:
-        """Put what the programs in ``data`` and ``query`` give in their places."""
-        facts = {"source": context.source, "resource": context.resource, "op": context.op, "key": given["key"]}
-        visible = await program_context(resource.context, context, facts)
-        for name in ("data", "query"):
-            if given[name] is not UNSET:
+    async def _given(self, call: ServerCall, resource: ServedResource, context: CallContext) -> dict[str, Any]:
+        """Return what the call has of ``key``, ``data`` and ``query``; null counts as nothing."""
+        given: dict[str, Any] = {} if call.key is None else {"key": call.key}
+        for name, raw in (("data", call.data), ("query", call.query)):
+            if not isinstance(raw, UnsetType):
+                given[name] = msgspec.json.decode(raw)
+        if call.jsonlex:
+            facts = {"source": context.source, "resource": context.resource, "op": context.op, "key": call.key}
+            visible = await program_context(resource.context, context, facts)
+            for name in given.keys() - {"key"}:
                 given[name] = await self._programs.value_of(name, given[name], visible)
+        return {name: value for name, value in given.items() if value is not None}
 
     def _encoded(self, data: Any, call: ServerCall) -> Raw:
         raw = codec.encode_json(data).encode()
@@ -241,10 +265,6 @@ def _context_of(call: ServerCall) -> CallContext:
         meta=call.meta,
         traceparent=call.traceparent,
     )
-
-
-def _decoded(raw: Raw | UnsetType) -> Any:
-    return UNSET if isinstance(raw, UnsetType) else msgspec.json.decode(raw)
 
 
 def _error_of(error: IPCError) -> CallError:

@@ -6,12 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
 from msgspec import Raw, UnsetType
 
 from ipc.protocol.calls import may_repeat
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import DeadlineError, IPCError, OwnerLostError, error_from_code
+from ipc.protocol.errors import DeadlineError, IPCError, OwnerLostError, UnavailableError, error_from_code
 from ipc.protocol.messages import Call, CallError, Cancel, ClientMessage, Error, ServerReply
 from ipc.transports.answers import error_from_message
 
@@ -23,21 +22,22 @@ class OutgoingCalls:
     """Calls by id.
 
     Args:
-        put: sends a message over the connection as it is now.
+        put: sends a message over the connection as it is now; False if there is none.
         until_ready: waits until messages may be put.
 
     """
 
-    def __init__(self, put: Callable[[ClientMessage], None], until_ready: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, put: Callable[[ClientMessage], bool], until_ready: Callable[[], Awaitable[None]]) -> None:
         self._put = put
         self._until_ready = until_ready
         self._open: dict[str, asyncio.Future[ServerReply]] = {}
+        self._is_closed = False
 
     async def call(self, message: Call, *, timeout_s: float) -> Raw | UnsetType:
-        """Make a call and return the data of its reply.
+        """Make a call and return the data of its reply; ``timeout_ms`` of the message becomes what is left.
 
-        Over a lost connection it is made again if it may happen twice, and so it is at a hub that has refused it
-        because it is stopping.
+        It is made again at once when it was not sent, and when a hub has refused it because it is stopping; over a lost
+        connection only if it may happen twice.
 
         Raises:
             OwnerLostError: the connection was lost on the way.
@@ -51,11 +51,11 @@ class OutgoingCalls:
             async with asyncio.timeout(timeout_s):
                 while True:
                     await self._until_ready()
-                    left_ms = max(1, int((ends - time.monotonic()) * 1000))
+                    message.timeout_ms = max(1, int((ends - time.monotonic()) * 1000))
                     try:
-                        return await self._once(msgspec.structs.replace(message, timeout_ms=left_ms))
+                        return await self._once(message)
                     except IPCError as error:
-                        if not _may_call_again(error, message):
+                        if self._is_closed or not _may_call_again(error, message):
                             raise
                     attempt += 1
                     await asyncio.sleep(_pause_s(attempt))
@@ -84,11 +84,17 @@ class OutgoingCalls:
             if not answer.done():
                 answer.set_exception(_ConnectionLostError(f"{error.message}; the call may have been carried out"))
 
+    def close(self, error: IPCError) -> None:
+        """Tell all open calls that there will be no other connection."""
+        self._is_closed = True
+        self.fail(error)
+
     async def _once(self, message: Call) -> Raw | UnsetType:
         call_id = str(message.id)
         answer: asyncio.Future[ServerReply] = asyncio.get_running_loop().create_future()
+        if not self._put(message):
+            raise _NotSentError("the connection was lost before the call was sent")
         self._open[call_id] = answer
-        self._put(message)
         try:
             return (await answer).data
         except asyncio.CancelledError:
@@ -101,8 +107,12 @@ class _ConnectionLostError(OwnerLostError):
     """The connection went away, which says nothing about the owner."""
 
 
+class _NotSentError(UnavailableError):
+    """There was no connection any more, so nobody has begun with the call."""
+
+
 def _may_call_again(error: IPCError, message: Call) -> bool:
-    if error.code is ErrorCode.DRAINING:
+    if error.code is ErrorCode.DRAINING or isinstance(error, _NotSentError):
         return True
     return isinstance(error, _ConnectionLostError) and may_repeat(
         message.op, is_keyed=message.idempotency_key is not None

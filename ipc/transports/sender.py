@@ -9,6 +9,7 @@ from msgspec import Raw, UnsetType
 from ipc.hub.batching import Batcher
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
+from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import ConnectionClosedError, DeadlineError, IPCError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Call, ClientMessage, Error, Ok, ServerReply
@@ -80,7 +81,9 @@ class Sender:
     async def close(self) -> None:
         """Send what waits, and end."""
         await asyncio.wait([self._tasks.start(self._outgoing.flushed(), "flush")], timeout=FLUSH_TIMEOUT_S)
-        self.down(ConnectionClosedError(1000, "left"))
+        left = ConnectionClosedError(1000, "left")
+        self._calls.close(left)
+        self.down(left)
         await self._tasks.close()
         await self._outgoing.close()
 
@@ -142,11 +145,16 @@ class Sender:
         """
         return await self._calls.call(message, timeout_s=timeout_s)
 
-    def put(self, message: ClientMessage, session: str) -> None:
-        """Send a message if the session that it is for is still open; a new one would not know what it is about."""
-        if session == self.session and self.is_open:
-            text = codec.encode(message)
-            self._outgoing.put(text, codec.utf8_size(text) + 1)
+    def put(self, message: ClientMessage, session: str) -> bool:
+        """Send a message if the session that it is for is still open, and tell whether it is.
+
+        A new one would not know what the message is about.
+        """
+        if session != self.session or not self.is_open:
+            return False
+        text = codec.encode(message)
+        self._outgoing.put(text, codec.utf8_size(text) + 1)
+        return True
 
     def settle(self, message: Ok | Error | ServerReply) -> bool:
         """Give an answer to what waits for it; tell whether something does."""
@@ -154,7 +162,8 @@ class Sender:
             return self._calls.settle(message)
         if self._answers.settle(message):
             return True
-        return isinstance(message, Error) and self._calls.settle(message)
+        # A cancel and the reply, or a reply and the deadline, have crossed on the way: nothing is wrong.
+        return isinstance(message, Error) and (self._calls.settle(message) or message.code == ErrorCode.UNKNOWN_CALL)
 
     async def _ready(self) -> None:
         await self._is_up.wait()

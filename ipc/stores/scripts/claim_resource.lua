@@ -8,17 +8,22 @@
 local key, service, instance = KEYS[1], ARGV[1], ARGV[2]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local owner = redis.call('HGET', key, 'service')
-if owner and owner ~= service then
-    local live = false
-    if redis.call('HGET', key, 'heir') ~= service then
-        local fields = redis.call('HGETALL', key)
-        for i = 1, #fields, 2 do
-            local claimed = fields[i] ~= 'service' and fields[i] ~= 'heir' and tonumber(string.match(fields[i + 1], '^%d+'))
-            live = live or (claimed and claimed > now - ARGV[4])
+local owner, live = false, false
+local fields = redis.call('HGETALL', key)
+for i = 1, #fields, 2 do
+    if fields[i] == 'service' then
+        owner = fields[i + 1]
+    elseif fields[i] ~= 'heir' then
+        if tonumber(string.match(fields[i + 1], '^%d+')) > now - ARGV[4] then
+            live = true
+        else
+            -- Of an instance that was killed: others may keep the hash alive for ever.
+            redis.call('HDEL', key, fields[i])
         end
     end
-    if live then
+end
+if owner and owner ~= service then
+    if live and redis.call('HGET', key, 'heir') ~= service then
         return owner
     end
     redis.call('DEL', key)
