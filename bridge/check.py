@@ -1,21 +1,18 @@
 """The checks of a live bridge as a client sees it: over HTTPS, over the socket, an event there and back, and calls."""
 
 import asyncio
-import errno
 import logging
-import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 from msgspec import UnsetType
 
-from certs.tls import client_context
+from bridge.addresses import bridge_address, reason, socket_address, trusting
 from ipc.protocol import codec
 from ipc.protocol.errors import IPCError, NoOwnerError, error_from_code
 from ipc.protocol.ids import new_ulid
@@ -76,9 +73,9 @@ async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Res
         ValueError: the URL is no ``http://`` or ``https://`` address, or the CA file cannot be read.
 
     """
-    checked_url = _checked(url)
-    context = _trust(ca_file) if checked_url.startswith("https:") else True
-    socket = _Socket(WebSocketTransport(f"ws{checked_url.removeprefix('http')}", SERVICE, ca_file=ca_file))
+    checked_url = bridge_address(url)
+    context = trusting(ca_file) if checked_url.startswith("https:") else True
+    socket = _Socket(WebSocketTransport(socket_address(checked_url), SERVICE, ca_file=ca_file))
     async with httpx.AsyncClient(base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False) as http:
         checks: dict[str, Callable[[], Awaitable[None]]] = {
             "Bridge Health Check": lambda: _health(http),
@@ -105,7 +102,7 @@ async def _run(name: str, check: Callable[[], Awaitable[None]], timeout_s: float
     except (TimeoutError, httpx.TimeoutException):
         return Result(name, Outcome.FAIL, f"no answer within {timeout_s:g} s")
     except (CheckFailedError, IPCError, httpx.HTTPError) as error:
-        return Result(name, Outcome.FAIL, _reason(error))
+        return Result(name, Outcome.FAIL, reason(error))
     return Result(name, Outcome.PASS)
 
 
@@ -229,27 +226,6 @@ def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise ValueError(f"{url!r} is no address of a bridge: write https://host:port")
-    return url.rstrip("/")
-
-
-def _trust(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return client_context(ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(
-            f"the CA file {ca_file} cannot be read ({error.strerror or error}): "
-            "run manage.py gencerts, or give --ca-file"
-        ) from error
-
-
 def _json(response: httpx.Response) -> dict[str, Any]:
     try:
         answer = response.json()
@@ -258,26 +234,3 @@ def _json(response: httpx.Response) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise CheckFailedError(f"HTTP {response.status_code}, and no JSON object: is this a bridge?")
     return answer
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong in the words of whoever has to put it right."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate is not trusted: {cause.verify_message}; give its CA with --ca-file"
-        if isinstance(cause, ssl.SSLError):
-            return f"no TLS there: {cause.reason}"
-        if isinstance(cause, OSError) and (
-            cause.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(cause)
-        ):
-            return "connection refused: is the bridge running there?"
-    return str(error) or type(error).__name__
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for member in error.exceptions:
-                yield from _causes(member)
-        error = error.__cause__ or error.__context__

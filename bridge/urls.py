@@ -9,6 +9,7 @@ from bridge.api.emit import EmitView
 from bridge.api.events import EventView
 from bridge.api.explain import ExplainView
 from bridge.api.groups import GroupListView
+from bridge.api.positions import PositionsView
 from bridge.api.services import ServiceListView
 
 urlpatterns = [
@@ -18,6 +19,7 @@ urlpatterns = [
     path("api/ipc/explain", ExplainView.as_view(), name="explain"),
     path("api/ipc/emit", EmitView.as_view(), name="emit"),
     path("api/ipc/call", CallView.as_view(), name="call"),
+    path("api/ipc/positions", PositionsView.as_view(), name="positions"),
     path("api/ipc/groups", GroupListView.as_view(), name="group-list"),
     path("api/ipc/events/<path:event_id>", EventView.as_view(), name="event"),
     path("api/ipc/dead-letters", DeadLetterListView.as_view(), name="dead-letter-list"),

@@ -10,7 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from bridge.api.speakers import speaker_of
+from bridge.api.speakers import PARAMETER, speaker_of
 from ipc.django_app.conf import conf
 from ipc.django_app.http import error_body, retry_after
 from ipc.django_app.runtime import current_hub
@@ -28,18 +28,25 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 # A session needs its CSRF token all the same: `RequestIdentityAuthentication` asks for it.
 @method_decorator(csrf_exempt, name="dispatch")
 class ServiceView(View):
-    """A ``POST`` in the name of a service; Django cancels it when its client goes away."""
+    """A request in the name of a service; Django cancels it when its client goes away."""
+
+    verb = "POST"
+    parameters = frozenset({PARAMETER})
 
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Find out who speaks, do it, and answer; what is wrong is answered with its code."""
         try:
-            speaker = await speaker_of(request)
+            self._check_method(request)
+            speaker = await speaker_of(request, self.parameters)
             hub = current_hub()
             if hub is None:
                 raise UnavailableError("the hub does not run")
             return await self.carry_out(hub, speaker, request)
         except IPCError as error:
-            return refusal(error)
+            response = refusal(error)
+            if error.code is ErrorCode.METHOD_NOT_ALLOWED:
+                response["Allow"] = f"{self.verb}, OPTIONS"
+            return response
 
     async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:
         """Do what the request asks.
@@ -50,16 +57,12 @@ class ServiceView(View):
         """
         raise NotImplementedError
 
-    def http_method_not_allowed(self, request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
-        """Answer 405 as JSON."""
+    def _check_method(self, request: HttpRequest) -> None:
+        if request.method != self.verb:
+            only = f"there is no {request.method} here, only {self.verb}"
+            raise IPCError(only, code=ErrorCode.METHOD_NOT_ALLOWED)
 
-        async def answer() -> HttpResponse:
-            error = IPCError(f"there is no {request.method} here, only POST", code=ErrorCode.METHOD_NOT_ALLOWED)
-            response = refusal(error)
-            response["Allow"] = "POST, OPTIONS"
-            return response
-
-        return answer()  # type: ignore[return-value]  # an asynchronous view, as View itself does it
+    get = put = patch = delete = post
 
 
 def body_of(request: HttpRequest) -> bytes:

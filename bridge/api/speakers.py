@@ -28,8 +28,12 @@ DEFAULT: Final = "bridge"
 ALL: Final = frozenset({"*"})
 
 
-async def speaker_of(request: HttpRequest) -> Identity:
+async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozenset({PARAMETER})) -> Identity:
     """Return the service that a request speaks for, and what it may do.
+
+    Args:
+        request: what is asked.
+        parameters: those that its address may have.
 
     Raises:
         UnauthenticatedError: nobody has proved anything.
@@ -38,7 +42,7 @@ async def speaker_of(request: HttpRequest) -> Identity:
         BadMessageError: it names two services, or has another parameter.
 
     """
-    named = _named(request)
+    named = _named(request, parameters)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _speaker_of_token(token.strip(), named)
@@ -81,9 +85,11 @@ def _check_operator_now(request: HttpRequest) -> None:
         raise ForbiddenError(IsOperator.message)
 
 
-def _named(request: HttpRequest) -> str | None:
-    if unknown := sorted(set(request.GET) - {PARAMETER}):
-        raise BadMessageError(f"there is no parameter {', '.join(unknown)[:100]}; known is {PARAMETER}")
+def _named(request: HttpRequest, parameters: frozenset[str]) -> str | None:
+    if unknown := sorted(set(request.GET) - parameters):
+        raise BadMessageError(
+            f"there is no parameter {', '.join(unknown)[:100]}; known are {', '.join(sorted(parameters))}"
+        )
     names = {*request.GET.getlist(PARAMETER), *([request.headers[HEADER]] if HEADER in request.headers else [])}
     if len(names) > 1:
         raise BadMessageError(f"the request names two services: {', '.join(sorted(names))[:100]}")

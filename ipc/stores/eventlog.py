@@ -162,6 +162,22 @@ class EventLog:
         """
         return (await self.read(log, after=position, count=1)).gap
 
+    async def position_before(self, log: str, moment_ms: int) -> str:
+        """Return the position after which the events since a moment come, or all that are left if some are gone.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors(f"look into {log}"), self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(keys.last(log))
+            pipe.xrange(keys.log(log), count=1)
+            pipe.xrevrange(keys.log(log), max=max(0, moment_ms - 1), count=1)
+            last, oldest, before = await pipe.execute()
+        if before:
+            return str(before[0][0].decode())
+        return _before(*oldest[0]) if oldest else START if last is None else str(last.decode())
+
     async def trim(self, log: str) -> None:
         """Drop the events of a log that are older than its age.
 

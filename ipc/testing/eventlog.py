@@ -62,6 +62,10 @@ class MemoryEventLog:
         """Return why events after the position are missing from the log, or None when all of them are there."""
         return (await self.read(log, after=position, count=1)).gap
 
+    async def position_before(self, log: str, moment_ms: int) -> str:
+        """Return the position after which the events since a moment come, or all that are left if some are gone."""
+        return self._streams[log].before(moment_ms)
+
     async def trim(self, log: str) -> None:
         """Drop the events of a log that are older than its age."""
         self._streams[log].drop_before(self._now_ms() - self._ttl_s * 1000)

@@ -41,6 +41,13 @@ class Stream:
         stop = len(self.keys) if until == "+" else bisect.bisect_right(self.keys, position_key(until))
         return [entry for entry, _ in self.rows[start : min(stop, start + count)]]
 
+    def before(self, ms: int) -> str:
+        """Return the position that the first entry since a time comes after."""
+        index = bisect.bisect_left(self.keys, (ms, 0))
+        if index:
+            return self.rows[index - 1][0].position
+        return self.rows[0][1] if self.rows else self.last
+
     def keep(self, maxlen: int) -> None:
         """Drop the oldest entries over a number."""
         self._drop(len(self.keys) - maxlen)

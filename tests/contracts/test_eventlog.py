@@ -108,3 +108,24 @@ async def test_what_is_young_stays(eventlog: LogStore) -> None:
     await eventlog.trim(LOG)
     await eventlog.trim(OTHER)
     assert [entry.position for entry in (await eventlog.read(LOG, after="0-0")).entries] == positions
+
+
+async def test_a_moment_has_a_position_to_read_on_from(eventlog: LogStore) -> None:
+    """What came at the moment or later is read from there, and nothing is missing; a log that is empty has one, too."""
+    assert await eventlog.position_before(LOG, 1) == "0-0"
+    positions = (await append(eventlog, 1, 2)).positions
+    first_ms, last_ms = (position_key(position)[0] for position in (positions[0], positions[-1]))
+    for moment_ms, expected in ((0, "0-0"), (first_ms, "0-0"), (last_ms + 1, positions[-1])):
+        assert await eventlog.position_before(LOG, moment_ms) == expected
+    reading = await eventlog.read(LOG, after=await eventlog.position_before(LOG, first_ms))
+    assert ([entry.position for entry in reading.entries], reading.gap) == (positions, None)
+
+
+async def test_a_moment_before_what_is_left_is_where_that_begins(make_backend: MakeBackend) -> None:
+    eventlog = make_backend(log_maxlen=100).stores().eventlog
+    for _ in range(8):
+        await append(eventlog, *range(50))
+    position = await eventlog.position_before(LOG, 1)
+    reading = await eventlog.read(LOG, after=position)
+    assert (position != "0-0", reading.gap) == (True, None)
+    assert len(reading.entries) >= 100

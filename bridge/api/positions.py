@@ -1,0 +1,27 @@
+"""Positions over HTTP: where in the logs of a service a moment is, to subscribe from there."""
+
+import time
+
+from django.http import HttpRequest, HttpResponse
+
+from bridge.api.service_view import ServiceView, success
+from bridge.api.speakers import PARAMETER
+from ipc.hub.hub import Hub
+from ipc.hub.session import Identity
+from ipc.protocol import codec
+from ipc.protocol.moments import moment_ms
+from ipc.protocol.routing import logs_of_service
+
+
+class PositionsView(ServiceView):
+    """A moment in the logs that a service hears."""
+
+    verb = "GET"
+    parameters = frozenset({PARAMETER, "since"})
+
+    async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:
+        """Answer with the position in each log after which the events since the moment come."""
+        since_ms = moment_ms(request.GET.get("since", ""), now_ms=time.time_ns() // 1_000_000)
+        logs = logs_of_service(speaker.service)
+        positions = {log: await hub.eventlog.position_before(log, since_ms) for log in logs}
+        return success(codec.encode_json({"positions": positions}))
