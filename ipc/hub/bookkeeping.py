@@ -45,7 +45,14 @@ class Bookkeeping:
             UnavailableError: Redis is out of reach.
 
         """
-        await self._ledger.define(self._name, self._group.interest.patterns, self._group.policy.max_attempts)
+        group = self._group
+        await self._ledger.define(
+            self._name,
+            group.interest.patterns,
+            group.policy.max_attempts,
+            where=group.terms.where_json,
+            select=group.terms.select_json,
+        )
 
     def take(self) -> Done:
         """Take what is to be written with an exchange; `put_back` if that fails."""

@@ -13,6 +13,9 @@ class Counters:
     events_repeated: int = 0
     appends_failed: int = 0
     events_delivered: int = 0
+    events_filtered: int = 0
+    filters_failed: int = 0
+    sessions_behind: int = 0
     pushes_sent: int = 0
     pushes_spared: int = 0
     pushes_failed: int = 0

@@ -15,6 +15,7 @@ from ipc.hub.group_task import GroupTask
 from ipc.hub.session import Session
 from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
 from ipc.hub.tasks import OwnedTasks
+from ipc.hub.terms import Terms
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
 from ipc.protocol.messages import Ack, Nack, Ok, Progress, Subscribe
@@ -54,7 +55,7 @@ class Deliveries:
         self._released = asyncio.Event()
         self._tasks = OwnedTasks(f"groups of hub {hub.id}")
 
-    async def subscribe(self, session: Session, message: Subscribe, since: Mapping[str, str]) -> None:
+    async def subscribe(self, session: Session, message: Subscribe, since: Mapping[str, str], terms: Terms) -> None:
         """Make a session a member of a group, which is created if it does not exist.
 
         Raises:
@@ -77,14 +78,20 @@ class Deliveries:
         feeds = [await self._hub.follow(log) for log in logs_of_service(session.service)]
         async with self._within_cap(session.service, f"{session.service}/{name}"):
             reasons = await self._create(f"{session.service}/{name}", feeds, since)
-        await self._ledger.define(f"{session.service}/{name}", message.events, policy.max_attempts)
+        await self._ledger.define(
+            f"{session.service}/{name}",
+            message.events,
+            policy.max_attempts,
+            where=terms.where_json,
+            select=terms.select_json,
+        )
         # What was redriven while no member was here is in the group's own log; nothing else ever is.
         await self._store.create(own_log(session.service, name), f"{session.service}/{name}", after=START)
         if session.is_closed or key in self._forgetting:
             raise UnavailableError(f"the group {name} was forgotten, or this session closed, before it had joined")
         group = self._group(session.service, name, feeds)
         session.answer(Ok(id=message.id, recovered=not reasons if since else UNSET, reasons=dict(reasons) or UNSET))
-        group.join(session, credit, message.events, policy, once=message.once)
+        group.join(session, credit, message.events, policy, once=message.once, terms=terms)
 
     async def unsubscribe(self, session: Session, name: str, *, forget: bool) -> None:
         """Take a session out of a group, or delete the group with all that is pending in it.
@@ -243,6 +250,7 @@ class Deliveries:
                 ledger=self._ledger,
                 clock=clock,
                 counters=counters,
+                loop_time=self._hub.loop_time,
             )
             for feed in feeds:
                 feed.watchers[group] = None

@@ -36,6 +36,8 @@ class Delivery(msgspec.Struct, eq=False):
     """The member that did not answer an earlier attempt in time."""
     since: float = 0.0
     """When it was handed to its member, by the clock of groups."""
+    shaped: str = ""
+    """The frame with what its group has selected, until it is handed out."""
     is_noted: bool = False
     """Whether the ledger has a note of it."""
     is_trimmed: bool = False

@@ -6,13 +6,16 @@ came before it, so the feed delivers a push that continues its cursor and reads 
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ipc.hub.counters import Counters
 from ipc.hub.interest import Interest
+from ipc.hub.loop_time import LoopTime
 from ipc.hub.session import Session
+from ipc.hub.sight import Sight
 from ipc.hub.stores import LogStore
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import utf8_size
@@ -48,22 +51,39 @@ class Watcher(Protocol):
         """Take note."""
 
 
+FallBehind = Callable[["LogFeed", Session, Interest, str], None]
+
+
 class LogFeed:
     """One followed log.
 
     Args:
         cursor: the position up to which everything has been delivered.
+        loop_time: what filtering may take of the event loop.
+        fall_behind: lets a session whose filters take long read the log from a position on, at its own pace.
 
     """
 
-    def __init__(self, log: str, cursor: str, eventlog: LogStore, counters: Counters, tasks: OwnedTasks) -> None:
+    def __init__(
+        self,
+        log: str,
+        cursor: str,
+        eventlog: LogStore,
+        counters: Counters,
+        tasks: OwnedTasks,
+        *,
+        loop_time: LoopTime,
+        fall_behind: FallBehind,
+    ) -> None:
         self.log = log
         self.cursor = cursor
         self.live: dict[Session, Interest] = {}
         self.watchers: dict[Watcher, None] = {}
         self._eventlog = eventlog
-        self._counters = counters
+        self.counters = counters
         self._tasks = tasks
+        self._loop_time = loop_time
+        self._fall_behind = fall_behind
         self._known = cursor
         self._catch_up: asyncio.Task[None] | None = None
 
@@ -85,7 +105,7 @@ class LogFeed:
             return
         self._known = position
         if self._catch_up is None:
-            self._counters.gaps_found += 1
+            self.counters.gaps_found += 1
             self._catch_up = self._tasks.start(self._read_on(), f"catch up {self.log}")
 
     async def gap_after(self, position: str) -> Gap | None:
@@ -124,11 +144,10 @@ class LogFeed:
             if reading.gap is not None or not reading.entries:
                 raise UnavailableError(f"{self.log} was trimmed past {after} before it was read")
             for entry in reading.entries:
-                if interest.wants(entry.event):
-                    text = self._text(entry.frame, entry.position)
-                    session.put(text, utf8_size(text))
-                    self._counters.events_delivered += 1
+                if interest.wants(entry.event) and await self._send_behind(session, interest, entry):
                     await session.outbox_room()
+                if interest.behind is not None:
+                    interest.behind = entry.position
             after = reading.entries[-1].position
             count = _fitting(reading.entries)
 
@@ -136,7 +155,7 @@ class LogFeed:
         """Advance the cursor and give each live session what it wants, encoding each event once."""
         for watcher in self.watchers:
             watcher.wake(self.log)
-        self.cursor = positions[-1]
+        before, self.cursor = self.cursor, positions[-1]
         if self._catch_up is None:
             self._known = self.cursor
         if not self.live:
@@ -144,15 +163,70 @@ class LogFeed:
         texts = [self._text(frame, position) for frame, position in zip(frames, positions, strict=True)]
         names = set(events)
         whole = _joined(texts)
+        filtered = []
         for session, interest in self.live.copy().items():
-            wanted = {name for name in names if interest.wants(name)}
+            if not interest.is_plain:
+                filtered.append((session, interest))
+                continue
+            wanted = {name for name in names if interest.choices(name)}
             if len(wanted) == len(names):
                 session.put_all(whole)
-                self._counters.events_delivered += len(texts)
+                self.counters.events_delivered += len(texts)
             elif wanted:
                 part = [text for text, name in zip(texts, events, strict=True) if name in wanted]
                 session.put_all(_joined(part))
-                self._counters.events_delivered += len(part)
+                self.counters.events_delivered += len(part)
+        if filtered:
+            self._deliver_filtered(filtered, before, positions, events, frames)
+
+    def _deliver_filtered(
+        self,
+        sessions: Sequence[tuple[Session, Interest]],
+        before: str,
+        positions: Sequence[str],
+        events: Sequence[str],
+        frames: Sequence[str],
+    ) -> None:
+        """Give each session what its conditions choose, as it has asked for it; when that takes long they fall behind.
+
+        One event after the other, so that what is made of an event is kept for no longer than that.
+        """
+        began, left_s = time.perf_counter(), self._loop_time.live_s
+        for position, event, frame in zip(positions, events, frames, strict=True):
+            sight = Sight(frame)
+            for number, (session, interest) in enumerate(sessions):
+                if not interest.wants(event):
+                    continue
+                if time.perf_counter() - began > left_s:
+                    for index, (late, wants) in enumerate(sessions):
+                        self._fall_behind(self, late, wants, position if index < number else before)
+                    self._loop_time.use(time.perf_counter() - began)
+                    return
+                self._send(session, interest, event, sight, position)
+            before = position
+        self._loop_time.use(time.perf_counter() - began)
+
+    async def _send_behind(self, session: Session, interest: Interest, entry: Entry) -> bool:
+        """Do the same for an event that was read from the log, when filtering may take more of the event loop."""
+        if interest.is_plain:
+            return self._send(session, interest, entry.event, Sight(entry.frame), entry.position)
+        await self._loop_time.room()
+        began = time.perf_counter()
+        try:
+            return self._send(session, interest, entry.event, Sight(entry.frame), entry.position)
+        finally:
+            self._loop_time.use(time.perf_counter() - began)
+
+    def _send(self, session: Session, interest: Interest, event: str, sight: Sight, position: str) -> bool:
+        """Send an event that a pattern matches if a condition does too, and tell whether that was so."""
+        frame = interest.frame_of(event, sight)
+        if frame is None:
+            self.counters.events_filtered += 1
+            return False
+        text = self._text(frame, position)
+        session.put(text, utf8_size(text))
+        self.counters.events_delivered += 1
+        return True
 
     def _text(self, frame: str, position: str) -> str:
         return f'{frame},"log":"{self.log}","position":"{position}"}}'
@@ -173,7 +247,7 @@ class LogFeed:
                 count = _fitting(reading.entries)
         except IPCError as error:
             # The next push, or the reconcile within a second, starts it again.
-            self._counters.catch_ups_failed += 1
+            self.counters.catch_ups_failed += 1
             logger.warning("catching up with %s failed: %s", self.log, error)
         finally:
             self._known = self.cursor
@@ -181,7 +255,7 @@ class LogFeed:
 
     def _lost_track(self) -> None:
         """Send the live sessions away, so that each finds out on its return that it cannot recover everything."""
-        self._counters.logs_lost_track += 1
+        self.counters.logs_lost_track += 1
         logger.error("%s was trimmed between %s and %s before it was read", self.log, self.cursor, self._known)
         self.cursor = self._known
         for watcher in self.watchers:

@@ -18,6 +18,8 @@ from ipc.hub.interest import Interest
 from ipc.hub.notes import Notes
 from ipc.hub.schedule import Deadlines, Retries
 from ipc.hub.session import Session
+from ipc.hub.sight import Sight
+from ipc.hub.terms import PLAIN, Terms
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.retry import RetryPolicy
 from ipc.protocol.routing import is_own_log, logs_of_group
@@ -48,6 +50,7 @@ class GroupMembers:
         self.logs = logs_of_group(service, name)
         self.policy = RetryPolicy()
         self.once = False
+        self.terms = PLAIN
         self.interest = Interest()
         self.members: dict[Session, Member] = {}
         self.woken = asyncio.Event()
@@ -69,13 +72,21 @@ class GroupMembers:
     # What sessions do
 
     def join(
-        self, session: Session, credit: int, patterns: Iterable[str], policy: RetryPolicy, *, once: bool = False
+        self,
+        session: Session,
+        credit: int,
+        patterns: Iterable[str],
+        policy: RetryPolicy,
+        *,
+        once: bool = False,
+        terms: Terms = PLAIN,
     ) -> None:
         """Make a session a member, or change its credit; all else holds for the whole group."""
         self.members.setdefault(session, Member(session, credit)).credit = credit
         self.interest = Interest()
         self.interest.add(patterns)
         self.once = once
+        self.terms = terms
         if policy != self.policy:
             self.policy = policy
             self.deadlines.begin_all(self._deadline())
@@ -156,8 +167,14 @@ class GroupMembers:
         self.woken.set()
 
     def wants(self, log: str, entry: Entry) -> bool:
-        """Tell whether an event is for this group: what is in its own log is, whatever it is called."""
-        return bool(entry.frame) and (is_own_log(log) or self.interest.wants(entry.event))
+        """Tell whether an event is for this group: what is in its own log is, whatever it is."""
+        return bool(entry.frame) and (
+            is_own_log(log)
+            or (
+                self.interest.wants(entry.event)
+                and (self.terms.where is None or Sight(entry.frame).is_wanted(self.terms))
+            )
+        )
 
     @property
     def free(self) -> int:
@@ -241,8 +258,9 @@ class GroupMembers:
         self.deadlines.begin(delivery, now + self.policy.ack_ms / 1000)
         self._deliveries[delivery.id] = delivery
         self._counters.deliveries_sent += 1
+        frame, delivery.shaped = delivery.shaped or delivery.entry.frame, ""
         text = (
-            f'{delivery.entry.frame},"log":"{delivery.log}","position":"{delivery.entry.position}",'
+            f'{frame},"log":"{delivery.log}","position":"{delivery.entry.position}",'
             f'"group":"{self.name}","delivery":"{delivery.id}","attempt":{delivery.attempt}}}'
         )
         session.put(text, utf8_size(text))

@@ -17,9 +17,11 @@ from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
 from ipc.hub.delivery import Delivery
 from ipc.hub.group import MAX_LOSSES, GroupMembers
+from ipc.hub.loop_time import LoopTime
 from ipc.hub.redelivery import Redelivery
 from ipc.hub.schedule import MAX_WAITING
 from ipc.hub.session import Session
+from ipc.hub.sight import Sight
 from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
 from ipc.protocol.errors import IPCError
 from ipc.protocol.positions import START, position_key
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 TEND_S: Final = 5.0
 FAILURE_PAUSE_S: Final = 1.0
+ADOPTED_UNSEEN: Final = 2
+"""Attempts of an event that was taken once and is now taken over: it may never have been looked at."""
 
 
 class GroupTask:
@@ -51,6 +55,7 @@ class GroupTask:
         ledger: LedgerStore,
         clock: Clock,
         counters: Counters,
+        loop_time: LoopTime,
     ) -> None:
         self._group = group
         self.name = f"{group.service}/{group.name}"
@@ -59,6 +64,7 @@ class GroupTask:
         self._clock = clock
         self._counters = counters
         self._ledger = ledger
+        self._loop_time = loop_time
         self._bookkeeping = Bookkeeping(group, hub_id=hub_id, ledger=ledger, clock=clock)
         self._appetite = Appetite()
         self._must_recreate = False
@@ -191,13 +197,31 @@ class GroupTask:
         for entry in entries:
             if (log, entry.position) in group.known:
                 continue
-            if group.wants(log, entry):
+            if await self._wants(log, entry):
                 wanted.append(Delivery(group, log, entry, 1, now_ms))
             else:
                 group.known.add((log, entry.position))
                 group.ack(log, entry.position)
         self._appetite.took(entries, wanted=len(wanted))
         await self._offer(wanted)
+
+    async def _wants(self, log: str, entry: Entry) -> bool:
+        group = self._group
+        if group.terms.where is None:
+            return group.wants(log, entry)
+        await self._loop_time.room()
+        began = time.perf_counter()
+        try:
+            return group.wants(log, entry)
+        finally:
+            self._loop_time.use(time.perf_counter() - began)
+
+    async def _shape(self, delivery: Delivery) -> None:
+        """Select what the group wants of an event; a dead letter of it keeps the whole."""
+        await self._loop_time.room()
+        began = time.perf_counter()
+        delivery.shaped = Sight(delivery.entry.frame).shaped(self._group.terms)
+        self._loop_time.use(time.perf_counter() - began)
 
     async def _adopt(self, log: str, claims: Claims) -> None:
         if claims.trimmed:
@@ -206,7 +230,12 @@ class GroupTask:
         for entry, attempts in claims.taken:
             delivery = Delivery(self._group, log, entry, attempts, position_key(entry.position)[0])
             delivery.error = "its hub went away before it was acknowledged"
-            adopted.append(delivery)
+            if attempts > ADOPTED_UNSEEN or await self._wants(log, entry):
+                adopted.append(delivery)
+            else:
+                # Its hub had taken it, and went away before it could say that nobody wants it.
+                self._group.known.add(delivery.place)
+                self._group.ack(log, entry.position)
         await self._offer(adopted)
         if claims.trimmed:
             await self._ledger.lost(self.name, log, claims.trimmed)
@@ -217,6 +246,9 @@ class GroupTask:
         handled: frozenset[str] = frozenset()
         if group.once and deliveries:
             handled = await self._groups.handled(self.name, [delivery.key for delivery in deliveries])
+        if group.terms.select is not None:
+            for delivery in deliveries:
+                await self._shape(delivery)
         for delivery in deliveries:
             group.known.add(delivery.place)
             if handled and delivery.key in handled:

@@ -16,6 +16,7 @@ from ipc.hub.discovery import Discovery
 from ipc.hub.explaining import Explainer
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.ledger import DeliveryLedger
+from ipc.hub.loop_time import LoopTime
 from ipc.hub.presence import Presence
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
 from ipc.hub.session import Identity, Origin, Peer, Session
@@ -67,10 +68,11 @@ class Hub:
         self.limits = limits or Limits()
         self.counters = Counters()
         self.clock = clock or SystemClock()
+        self.loop_time = LoopTime()
         self.eventlog = stores.eventlog
         self.registry = stores.registry
         self.deliveries = Deliveries(self, stores.groups, stores.dead_letters, stores.ledger)
-        self.ledger = DeliveryLedger(stores.ledger)
+        self.ledger = DeliveryLedger(stores.ledger, self.loop_time)
         self._announcer = Announcer(
             self.registry, lambda emission: self.writer(BROADCAST).put(emission), is_silent=not announces
         )
@@ -220,7 +222,15 @@ class Hub:
             await self._pushes.join(log)
             # Read after joining: what is appended from here on is pushed to us, what was before is in the cursor.
             (cursor,) = await self.eventlog.last_positions([log])
-            feed = LogFeed(log, cursor, self.eventlog, self.counters, self._tasks)
+            feed = LogFeed(
+                log,
+                cursor,
+                self.eventlog,
+                self.counters,
+                self._tasks,
+                loop_time=self.loop_time,
+                fall_behind=subscriptions.fall_behind,
+            )
             self._feeds[log] = feed
             await self._pushes.greet(feed, asks=True)
             return feed

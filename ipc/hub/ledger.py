@@ -1,10 +1,16 @@
 """Asking the ledger: what each group has done with one event."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
+
+from ipc.hub.loop_time import LoopTime
+from ipc.hub.sight import Sight
 from ipc.hub.stores import LedgerStore
+from ipc.hub.terms import terms_of
 from ipc.protocol import codec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.delivery_status import EventPlace, EventStatus, GroupFacts, GroupStatus, group_status
@@ -25,8 +31,9 @@ MAX_REDRIVEN: Final = 16
 class DeliveryLedger:
     """The ledger as a hub answers for it; at most four questions are worked on at a time."""
 
-    def __init__(self, store: LedgerStore) -> None:
+    def __init__(self, store: LedgerStore, loop_time: LoopTime) -> None:
         self._store = store
+        self._loop_time = loop_time
         self._asking = asyncio.Semaphore(MAX_ASKING)
 
     async def status(
@@ -96,7 +103,8 @@ class DeliveryLedger:
         asked_ms, has_more = 0, False
         for seen in sightings:
             facts = await self._store.facts(seen.log, seen.position, event)
-            groups += [await self._followed(of_group, event) for of_group in facts.groups]
+            conditions = await self._judged(seen.frame, facts.groups)
+            groups += [await self._followed(of_group, event, conditions) for of_group in facts.groups]
             asked_ms, has_more = facts.now_ms, has_more or facts.has_more
         places = [EventPlace(log=seen.log, position=seen.position, in_log=seen.head is not None) for seen in sightings]
         if head is not None and not is_own_log(sightings[0].log):
@@ -115,7 +123,22 @@ class DeliveryLedger:
             has_more=has_more,
         )
 
-    async def _followed(self, facts: GroupFacts, event: str | None) -> GroupStatus:
+    async def _judged(self, frame: str, groups: Sequence[GroupFacts]) -> dict[str, bool]:
+        """Return which conditions of groups hold for an event, none where it is not there any more."""
+        found: dict[str, bool] = {}
+        if not frame:
+            return found
+        sight = Sight(frame)
+        for where in {definition.where for facts in groups for definition in facts.definitions if definition.where}:
+            await self._loop_time.room()
+            began = time.perf_counter()
+            found[where] = sight.is_wanted(
+                terms_of(msgspec.json.decode(where), None, owner="a group that is asked for")
+            )
+            self._loop_time.use(time.perf_counter() - began)
+        return found
+
+    async def _followed(self, facts: GroupFacts, event: str | None, conditions: Mapping[str, bool]) -> GroupStatus:
         """Return the status of a group, from its own log where the event was redriven into that."""
         redriven = 0
         while facts.receipt is not None and facts.receipt.moved_to and redriven < MAX_REDRIVEN:
@@ -126,7 +149,7 @@ class DeliveryLedger:
             if not moved.groups:
                 break
             facts = moved.groups[0]
-        status = group_status(facts, event)
+        status = group_status(facts, event, lambda definition: conditions.get(definition.where))
         status.redriven = redriven
         return status
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ipc.hub.emitting import event_frame, hashable, route
+from ipc.hub.evaluation import evaluate_asked
 from ipc.hub.explaining import check_may_emit
 from ipc.hub.ledger import check_may_ask
 from ipc.hub.session import Session
-from ipc.hub.subscriptions import subscribe, unsubscribe
+from ipc.hub.subscriptions import asked_patterns, subscribe, unsubscribe
 from ipc.hub.writer import Emission
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode
@@ -25,6 +26,7 @@ from ipc.protocol.messages import (
     Discover,
     Emit,
     Explain,
+    JSONLex,
     Nack,
     Ok,
     Ping,
@@ -37,7 +39,7 @@ from ipc.protocol.messages import (
     Subscribe,
     Unsubscribe,
 )
-from ipc.protocol.patterns import check_event, compile_pattern
+from ipc.protocol.patterns import check_event
 from ipc.protocol.permissions import check_permission
 from ipc.protocol.positions import check_position
 from ipc.protocol.routing import logs_of_service
@@ -163,18 +165,7 @@ class _EmitReceipt(msgspec.Struct):
 
 
 async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:
-    if message.where is not None or message.select is not None:
-        raise NotBuiltError("where and select are not built yet; filter in the handler")
-    for pattern in message.events:
-        compile_pattern(pattern)
-        check_permission(session.identity.permissions, "subscribe", pattern)
-    patterns = dict.fromkeys(message.events)
-    wanted = len(session.patterns.keys() | patterns.keys())
-    if wanted > session.limits.patterns_per_session:
-        raise BadMessageError(
-            f"a session has at most {session.limits.patterns_per_session} patterns, this would make {wanted}",
-            code=ErrorCode.TOO_MANY_SUBSCRIPTIONS,
-        )
+    patterns = asked_patterns(session, message, hub.counters)
     logs = logs_of_service(session.service)
     since = message.since or {}
     for log, position in since.items():
@@ -182,7 +173,9 @@ async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:
         if log not in logs:
             raise BadMessageError(f"since: {session.service} hears the logs {' and '.join(logs)}, not {log[:64]!r}")
     if message.group is not None:
-        await hub.deliveries.subscribe(session, message, since)
+        if message.also is not None:
+            raise BadMessageError("a group has one condition and one shape; also belongs to subscriptions without one")
+        await hub.deliveries.subscribe(session, message, since, patterns[message.events[0]])
     elif message.credit is not None or message.retry is not None or message.once:
         raise BadMessageError("credit, retry and once belong to a group; name it with group")
     else:
@@ -255,6 +248,12 @@ async def _explain(hub: "Hub", session: Session, message: Explain) -> None:
     session.answer(Ok(id=message.id, explanation=explanation))
 
 
+async def _jsonlex(hub: "Hub", session: Session, message: JSONLex) -> None:
+    check_permission(session.identity.permissions, "jsonlex", "")
+    result = await evaluate_asked(hub.loop_time, message.expression, message.context)
+    session.answer(Ok(id=message.id, result=result.value, cost=result.cost))
+
+
 async def _ping(_hub: "Hub", session: Session, message: Ping) -> None:
     session.answer(ServerPong(id=message.id))
 
@@ -280,6 +279,7 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Call: _call,
     Reply: _reply,
     Cancel: _cancel,
+    JSONLex: _jsonlex,
     Ping: _ping,
     Pong: _pong,
     Auth: _auth,

@@ -9,6 +9,7 @@ from typing import Protocol
 from ipc.hub.batching import Batcher
 from ipc.hub.interest import Interest
 from ipc.hub.tasks import OwnedTasks
+from ipc.hub.terms import Terms
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import IPCError
@@ -68,7 +69,7 @@ class Session:
         self.instance = f"{identity.service}:{origin.instance_id}"
         self.limits = limits
         self.tasks = OwnedTasks(f"session {self.id}")
-        self.patterns: dict[str, None] = {}
+        self.patterns: dict[str, Terms] = {}
         self.interests: dict[str, Interest] = {}
         # What is still on its way by a replay, each with its log.
         self.replays: dict[Interest, str] = {}

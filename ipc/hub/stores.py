@@ -36,6 +36,9 @@ class LogStore(Protocol):
     async def gap_after(self, log: str, position: str) -> Gap | None:
         """Return why events after a position are missing, or None."""
 
+    async def position_before(self, log: str, moment_ms: int) -> str:
+        """Return the position after which the events since a moment come."""
+
     async def trim(self, log: str) -> None:
         """Drop the events that are older than a log keeps them."""
 
@@ -104,7 +107,9 @@ class DeadLetterStore(Protocol):
 class LedgerStore(Protocol):
     """What groups have done with events."""
 
-    async def define(self, name: str, events: Iterable[str], max_attempts: int) -> None:
+    async def define(
+        self, name: str, events: Iterable[str], max_attempts: int, *, where: str = "", select: str = ""
+    ) -> None:
         """Say what a group wants from now on, or still."""
 
     async def definitions(self, names: Sequence[str]) -> list[tuple[Definition, ...]]:

@@ -3,6 +3,7 @@
 `group_status` is the one decision, made from plain values; where the values do not say, the state is ``unknown``.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -125,11 +126,16 @@ class Letter(Struct, frozen=True, kw_only=True):
 
 
 class Definition(Struct, frozen=True, order=True):
-    """What a group wants and how often it tries; ``last_ms`` is when a hub has last said so."""
+    """What a group wants and how often it tries; ``last_ms`` is when a hub has last said so.
+
+    Its condition and its shape are JSON, empty where there is none.
+    """
 
     last_ms: int
     events: tuple[str, ...]
     max_attempts: int
+    where: str = ""
+    select: str = ""
 
 
 class GroupFacts(Struct, frozen=True, kw_only=True):
@@ -163,8 +169,22 @@ class GroupFacts(Struct, frozen=True, kw_only=True):
         return position_key(self.position) <= position_key(self.last_delivered)
 
 
-def group_status(facts: GroupFacts, event: str | None) -> GroupStatus:
-    """Return what a group has done with an event of this name, None where the name is not known any more."""
+Chooses = Callable[[Definition], bool | None]
+
+
+def unknown(_definition: Definition) -> None:
+    """Say of a condition that it is not known whether it holds."""
+
+
+def group_status(facts: GroupFacts, event: str | None, chooses: Chooses = unknown) -> GroupStatus:
+    """Return what a group has done with an event.
+
+    Args:
+        facts: what is known.
+        event: its name, None where that is not known any more.
+        chooses: tells whether the condition of a definition holds for the event, None where that is not known.
+
+    """
     status = GroupStatus(
         service=facts.service,
         group=facts.group,
@@ -180,11 +200,11 @@ def group_status(facts: GroupFacts, event: str | None) -> GroupStatus:
     elif facts.letter is not None:
         _dead(status, facts.letter)
     elif not facts.is_read:
-        _not_read(status, facts, event)
+        _not_read(status, facts, event, chooses)
     elif facts.receipt is not None:
         _done(status, facts, facts.receipt)
     else:
-        _without_a_trace(status, facts, event)
+        _without_a_trace(status, facts, event, chooses)
     return status
 
 
@@ -212,15 +232,15 @@ def _dead(status: GroupStatus, letter: Letter) -> None:
     status.reason = f"discarded: {letter.discard_reason}" if letter.discarded_by else None
 
 
-def _not_read(status: GroupStatus, facts: GroupFacts, event: str | None) -> None:
+def _not_read(status: GroupStatus, facts: GroupFacts, event: str | None, chooses: Chooses) -> None:
     if not facts.in_log:
         status.state, status.reason = State.LOST, "the log has dropped it, and the group had not read it"
         return
-    wanted = wants(facts, event)
+    wanted = wants(facts, event, chooses)
     newest = max(facts.definitions, default=None)
     if wanted is None and newest is not None and event is not None:
         # Nobody is there to say it anew: what the last member wanted, the next one probably wants.
-        wanted = matches_any(newest.events, event)
+        wanted = _is_wanted(newest, event, chooses)
     status.state, status.ahead, status.wanted = State.QUEUED, facts.ahead, wanted
 
 
@@ -236,12 +256,14 @@ def _done(status: GroupStatus, facts: GroupFacts, receipt: Receipt) -> None:
         status.reason = "the group handles events once, and had handled this one already"
 
 
-def _without_a_trace(status: GroupStatus, facts: GroupFacts, event: str | None) -> None:
+def _without_a_trace(status: GroupStatus, facts: GroupFacts, event: str | None, chooses: Chooses) -> None:
     began = facts.began
     if began is not None and position_key(facts.position) <= position_key(began):
         status.state, status.reason = State.NOT_WANTED, "the group began after it"
     elif wants(facts, event) is False:
         status.state, status.reason = State.NOT_WANTED, "no pattern of the group matched it"
+    elif wants(facts, event, chooses) is False:
+        status.state, status.reason = State.NOT_WANTED, "the condition of the group (where) did not hold for it"
     elif facts.is_recorded and began is not None and not facts.in_log:
         status.state, status.reason = State.LOST, "the log has dropped it, and nobody acknowledged it"
     elif facts.is_recorded:
@@ -250,14 +272,20 @@ def _without_a_trace(status: GroupStatus, facts: GroupFacts, event: str | None) 
         status.reason = "the group is done with it, but the record of how does not reach back so far"
 
 
-def wants(facts: GroupFacts, event: str | None) -> bool | None:
+def wants(facts: GroupFacts, event: str | None, chooses: Chooses = unknown) -> bool | None:
     """Tell whether the group wants an event: None where its definitions of that time differ, or are not known."""
     if is_own_log(facts.log):
         return True
     oldest_ms = position_key(facts.position)[0] - DEFINITION_SLACK_MS
     answers = {
-        matches_any(definition.events, event)
+        _is_wanted(definition, event, chooses)
         for definition in facts.definitions
         if event is not None and definition.last_ms >= oldest_ms
     }
     return answers.pop() if len(answers) == 1 else None
+
+
+def _is_wanted(definition: Definition, event: str, chooses: Chooses) -> bool | None:
+    if not matches_any(definition.events, event):
+        return False
+    return chooses(definition) if definition.where else True

@@ -30,14 +30,26 @@ class Auth(ClientMessage, tag="auth", kw_only=True):
     token: Annotated[str, Meta(min_length=1, max_length=16_384)]
 
 
+class Subscription(Struct, omit_defaults=True, kw_only=True):
+    """Patterns with a condition that chooses among their events, and a shape for what is chosen."""
+
+    events: Annotated[list[str], Meta(min_length=1)]
+    where: Any = None
+    select: Any = None
+
+
 class Subscribe(ClientMessage, tag="subscribe", kw_only=True):
-    """Ask for events by patterns; ``since`` maps logs to the last position seen there."""
+    """Ask for events by patterns; ``since`` maps logs to the last position seen there.
+
+    ``also`` has further subscriptions, which begin at the same places in the logs.
+    """
 
     events: Annotated[list[str], Meta(min_length=1)]
     since: dict[str, str] | None = None
     group: str | None = None
     where: Any = None
     select: Any = None
+    also: list[Subscription] | None = None
     credit: int | None = None
     retry: dict[str, Any] | None = None
     once: bool = False
@@ -165,6 +177,13 @@ class Cancel(ClientMessage, tag="cancel", kw_only=True):
     """Take back a call by its ``id``: nobody waits for the reply any more."""
 
 
+class JSONLex(ClientMessage, tag="jsonlex", kw_only=True):
+    """Evaluate an expression with a context; what is no expression is the result itself."""
+
+    expression: Any
+    context: Any = None
+
+
 class Ping(ClientMessage, tag="ping"):
     """Ask for a pong."""
 
@@ -201,6 +220,8 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     services: list[ServiceInfo] | UnsetType = UNSET
     explanation: Explanation | UnsetType = UNSET
     has_more: bool | UnsetType = UNSET
+    result: Any | UnsetType = UNSET
+    cost: int | UnsetType = UNSET
 
 
 class Error(ServerMessage, tag="error", kw_only=True):
@@ -214,8 +235,16 @@ class Error(ServerMessage, tag="error", kw_only=True):
     details: dict[str, Any] | UnsetType = UNSET
 
 
+class SelectError(Struct, kw_only=True):
+    """Why a ``select`` could not be evaluated on an event."""
+
+    code: str
+
+
 class Event(ServerMessage, tag="event", kw_only=True):
     """An event on its way to a subscriber; ``ts`` is the hub's time of appending in Unix milliseconds.
+
+    With ``select_error`` its data is whole, because what the subscriber has selected of it could not be computed.
 
     One for a member of a group also has the group, the delivery to acknowledge, and which attempt it is.
     """
@@ -230,6 +259,7 @@ class Event(ServerMessage, tag="event", kw_only=True):
     position: str
     meta: Any = None
     traceparent: str | None = None
+    select_error: SelectError | None = None
     group: str | None = None
     delivery: str | None = None
     attempt: int | None = None
@@ -301,6 +331,7 @@ AnyClientMessage = (
     | Call
     | Reply
     | Cancel
+    | JSONLex
     | Ping
     | Pong
 )

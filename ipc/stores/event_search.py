@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -40,12 +40,13 @@ class Head(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A place where an event is, or was: then there is no head, and perhaps no source."""
+    """A place where an event is, with its frame, or was: then there is no head, and perhaps no source."""
 
     log: str
     position: str
     source: str | None
     head: Head | None
+    frame: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ class EventSearch:
         """
         async with translated_errors(f"read {log}"):
             rows: Any = await self._redis.xrange(keys.log(log), min=position, max=position)
-        head = head_of(rows[0][1][b"f"].decode()) if rows else None
-        return Sighting(log, position, head.source if head else None, head)
+        frame = rows[0][1][b"f"].decode() if rows else ""
+        head = head_of(frame) if frame else None
+        return Sighting(log, position, head.source if head else None, head, frame)
 
     async def last(self, log: str) -> str:
         """Return the last position of a log.
@@ -102,10 +104,7 @@ class EventSearch:
         remembered = await self._eventlog.positions_of(event_id, logs=LOGS, sources=sources)
         if remembered:
             sightings = [await self.at(log, position) for log, _, position in remembered[:MAX_SIGHTINGS]]
-            named = [
-                Sighting(seen.log, seen.position, of, seen.head)
-                for seen, (_, of, _) in zip(sightings, remembered, strict=False)
-            ]
+            named = [replace(seen, source=of) for seen, (_, of, _) in zip(sightings, remembered, strict=False)]
             return Search(named)
         until = time.monotonic() + SEARCH_S
         made_ms = ulid_ms(event_id)

@@ -53,14 +53,17 @@ class Ledger:
 
     # Writing
 
-    async def define(self, name: str, events: Iterable[str], max_attempts: int) -> None:
-        """Say what a group wants from now on, or still.
+    async def define(
+        self, name: str, events: Iterable[str], max_attempts: int, *, where: str = "", select: str = ""
+    ) -> None:
+        """Say what a group wants from now on, or still; its condition and its shape are given as JSON.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
-        text = msgspec.json.encode([sorted(events), max_attempts])
+        filters = [where, select] if where or select else []
+        text = msgspec.json.encode([sorted(events), max_attempts, *filters])
         async with translated_errors(f"define group {name}"):
             await run_script(self._redis, _DEFINE, [_definition_key(name)], [text])
 
@@ -304,8 +307,8 @@ def _definitions(reply: Any, log: str) -> tuple[str | None, tuple[Definition, ..
     found = []
     for field, last_ms in fields.items():
         if field.startswith(b"def "):
-            events, max_attempts = msgspec.json.decode(field[4:])
-            found.append(Definition(int(last_ms), tuple(events), max_attempts))
+            events, max_attempts, *filters = msgspec.json.decode(field[4:])
+            found.append(Definition(int(last_ms), tuple(events), max_attempts, *filters))
     return began.decode() if began is not None else None, tuple(found)
 
 

@@ -32,12 +32,14 @@ class MemoryLedger:
         self._groups = groups
         self._dead_letters = dead_letters
         self._now_ms = now_ms
-        self._definitions: defaultdict[str, dict[tuple[tuple[str, ...], int], int]] = defaultdict(dict)
+        self._definitions: defaultdict[str, dict[tuple[tuple[str, ...], int, str, str], int]] = defaultdict(dict)
         self._began: dict[tuple[str, str], str] = {}
 
-    async def define(self, name: str, events: Iterable[str], max_attempts: int) -> None:
-        """Say what a group wants from now on, or still."""
-        self._definitions[name][tuple(sorted(events)), max_attempts] = self._now_ms()
+    async def define(
+        self, name: str, events: Iterable[str], max_attempts: int, *, where: str = "", select: str = ""
+    ) -> None:
+        """Say what a group wants from now on, or still; its condition and its shape are given as JSON."""
+        self._definitions[name][tuple(sorted(events)), max_attempts, where, select] = self._now_ms()
 
     async def definitions(self, names: Sequence[str]) -> list[tuple[Definition, ...]]:
         """Return what each of some groups has wanted."""

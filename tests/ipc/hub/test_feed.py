@@ -10,7 +10,9 @@ from ipc.hub import feed as feed_module
 from ipc.hub.counters import Counters
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.interest import Interest
+from ipc.hub.loop_time import LoopTime
 from ipc.hub.session import Identity, Origin, Session
+from ipc.hub.subscriptions import fall_behind
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.limits import Limits
@@ -28,7 +30,9 @@ class Follower:
         self.eventlog = eventlog
         self.counters = Counters()
         self.tasks = OwnedTasks("test")
-        self.feed = LogFeed(LOG, "0-0", eventlog, self.counters, self.tasks)
+        self.feed = LogFeed(
+            LOG, "0-0", eventlog, self.counters, self.tasks, loop_time=LoopTime(), fall_behind=fall_behind
+        )
 
     async def append(self, *numbers: int, event: str = "post:created") -> Push:
         frames = [f'{{"type":"event","event":"{event}","data":{number}' for number in numbers]

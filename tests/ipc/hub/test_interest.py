@@ -45,4 +45,4 @@ def test_what_it_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         assert interest.wants(f"post:n{number}")
         assert not interest.wants(f"user:n{number}")
-        assert len(interest._wants) <= 3
+        assert len(interest._choices) <= 3
