@@ -204,11 +204,12 @@ class IPCWorker(Client):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    async def start(self, transport: Transport | None = None) -> None:
+    async def start(self, transport: Transport | None = None, *, since: Mapping[str, str] | None = None) -> None:
         """Begin to connect, in the running event loop, and return at once; `ready` waits.
 
         Args:
             transport: how to reach a hub, if not as the environment says.
+            since: the positions in logs after which handlers without a group begin; at their end, if not given.
 
         Raises:
             BadMessageError: neither BRIDGE_URL nor REDIS_URL is set.
@@ -230,6 +231,7 @@ class IPCWorker(Client):
             _Listener(self),
             [subscription for subscription, _ in self._memberships],
             [served.as_message() for served in self._resources.values()],
+            since,
         )
         self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
         self._running.add_done_callback(self._link_ended)

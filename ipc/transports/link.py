@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Raw, UnsetType
@@ -85,6 +85,7 @@ class Link:
         listener: hears of events and failures.
         groups: what to be a member of, likewise.
         resources: what to serve, likewise.
+        since: the positions to begin after, for a subscription that goes on from an earlier run.
 
     """
 
@@ -95,9 +96,10 @@ class Link:
         listener: Listener,
         groups: Sequence[GroupSubscription] = (),
         resources: Sequence[Resource] = (),
+        since: Mapping[str, str] | None = None,
     ) -> None:
         self._transport = transport
-        self._live = LiveSubscription(patterns)
+        self._live = LiveSubscription(patterns, since)
         self._groups = groups
         self._resources = list(resources)
         self._listener = listener

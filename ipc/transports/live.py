@@ -14,11 +14,12 @@ class LiveSubscription:
 
     Args:
         patterns: the events that are wanted.
+        since: the position in each log to begin after; at the end of a log that is not in it.
 
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self.positions: dict[str, str] = {}
+    def __init__(self, patterns: Sequence[str], since: Mapping[str, str] | None = None) -> None:
+        self.positions: dict[str, str] = dict(since or {})
         self._patterns = list(patterns)
         self._is_paused = False
         self._is_asked_for = False
