@@ -111,8 +111,10 @@ class Presence:
 
     async def _write(self, sessions: list[Session]) -> None:
         self._waiting.difference_update(sessions)
+        # Who closes while this is written comes again in the next batch.
         here = [session for session in sessions if not session.is_closed]
-        left = {session.instance: session.id for session in sessions if session.is_closed and session in self._tried}
+        closed = {session for session in sessions if session.is_closed}
+        left = {session.instance: session.id for session in closed & self._tried}
         renewed = frozenset(session.instance for session in here if session in self._written)
         self._tried.update(here)
         try:
@@ -128,7 +130,6 @@ class Presence:
             self._counters.registrations_failed += 1
             self.lost_touch()
             logger.warning("the registry is not up to date; entries that are not renewed expire: %s", error)
-        closed = {session for session in sessions if session.is_closed}
         self._written -= closed
         self._tried -= closed
 

@@ -91,16 +91,18 @@ async def test_a_service_comes_once_and_goes_once_whatever_hubs_its_instances_ar
 ) -> None:
     heralds = [await attach(IPCWorker("herald"), hub) for hub in hubs]
     await watcher.until(lambda: len(watcher.changes) == 1)
-    last = instance_of(hubs[1])
+    instances = {instance_of(hub) for hub in hubs}
     await heralds[0].stop()
     await heralds[1].stop()
     await watcher.until(lambda: len(watcher.changes) == 2)
     for hub in hubs:
         await hub._presence.sweep()
     await watcher.marks()
-    (online, _, joined), offline = watcher.changes
-    assert (online, joined) == ("service:online", "joined")
-    assert offline == ("service:offline", last, "left")
+    # Two hubs write at the same time, so either may be the last.
+    assert [(event, reason) for event, _, reason in watcher.changes] == [
+        ("service:online", "joined"), ("service:offline", "left"),
+    ]  # fmt: skip
+    assert {instance for _, instance, _ in watcher.changes} <= instances
 
 
 async def test_what_is_said_of_a_service(attach: Attach, hubs: tuple[Hub, Hub], watcher: Watcher) -> None:
@@ -230,7 +232,6 @@ async def test_an_event_is_explained_and_not_emitted(attach: Attach, hubs: tuple
     await attach(herald(), hubs[0])
     asker = await attach(IPCWorker("timeline"), hubs[0])
     await hubs[1].described()
-    (before,) = await hubs[0].eventlog.last_positions(["broadcast"])
     found = await asker.explain("post:created", {"id": 7})
     assert live_of(found, HERALD) == (True, "match", "post:*")
     assert live_of(found, "exprsn-pulse") == (False, "pattern", None)
@@ -240,7 +241,8 @@ async def test_an_event_is_explained_and_not_emitted(attach: Attach, hubs: tuple
     assert (found.source, found.target, found.refused) == ("exprsn-timeline", ["broadcast"], None)
     assert "exprsn-spark" in found.offline
     assert HERALD not in found.offline
-    assert await hubs[0].eventlog.last_positions(["broadcast"]) == [before]
+    logged = await hubs[0].eventlog.read("broadcast", after="0-0")
+    assert {entry.event for entry in logged.entries} <= {"service:online", "service:offline"}
 
 
 async def test_who_an_event_is_not_for_is_told_so(attach: Attach, hubs: tuple[Hub, Hub]) -> None:

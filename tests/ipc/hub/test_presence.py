@@ -3,6 +3,7 @@
 import asyncio
 import os
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -44,6 +45,25 @@ async def test_a_session_that_goes_at_once_leaves_nothing_behind(hub: Hub) -> No
     for _ in range(50):
         await hub.detach(Member(hub).session)
     await written(hub)
+    assert await hub.registry.list() == []
+
+
+async def test_a_session_that_goes_while_it_is_written_leaves_nothing_behind(hub: Hub) -> None:
+    """It is taken out by the next batch."""
+    put, is_writing, go_on = hub.registry.put, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args: Any, **options: Any) -> Any:
+        is_writing.set()
+        await go_on.wait()
+        return await put(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub.registry, "put", slowly)
+        member = Member(hub)
+        await is_writing.wait()
+        await hub.detach(member.session)
+        go_on.set()
+        await written(hub)
     assert await hub.registry.list() == []
 
 
