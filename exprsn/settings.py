@@ -121,8 +121,16 @@ IPC_MAX_MESSAGES = env.number("IPC_MAX_MESSAGES", 512)
 IPC_OUTBOX_BYTES = env.number("IPC_OUTBOX_BYTES", 8 * 1024 * 1024)
 IPC_OUTBOX_MESSAGES = env.number("IPC_OUTBOX_MESSAGES", 32_768)
 IPC_MAX_GROUPS = env.number("IPC_MAX_GROUPS", 100)
+IPC_CALLS_PER_SESSION = env.number("IPC_CALLS_PER_SESSION", 1_024)
+IPC_CALLS_PER_OWNER = env.number("IPC_CALLS_PER_OWNER", 256)
+IPC_BREAKER_FAILURES = env.number("IPC_BREAKER_FAILURES", 5)
+IPC_BREAKER_PAUSE = env.number("IPC_BREAKER_PAUSE", 5_000)
 IPC_HEARTBEAT = env.number("IPC_HEARTBEAT", 25_000)
 IPC_AUTH_TIMEOUT = env.number("IPC_AUTH_TIMEOUT", 5_000)
+# Who needs it and does not have it is told by a check; Timeline has no use for it.
+IPC_BROKER_KEY = env.secret(
+    "IPC_BROKER_KEY", file=VAR_DIR / "secrets" / "broker_key", may_create=IN_DEVELOPMENT, is_needed=False
+)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
 IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
 IPC_ON_BEHALF = env.words("IPC_ON_BEHALF", "")

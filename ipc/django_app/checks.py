@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ipc.django_app.conf import conf, is_loopback
 from ipc.protocol.errors import UnknownServiceError
+from ipc.protocol.tokens import WeakKeyError
 
 ENVIRONMENTS: Final = ("development", "production")
 
@@ -17,6 +18,7 @@ def register_checks() -> None:
     register(check_bypass, Tags.security)
     register(check_names)
     register(check_limits)
+    register(check_keys, Tags.security)
     register(check_mesh)
 
 
@@ -27,7 +29,7 @@ def refuse_unsafe_settings() -> None:
         ImproperlyConfigured: one of the checks of this module found an error.
 
     """
-    found = [*check_bypass(), *check_names(), *check_limits()]
+    found = [*check_bypass(), *check_names(), *check_limits(), *check_keys()]
     errors = [message for message in found if message.level >= ERROR]
     if errors:
         raise ImproperlyConfigured("; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors))
@@ -87,6 +89,10 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
         "IPC_OUTBOX_BYTES": limits.outbox_bytes,
         "IPC_OUTBOX_MESSAGES": limits.outbox_messages,
         "IPC_MAX_GROUPS": limits.groups_per_service,
+        "IPC_CALLS_PER_SESSION": limits.calls_per_session,
+        "IPC_CALLS_PER_OWNER": limits.calls_per_owner,
+        "IPC_BREAKER_FAILURES": limits.breaker_failures,
+        "IPC_BREAKER_PAUSE": limits.breaker_pause_ms,
         "IPC_HEARTBEAT": limits.heartbeat_ms,
         "IPC_AUTH_TIMEOUT": limits.auth_timeout_ms,
         "IPC_LOG_MAXLEN": conf.log_maxlen,
@@ -105,6 +111,23 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+def check_keys(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E004``: the bridge cannot sign or verify broker tokens, or with a key that could be guessed."""
+    if getattr(settings, "EXPRSN_SERVICE", "") != "bridge":
+        return []
+    try:
+        conf.token_keys()
+    except WeakKeyError as error:
+        return [
+            Error(
+                f"IPC_BROKER_KEY: {error}.",
+                hint='Set it to what `python -c "import secrets; print(secrets.token_urlsafe(48))"` prints.',
+                id="ipc.E004",
+            )
+        ]
+    return []
 
 
 def check_mesh(**_kwargs: Any) -> list[CheckMessage]:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from ipc.protocol.limits import Limits
 from ipc.protocol.services import full_name, short_name
+from ipc.protocol.tokens import TokenKeys
 
 
 def is_loopback(host: str) -> bool:
@@ -74,6 +75,15 @@ class Conf:
         """Whether HTTP requests may ask for the development identity."""
         return bool(_setting("DEV_BYPASS", False))
 
+    def token_keys(self) -> TokenKeys:
+        """Return the keys that broker tokens are signed and verified with.
+
+        Raises:
+            WeakKeyError: ``IPC_BROKER_KEY`` has none, or one that could be guessed; the check ``ipc.E004`` says so.
+
+        """
+        return TokenKeys.of(str(_setting("IPC_BROKER_KEY", "")))
+
     @property
     def ipc_bypass_auth(self) -> bool:
         """Whether sockets are let in without a token."""
@@ -110,6 +120,10 @@ class Conf:
             outbox_bytes=int(_setting("IPC_OUTBOX_BYTES", default.outbox_bytes)),
             outbox_messages=int(_setting("IPC_OUTBOX_MESSAGES", default.outbox_messages)),
             groups_per_service=int(_setting("IPC_MAX_GROUPS", default.groups_per_service)),
+            calls_per_session=int(_setting("IPC_CALLS_PER_SESSION", default.calls_per_session)),
+            calls_per_owner=int(_setting("IPC_CALLS_PER_OWNER", default.calls_per_owner)),
+            breaker_failures=int(_setting("IPC_BREAKER_FAILURES", default.breaker_failures)),
+            breaker_pause_ms=int(_setting("IPC_BREAKER_PAUSE", default.breaker_pause_ms)),
             heartbeat_ms=int(_setting("IPC_HEARTBEAT", default.heartbeat_ms)),
             auth_timeout_ms=int(_setting("IPC_AUTH_TIMEOUT", default.auth_timeout_ms)),
         )

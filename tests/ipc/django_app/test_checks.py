@@ -79,6 +79,18 @@ def test_limits_that_contradict_each_other_stop_the_start(settings: Settings, va
     assert found(settings, **values) == ["ipc.E003"]
 
 
+@pytest.mark.parametrize("key", ["", "too short", "a" * 64, "a good key 0123456789 abcdefghijklm,weak"])
+def test_a_bridge_without_a_good_key_is_stopped_and_the_key_is_not_shown(settings: Settings, key: str) -> None:
+    assert found(settings, IPC_BROKER_KEY=key) == ["ipc.E004"]
+    assert not key or key not in str(run_checks())
+    assert found(settings, EXPRSN_SERVICE="timeline") == []
+
+
+def test_several_good_keys_are_taken(settings: Settings) -> None:
+    keys = "the new key 0123456789 abcdefghijklm, the old key 0123456789 abcdefghijklm"
+    assert found(settings, IPC_BROKER_KEY=keys) == []
+
+
 @pytest.mark.parametrize("name", ["REDIS_URL", "BRIDGE_URL"])
 def test_production_without_a_way_to_the_mesh_is_warned_of(settings: Settings, name: str) -> None:
     settings.DEV_BYPASS = settings.IPC_BYPASS_AUTH = False
