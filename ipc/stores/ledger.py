@@ -5,9 +5,8 @@ besides are what is done with (one entry for each exchange), what takes long or 
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import msgspec
@@ -15,13 +14,14 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from ipc.protocol.delivery_status import Definition, GroupFacts, Held, Letter, Note, Receipt, wants
+from ipc.protocol.delivery_status import GroupFacts, Held, Letter, Note, Receipt, wants
 from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST
 from ipc.stores import keys
-from ipc.stores.connection import Command, Script, execute, run_script, translated_errors
+from ipc.stores.connection import Command, execute, translated_errors
 from ipc.stores.dead_letters import MAX_DEAD
 from ipc.stores.event_search import EventSearch, Search, Sighting
+from ipc.stores.group_definitions import GroupDefinitions, definition_key, definitions_in, parts
 from ipc.stores.groups import SERVING_TTL_S
 from ipc.stores.ledger_record import LOST, MAX_RECORDS, place, receipt
 from ipc.stores.stream_scan import Condition, Range, scan
@@ -32,7 +32,6 @@ NOTES_TTL_S: Final = 14 * 86_400
 _PAGE: Final = 500
 _COUNTED: Final = 1_000
 _COMMANDS_A_GROUP: Final = 4
-_DEFINE: Final = Script(resources.files("ipc.stores").joinpath("scripts/define.lua").read_text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +43,14 @@ class Facts:
     now_ms: int
 
 
-class Ledger:
+class Ledger(GroupDefinitions):
     """The ledger in one Redis. ``name`` is ``<service>/<group>`` in all methods."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        super().__init__(redis)
         self._search = EventSearch(redis)
 
     # Writing
-
-    async def define(
-        self, name: str, events: Iterable[str], max_attempts: int, *, where: str = "", select: str = ""
-    ) -> None:
-        """Say what a group wants from now on, or still; its condition and its shape are given as JSON.
-
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        filters = [where, select] if where or select else []
-        text = msgspec.json.encode([sorted(events), max_attempts, *filters])
-        async with translated_errors(f"define group {name}"):
-            await run_script(self._redis, _DEFINE, [_definition_key(name)], [text])
-
-    async def began(self, name: str, log: str, after: str) -> None:
-        """Write down the position of a log after which a group has begun.
-
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        await self._write(name, ("HSET", _definition_key(name), f"began {log}", after))
 
     async def note(self, name: str, notes: Mapping[str, Note], settled: Sequence[str] = ()) -> None:
         """Write notes, by places in logs, and drop those of places that are settled.
@@ -106,13 +82,7 @@ class Ledger:
             UnavailableError: Redis is out of reach.
 
         """
-        await self._write(name, ("DEL", keys.ledger(name), keys.notes(name), _definition_key(name)))
-
-    async def _write(self, name: str, *commands: Command) -> None:
-        async with translated_errors(f"write into the ledger of {name}"):
-            for reply in await execute(self._redis, *commands) if commands else ():
-                if isinstance(reply, ResponseError):
-                    raise reply
+        await self._write(name, ("DEL", keys.ledger(name), keys.notes(name), definition_key(name)))
 
     # Reading
 
@@ -142,19 +112,6 @@ class Ledger:
 
         """
         return await self._search.find(event_id, source=source)
-
-    async def definitions(self, names: Sequence[str]) -> list[tuple[Definition, ...]]:
-        """Return what each of some groups has wanted, by what its hubs have said.
-
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        if not names:
-            return []
-        async with translated_errors("read what groups want"):
-            replies = await execute(self._redis, *(("HGETALL", _definition_key(name)) for name in names))
-        return [_definitions(reply, "")[1] for reply in replies]
 
     async def facts(self, log: str, position: str, event: str | None, *, only: str | None = None) -> Facts:
         """Return what is known of the groups of a log and one place in it; ``only`` of the group of that name.
@@ -195,15 +152,15 @@ class Ledger:
                 commands += [
                     ("XPENDING", keys.log(log), name, position, position, 1),
                     ("HGET", keys.notes(name), place(log, position)),
-                    ("HGETALL", _definition_key(name)),
-                    ("ZRANGEBYSCORE", keys.serving(*_parts(name)), oldest_ms, "+inf"),
+                    ("HGETALL", definition_key(name)),
+                    ("ZRANGEBYSCORE", keys.serving(*parts(name)), oldest_ms, "+inf"),
                 ]
             entries, *replies = await execute(self._redis, *commands)
         found = []
         for index, (name, last_delivered) in enumerate(groups.items()):
             pending, note, definition, hubs = replies[index * _COMMANDS_A_GROUP : (index + 1) * _COMMANDS_A_GROUP]
-            service, group = _parts(name)
-            began, definitions = _definitions(definition, log)
+            service, group = parts(name)
+            began, definitions = definitions_in(definition, log)
             facts = GroupFacts(
                 service=service,
                 group=group,
@@ -280,15 +237,6 @@ class Ledger:
         return None
 
 
-def _definition_key(name: str) -> str:
-    return keys.group_definition(*_parts(name))
-
-
-def _parts(name: str) -> tuple[str, str]:
-    service, _, group = name.partition("/")
-    return service, group
-
-
 def _hears(name: str, log: str) -> bool:
     return log in {BROADCAST, name.partition("/")[0], name}
 
@@ -298,18 +246,6 @@ def _held(reply: Any) -> Held | None:
     for row in reply if isinstance(reply, list) else ():
         return Held(row[1].decode(), int(row[2]), int(row[3]))
     return None
-
-
-def _definitions(reply: Any, log: str) -> tuple[str | None, tuple[Definition, ...]]:
-    """Return where a group began in a log, and what it has wanted."""
-    fields = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
-    began = fields.get(f"began {log}".encode())
-    found = []
-    for field, last_ms in fields.items():
-        if field.startswith(b"def "):
-            events, max_attempts, *filters = msgspec.json.decode(field[4:])
-            found.append(Definition(int(last_ms), tuple(events), max_attempts, *filters))
-    return began.decode() if began is not None else None, tuple(found)
 
 
 def _letter(facts: GroupFacts, position: str, fields: Mapping[bytes, bytes]) -> Letter:
