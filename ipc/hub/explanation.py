@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from ipc.hub.interest import Interest
-from ipc.jsonlex import JSONLexError, compile_select, compile_where
+from ipc.hub.terms import terms_of
+from ipc.jsonlex import JSONLexError
 from ipc.protocol.delivery_status import DEFINITION_SLACK_MS, Definition
 from ipc.protocol.discovery import Hearing
 from ipc.protocol.explanation import GroupVerdict, LiveVerdict, Reason
@@ -58,18 +61,18 @@ def judge(hearing: Hearing, event: Supposed) -> Judgement:
     pattern = next(pattern for pattern in hearing.events if compile_pattern(pattern)(event.event))
     if hearing.is_cut:
         return Judgement(None, Reason.UNKNOWN, "its condition is too large to be known here", pattern)
-    if hearing.where is not None:
-        try:
-            matches = compile_where(hearing.where).matches(dict(event.context))
-        except JSONLexError as error:
-            return Judgement(False, Reason.WHERE_FAILED, f"its where fails on the event: {error.message}", pattern)
-        if not matches:
+    try:
+        terms = terms_of(hearing.where, hearing.select)
+        if terms.where is not None and not terms.where.predicate.matches(dict(event.context)):
             return Judgement(False, Reason.WHERE, "its where is false for the event", pattern)
-    if hearing.select is not None:
-        try:
-            compile_select(hearing.select).shape(dict(event.context))
-        except JSONLexError as error:
-            return Judgement(False, Reason.SELECT_FAILED, f"its select fails on the event: {error.message}", pattern)
+    except JSONLexError as error:
+        return Judgement(False, Reason.WHERE_FAILED, f"its where fails on the event: {error.message}", pattern)
+    try:
+        if terms.select is not None:
+            terms.select.projection.shape(dict(event.context))
+    except JSONLexError as error:
+        text = f"the pattern {pattern} matches; its select fails, so the data comes whole: {error.message}"
+        return Judgement(True, Reason.SELECT_FAILED, text, pattern)
     return Judgement(True, Reason.MATCH, f"the pattern {pattern} matches", pattern)
 
 
@@ -141,7 +144,11 @@ def _group_judgement(state: GroupState, definitions: Sequence[Definition], event
 
 def hearing_of(definition: Definition) -> Hearing:
     """Return what a group wants as a subscription."""
-    return Hearing(events=definition.events)
+    return Hearing(
+        events=definition.events,
+        where=msgspec.json.decode(definition.where) if definition.where else None,
+        select=msgspec.json.decode(definition.select) if definition.select else None,
+    )
 
 
 def _best(judgements: Iterable[Judgement]) -> Judgement | None:
