@@ -50,15 +50,15 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def secret(name: str, *, file: Path, may_create: bool, random_bytes: int = 48) -> str:
+def secret(name: str, *, file: Path, may_create: bool, random_bytes: int = 48, is_needed: bool = True) -> str:
     """Return a secret from the environment, or in development from a file that is made once, mode 0600.
 
     Raises:
-        ImproperlyConfigured: the variable is unset where a secret may not be made up.
+        ImproperlyConfigured: the variable is unset where a secret may not be made up, and it is needed.
 
     """
     value = text(name)
-    if value:
+    if value or not (may_create or is_needed):
         return value
     if not may_create:
         raise ImproperlyConfigured(f"set {name}: outside development there is no default secret")

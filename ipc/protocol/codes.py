@@ -35,6 +35,13 @@ class ErrorCode(StrEnum):
     UNKNOWN_TARGET = "UNKNOWN_TARGET"
     NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 - a code, no secret
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 - a code, no secret
+    TOKEN_NOT_YET_VALID = "TOKEN_NOT_YET_VALID"  # noqa: S105 - a code, no secret
+    TOKEN_REVOKED = "TOKEN_REVOKED"  # noqa: S105 - a code, no secret
+    TOKEN_WRONG_SERVICE = "TOKEN_WRONG_SERVICE"  # noqa: S105 - a code, no secret
+    TOKEN_WRONG_TARGET = "TOKEN_WRONG_TARGET"  # noqa: S105 - a code, no secret
+    TOKEN_WRONG_ENVIRONMENT = "TOKEN_WRONG_ENVIRONMENT"  # noqa: S105 - a code, no secret
     FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
     EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
@@ -89,6 +96,13 @@ _HTTP_STATUS: Final = {
     ErrorCode.UNKNOWN_TARGET: 404,
     ErrorCode.NOT_IMPLEMENTED: 501,
     ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.TOKEN_INVALID: 401,
+    ErrorCode.TOKEN_EXPIRED: 401,
+    ErrorCode.TOKEN_NOT_YET_VALID: 401,
+    ErrorCode.TOKEN_REVOKED: 401,
+    ErrorCode.TOKEN_WRONG_SERVICE: 401,
+    ErrorCode.TOKEN_WRONG_TARGET: 401,
+    ErrorCode.TOKEN_WRONG_ENVIRONMENT: 401,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.EVENT_NOT_FOUND: 404,

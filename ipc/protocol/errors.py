@@ -10,6 +10,7 @@
     |   +-- ConflictError         not in the state that the thing is in
     |   +-- ValidationFailedError   values are wrong; details has the errors of each field
     +-- UnauthenticatedError    who are you?
+    |   +-- TokenError            the token does not prove it, and why not
     +-- ForbiddenError          you may not
     +-- NotBuiltError           the protocol names it, this version does not do it
     +-- UnavailableError        Redis or the bridge cannot be reached, try again
@@ -104,6 +105,12 @@ class UnauthenticatedError(IPCError):
     default_code = ErrorCode.UNAUTHENTICATED
 
 
+class TokenError(UnauthenticatedError):
+    """A token proves nothing; the code says why."""
+
+    default_code = ErrorCode.TOKEN_INVALID
+
+
 class ForbiddenError(IPCError):
     """The session's permissions do not cover the request."""
 
@@ -177,6 +184,13 @@ _BY_CODE: dict[ErrorCode, type[IPCError]] = {
     ErrorCode.UNKNOWN_TARGET: UnknownTargetError,
     ErrorCode.UNAUTHENTICATED: UnauthenticatedError,
     ErrorCode.AUTH_TIMEOUT: UnauthenticatedError,
+    ErrorCode.TOKEN_INVALID: TokenError,
+    ErrorCode.TOKEN_EXPIRED: TokenError,
+    ErrorCode.TOKEN_NOT_YET_VALID: TokenError,
+    ErrorCode.TOKEN_REVOKED: TokenError,
+    ErrorCode.TOKEN_WRONG_SERVICE: TokenError,
+    ErrorCode.TOKEN_WRONG_TARGET: TokenError,
+    ErrorCode.TOKEN_WRONG_ENVIRONMENT: TokenError,
     ErrorCode.FORBIDDEN: ForbiddenError,
     ErrorCode.NOT_IMPLEMENTED: NotBuiltError,
     ErrorCode.UNAVAILABLE: UnavailableError,

@@ -5,9 +5,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import ForbiddenError
+from ipc.protocol.errors import BadMessageError, ForbiddenError
 from ipc.protocol.patterns import compile_pattern
-from ipc.protocol.permissions import Verb, check_permission, is_allowed
+from ipc.protocol.permissions import (
+    MAX_PERMISSIONS,
+    USUAL,
+    Verb,
+    check_permission,
+    check_permissions,
+    is_allowed,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,46 @@ from ipc.protocol.permissions import Verb, check_permission, is_allowed
 )
 def test_what_permissions_cover(permissions: set[str], verb: Verb, name: str, allowed: bool) -> None:
     assert is_allowed(frozenset(permissions), verb, name) is allowed
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        "",
+        "emit",
+        "emit:",
+        "emit:post",
+        "emit:p\N{CYRILLIC SMALL LETTER O}st:created",
+        "emit:post:\N{FULLWIDTH ASTERISK}",
+        "emit:post:*\n",
+        "emit:post:**",
+        "EMIT:post:*",
+        "emit :post:*",
+        "**",
+        " *",
+        "*:*",
+        "call:posts",
+        "call:posts.read.twice",
+        "call:posts.re*",
+        "serve:po*",
+        "serve:posts.read",
+        "jsonlex:*",
+        "state:*",
+        "admin",
+        "emit:post:\x00",
+    ],
+)
+def test_what_only_looks_like_a_permission_is_refused(permission: str) -> None:
+    with pytest.raises(BadMessageError) as refused:
+        check_permissions(["emit:post:*", permission])
+    assert refused.value.code is ErrorCode.INVALID_PATTERN
+
+
+def test_permissions_have_a_bound() -> None:
+    check_permissions([*USUAL, "*", "call:posts.*", "call:*.read", "serve:a-b", "emit:*:created"])
+    check_permissions(["*"] * MAX_PERMISSIONS)
+    with pytest.raises(BadMessageError):
+        check_permissions(["*"] * (MAX_PERMISSIONS + 1))
 
 
 def test_a_refusal_names_what_is_missing() -> None:
