@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from ipc.hub.tasks import OwnedTasks
+from ipc.hub.terms import PLAIN, Terms
 from ipc.protocol.messages import Event
 from ipc.protocol.patterns import compile_pattern
+from ipc.subscriptions import chosen
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ class EventContext:
     traceparent: str | None
     group: str | None = None
     attempt: int = 1
+    select_error: str | None = None
+    """The code of why the data is whole, although something of it was selected."""
     extend: Callable[[], None] | None = None
 
     def progress(self) -> None:
@@ -54,6 +58,7 @@ class EventContext:
             traceparent=event.traceparent,
             group=event.group,
             attempt=event.attempt or 1,
+            select_error=event.select_error.code if event.select_error is not None else None,
         )
 
     @property
@@ -66,10 +71,18 @@ Handler = Callable[[Any, EventContext], Awaitable[None]]
 
 
 class Lane:
-    """One handler with the patterns it was registered for and the events that wait for it."""
+    """One handler with the patterns it was registered for and the events that wait for it.
 
-    def __init__(self, patterns: Sequence[str], handler: Handler) -> None:
+    Args:
+        patterns: what it was registered for.
+        handler: the function.
+        terms: how it filters what has come whole.
+
+    """
+
+    def __init__(self, patterns: Sequence[str], handler: Handler, terms: Terms = PLAIN) -> None:
         self.handler = handler
+        self.terms = terms
         self.waiting: deque[Event] = deque()
         self.is_running = False
         self._matchers = [compile_pattern(pattern) for pattern in patterns]
@@ -108,8 +121,8 @@ class Dispatcher:
             self._has_room.clear()
             return False
         for lane in self._lanes:
-            if lane.wants(event.event):
-                lane.waiting.append(event)
+            if lane.wants(event.event) and (wanted := chosen(event, lane.terms)) is not None:
+                lane.waiting.append(wanted)
                 self._waiting += 1
                 self._is_idle.clear()
                 if not lane.is_running:

@@ -5,18 +5,20 @@ import contextlib
 import inspect
 import logging
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ipc.client import Client
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
 from ipc.hooks import HookName
+from ipc.hub.terms import terms_of
 from ipc.members import Members, Membership
 from ipc.protocol.errors import IPCError, UnavailableError
-from ipc.protocol.messages import Event, ServerCall, Welcome
+from ipc.protocol.messages import Event, ServerCall, Subscription, Welcome
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
 from ipc.resources import CallContext, ResourceCalls, ServedResource, served_resource
+from ipc.subscriptions import arranged
 from ipc.transports.base import Transport
 from ipc.transports.environment import transport_from_environment
 from ipc.transports.group_subscription import Beginning, GroupSubscription, beginning
@@ -52,7 +54,7 @@ class IPCWorker(Client):
 
     def __init__(self, service: str, *, version: str = "") -> None:
         super().__init__(service, version=version)
-        self._registered: list[tuple[Sequence[str], Handler]] = []
+        self._registered: list[tuple[Subscription, Handler]] = []
         self._memberships: list[tuple[GroupSubscription, Membership]] = []
         self._resources: dict[str, ServedResource] = {}
         self._calls: ResourceCalls | None = None
@@ -71,6 +73,8 @@ class IPCWorker(Client):
         retry: Mapping[str, Any] | None = None,
         once: bool = False,
         since: Beginning | None = None,
+        where: Any = None,
+        select: Any = None,
     ) -> Callable[[HandlerT], HandlerT]:
         """Register an ``async`` function ``(data, ctx)`` for the events that a pattern matches.
 
@@ -90,9 +94,13 @@ class IPCWorker(Client):
             since: where the group begins if it does not exist yet: ``"start"`` for all that its logs have, or
                 ``{log: position}`` for what came after, where a log is ``broadcast`` or the service; a log that is not
                 named begins at its end, as all do without it. What the log does not have any more is an ``error``.
+            where: JSONLex that chooses among the events, for the whole group.
+            select: JSONLex that says what of an event comes as data, for the whole group. When it fails the data is
+                whole, and ``ctx.select_error`` has the code.
 
         Raises:
             BadMessageError: INVALID_PATTERN, INVALID_GROUP, INVALID_POSITION, or a wrong credit, retry or since.
+            JSONLexError: the condition or the shape is wrong.
             TypeError: the function is not ``async``, there is no pattern, or no group for what belongs to one.
             ValueError: the group has a handler already.
 
@@ -101,6 +109,7 @@ class IPCWorker(Client):
             raise TypeError("on() needs at least one pattern, such as 'post:*'")
         for pattern in patterns:
             compile_pattern(pattern)
+        terms_of(where, select)
         if group is not None:
             if any(check_group(group) == subscription.group for subscription, _ in self._memberships):
                 raise ValueError(f"the group {group!r} has a handler already")
@@ -115,10 +124,17 @@ class IPCWorker(Client):
             if not is_async:
                 raise TypeError(f"{handler!r} must be an async function: it runs in the worker's event loop")
             if group is None:
-                self._registered.append((patterns, handler))
+                self._registered.append((Subscription(events=list(patterns), where=where, select=select), handler))
             else:
                 subscription = GroupSubscription(
-                    group=group, events=patterns, credit=credit, retry=retry, once=once, since=begins
+                    group=group,
+                    events=patterns,
+                    credit=credit,
+                    retry=retry,
+                    once=once,
+                    since=begins,
+                    where=where,
+                    select=select,
                 )
                 self._memberships.append((subscription, Membership(group, handler, once=once)))
             return handler
@@ -218,20 +234,21 @@ class IPCWorker(Client):
         if self._running is not None:
             raise RuntimeError(f"{self.service} is running already")
         self._dispatcher = Dispatcher(self._handler_failed)
-        for patterns, handler in self._registered:
-            self._dispatcher.add(Lane(patterns, handler))
+        arrangement = arranged([subscription for subscription, _ in self._registered], owner=self.service)
+        for (subscription, handler), terms in zip(self._registered, arrangement.terms, strict=True):
+            self._dispatcher.add(Lane(subscription.events, handler, terms))
         self._members = Members(self._handler_failed)
         for _, membership in self._memberships:
             self._members.add(membership.anew())
         self._calls = ResourceCalls(self._resources, self._call_failed, self._limits)
-        wanted = list(dict.fromkeys(pattern for patterns, _ in self._registered for pattern in patterns))
         self._link = Link(
             transport or transport_from_environment(self.service, version=self.version),
-            wanted,
+            (),
             _Listener(self),
             [subscription for subscription, _ in self._memberships],
             [served.as_message() for served in self._resources.values()],
             since,
+            arrangement.subscriptions,
         )
         self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
         self._running.add_done_callback(self._link_ended)

@@ -24,6 +24,8 @@ class GroupSubscription:
     retry: Mapping[str, Any] | None = None
     once: bool = False
     since: Mapping[str, str] | None = None
+    where: Any = None
+    select: Any = None
 
     def as_message(self) -> Subscribe:
         """Return how to ask for it, with an id of its own each time."""
@@ -35,6 +37,8 @@ class GroupSubscription:
             retry=dict(self.retry) if self.retry is not None else None,
             once=self.once,
             since=dict(self.since) if self.since is not None else None,
+            where=self.where,
+            select=self.select,
         )
 
     def missed(self, ok: Ok) -> dict[str, str]:

@@ -33,6 +33,7 @@ from ipc.protocol.messages import (
     ServerCancel,
     ServerPing,
     ServerReply,
+    Subscription,
     Unsubscribe,
     Welcome,
 )
@@ -86,6 +87,7 @@ class Link:
         groups: what to be a member of, likewise.
         resources: what to serve, likewise.
         since: the positions to begin after, for a subscription that goes on from an earlier run.
+        filtered: what to subscribe to besides, with conditions and shapes.
 
     """
 
@@ -97,9 +99,10 @@ class Link:
         groups: Sequence[GroupSubscription] = (),
         resources: Sequence[Resource] = (),
         since: Mapping[str, str] | None = None,
+        filtered: Sequence[Subscription] = (),
     ) -> None:
         self._transport = transport
-        self._live = LiveSubscription(patterns, since)
+        self._live = LiveSubscription(patterns, since, filtered)
         self._groups = groups
         self._resources = list(resources)
         self._listener = listener

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from ipc.protocol.ids import new_ulid
-from ipc.protocol.messages import Event, Ok, Subscribe, Unsubscribe
+from ipc.protocol.messages import Event, Ok, Subscribe, Subscription, Unsubscribe
 from ipc.protocol.positions import position_key
 
 
@@ -15,12 +15,16 @@ class LiveSubscription:
     Args:
         patterns: the events that are wanted.
         since: the position in each log to begin after; at the end of a log that is not in it.
+        filtered: events of which some are wanted, or a part.
 
     """
 
-    def __init__(self, patterns: Sequence[str], since: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, patterns: Sequence[str], since: Mapping[str, str] | None = None, filtered: Sequence[Subscription] = ()
+    ) -> None:
         self.positions: dict[str, str] = dict(since or {})
-        self._patterns = list(patterns)
+        self._wanted = [*([Subscription(events=list(patterns))] if patterns else []), *filtered]
+        self._patterns = [pattern for wanted in self._wanted for pattern in wanted.events]
         self._is_paused = False
         self._is_asked_for = False
         self._resumes_anew = False
@@ -58,7 +62,15 @@ class LiveSubscription:
             return None
         self._is_asked_for = True
         self._request_id = new_ulid()
-        return Subscribe(id=self._request_id, events=self._patterns, since=dict(self.positions) or None)
+        first, *others = self._wanted
+        return Subscribe(
+            id=self._request_id,
+            events=first.events,
+            where=first.where,
+            select=first.select,
+            also=others or None,
+            since=dict(self.positions) or None,
+        )
 
     def answered(self, ok: Ok) -> dict[str, str]:
         """Begin where the hub says, if this answers the subscription; return why events of which logs are lost."""
