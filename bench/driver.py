@@ -35,6 +35,9 @@ class Socket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Count a frame's events, or do what the protocol asks for."""
+        if frame.msg_type == WSMsgType.CLOSE:
+            # A server may keep the socket for a while, long enough for the run to look stalled.
+            self._fail(_closed(self.wire.service, frame.get_payload_as_bytes()))
         if frame.msg_type != WSMsgType.TEXT:
             return
         payload = frame.get_payload_as_bytes()
@@ -99,6 +102,12 @@ class Socket(WSListener):
         if not self._ready.done():
             self._ready.set_exception(error)
         self.on_failure(error)
+
+
+def _closed(service: str, close: bytes) -> ConnectionResetError:
+    """Return the error for a close frame: a code of two bytes and a reason (RFC 6455 section 5.5.1), 0 without them."""
+    said = f"{int.from_bytes(close[:2])} {close[2:].decode(errors='replace')}".rstrip()
+    return ConnectionResetError(f"the server closed the socket of {service}: {said}")
 
 
 async def connect(wire: Wire, port: int, tls: ssl.SSLContext | None = None) -> Socket:

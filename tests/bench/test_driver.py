@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
@@ -16,6 +17,7 @@ LOAD = Load(events=500, seconds=60, window=50, sample_every=10)
 BY_KEY = {workload.key: workload for workload in WORKLOADS}
 LIVE = [workload for workload in WORKLOADS if workload.part is Part.LIVE]
 HEARTBEAT = b'{"type":"ping","sent":1}'
+TOO_SLOW: Any = 4429  # WSCloseCode has the codes of the RFC only
 Fate = Callable[[int], int]
 
 
@@ -128,6 +130,22 @@ async def test_heartbeats_among_events_are_answered_and_not_counted(workload: st
         assert (measured.deliveries, measured.lost, measured.repeated) == (500 * receivers, 0, 0)
         assert server.heartbeats > 2
         assert server.answered == server.heartbeats * receivers
+
+
+async def test_a_session_that_the_server_ends_fails_the_run_and_is_no_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server says goodbye and keeps the socket, as uvicorn does for ten seconds: nothing more comes by it."""
+    monkeypatch.setattr(workloads, "STALL_S", 60.0)
+    async with bridge() as server:
+
+        def end_midway(number: int) -> int:
+            if number == 250:
+                server.subscribers["herald"].send_close(TOO_SLOW, b"resume when ready")
+            return 1
+
+        server.fate = end_midway
+        async with Bench(NativeWire, server.port) as bench:
+            with pytest.raises(ConnectionResetError, match=r"socket of herald: 4429 resume when ready$"):
+                await asyncio.wait_for(bench.run(BY_KEY["broadcast"], LOAD), 10)
 
 
 async def test_a_refused_socket_says_why() -> None:
