@@ -23,6 +23,7 @@ from ipc.protocol.messages import (
     Emit,
     Error,
     Event,
+    JSONLex,
     Ok,
     ServerReply,
     Subscribe,
@@ -36,7 +37,15 @@ logger = logging.getLogger(__name__)
 SERVICE: Final = "bridge"
 EVENT: Final = "ipccheck:probe"
 RESOURCE: Final = "posts"
-NOT_BUILT: Final = "not built yet"
+EXPRESSION: Final = {
+    "__jsonlex": True,
+    "expr": {
+        "fullName": {"$concat": [{"$var": "firstName"}, " ", {"$var": "lastName"}]},
+        "isAdult": {"$gte": [{"$var": "age"}, 18]},
+    },
+}
+CONTEXT: Final = {"firstName": "John", "lastName": "Doe", "age": 25}
+RESULT: Final = {"fullName": "John Doe", "isAdult": True}
 _STATS: Final = {"activeServices", "services", "activeConnections", "connections", "rateLimits"}
 M = TypeVar("M", bound=AnyServerMessage)
 
@@ -85,7 +94,7 @@ async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Res
             "Event Receive": socket.hear,
             "CRUD Create": socket.create,
             "CRUD Read": socket.read,
-            "JSONLex Execute": _not_built,
+            "JSONLex Execute": socket.evaluate,
         }
         try:
             return [await _run(name, check, timeout_s) for name, check in checks.items()]
@@ -124,10 +133,6 @@ async def _statistics(http: httpx.AsyncClient) -> None:
         raise CheckFailedError(f"HTTP {response.status_code}, {answer.get('message', response.text[:100])}")
     if missing := _STATS - (answer.get("data") or {}).keys():
         raise CheckFailedError(f"the statistics lack {', '.join(sorted(missing))}")
-
-
-async def _not_built() -> None:
-    raise CheckSkippedError(NOT_BUILT)
 
 
 class _Socket:
@@ -185,6 +190,13 @@ class _Socket:
         await self._call("delete", key=post["id"])
         self._post = None
 
+    async def evaluate(self) -> None:
+        if not self._is_open:
+            raise CheckSkippedError("there is no socket to ask by")
+        ok = await self._ask(JSONLex(id=new_ulid(), expression=EXPRESSION, context=CONTEXT))
+        if ok.result != RESULT:
+            raise CheckFailedError(f"the result is {str(ok.result)[:100]}, not {RESULT}")
+
     async def close(self, timeout_s: float) -> None:
         try:
             if self._post is not None:
@@ -215,6 +227,8 @@ class _Socket:
         while True:
             for message in self._heard:
                 if isinstance(message, Error):
+                    # Once: it is no answer to what the next check asks.
+                    self._heard.remove(message)
                     raise error_from_code(message.code, message.message)
                 if isinstance(message, kind):
                     self._heard.remove(message)
