@@ -4,6 +4,8 @@ from typing import Final
 
 HUBS: Final = "ipc:hubs"
 """The sorted set of the hubs that run, by when their word runs out."""
+AUDIT: Final = "ipc:audit"
+"""The stream of who was given, took back or was refused what."""
 DEAD_GROUPS: Final = "ipc:dead"
 """The set of ``<service>/<group>`` that have ever had a dead letter."""
 
@@ -90,6 +92,31 @@ def handled(group: str, key: str) -> str:
     """Return the key that remembers that a group, ``<service>/<group>``, has handled an event."""
     service, _, name = group.partition("/")
     return f"ipc:done:{{{service}}}:{name}:{key}"
+
+
+def token(token_id: str) -> str:
+    """Return the key of what is known of a token."""
+    return f"ipc:token:{{{token_id}}}"
+
+
+def tokens(service: str) -> str:
+    """Return the sorted set of a service's tokens, by when they expire."""
+    return f"ipc:tokens:{{{service}}}"
+
+
+def revoked(name: str) -> str:
+    """Return the key that says that a token is revoked, or the sorted set of up to when a service's are."""
+    return f"ipc:revoked:{{{name}}}"
+
+
+def used(name: str) -> str:
+    """Return the key that remembers that something good for once was used."""
+    return f"ipc:used:{{{name}}}"
+
+
+def state(key: str) -> str:
+    """Return the key of the state of a token, and of those that it was renewed to."""
+    return f"ipc:state:{{{key}}}"
 
 
 def lost(name: str) -> str:

@@ -11,6 +11,7 @@ from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter
 from ipc.stores.dead_letters import DeadLetter, DeadLetters
 from ipc.stores.registry import GRACE_S, TTL_S, Registry
+from ipc.stores.token_records import TokenRecords, TokenRecordStore
 from ipc.testing.channels import MemoryChannels
 from ipc.testing.dead_letters import MemoryDeadLetters
 from ipc.testing.eventlog import MemoryEventLog
@@ -21,6 +22,7 @@ from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.shares import MemoryShares
 from ipc.testing.streams import Streams
+from ipc.testing.token_records import MemoryTokenRecords
 
 MAX_DEAD = 100
 
@@ -40,6 +42,9 @@ class Backend(Protocol):
 
     def registry(self, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> RegistryStore:
         """Return the registry as a process of other patience has it."""
+
+    def token_records(self) -> TokenRecordStore:
+        """Return what is remembered of tokens, as another process has it."""
 
     async def hub(self) -> Hub:
         """Return another started hub."""
@@ -67,6 +72,11 @@ class ValkeyBackend:
         self._stack.push_async_callback(client.aclose)
         return Registry(client, ttl_s=ttl_s, grace_s=grace_s)
 
+    def token_records(self) -> TokenRecordStore:
+        client = connect(self._url)
+        self._stack.push_async_callback(client.aclose)
+        return TokenRecords(client)
+
     async def hub(self) -> Hub:
         mesh = await Mesh(self._url, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s).start()
         self._stack.push_async_callback(mesh.stop)
@@ -91,6 +101,7 @@ class MemoryBackend:
         groups = MemoryGroups(streams, now_ms)
         self._dead_letters = MemoryDeadLetters(groups)
         self._registry = MemoryRegistry(now_ms)
+        self._token_records = MemoryTokenRecords(now_ms)
         self._stores = Stores(
             eventlog=MemoryEventLog(streams, now_ms, maxlen=log_maxlen, ttl_s=log_ttl_s),
             groups=groups,
@@ -107,6 +118,9 @@ class MemoryBackend:
 
     def registry(self, *, ttl_s: float = TTL_S, grace_s: float = GRACE_S) -> RegistryStore:
         return self._registry.of_patience(ttl_s=ttl_s, grace_s=grace_s)
+
+    def token_records(self) -> TokenRecordStore:
+        return self._token_records
 
     async def hub(self) -> Hub:
         hub = Hub(stores=self._stores, channel_layer=self._channels)

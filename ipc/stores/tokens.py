@@ -1,0 +1,368 @@
+"""`BrokerTokenManager`: making, verifying, renewing and revoking broker tokens, and the state of stateful ones."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError, ConflictError, TokenError
+from ipc.protocol.ids import new_ulid, ulid_ms
+from ipc.protocol.services import SERVICES, full_name
+from ipc.protocol.tokens import (
+    ANY_TARGET,
+    DEVELOPMENT,
+    LEEWAY_S,
+    MAX_LIFETIME_S,
+    Claims,
+    TokenKeys,
+    check_claims,
+    check_form,
+    target_name,
+)
+from ipc.stores.audit import AuditTrail
+from ipc.stores.token_records import TokenRecord, TokenRecordStore
+
+TTL_S: Final = 300
+STATEFUL_TTL_S: Final = 7 * 86_400
+MAX_STATE_BYTES: Final = 256 * 1024
+MAX_PAGE: Final = 1_000
+
+
+class Minted(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """A token that was just made; whoever has its text is its bearer."""
+
+    token: str
+    claims: Claims
+
+    def __repr__(self) -> str:
+        """Return what may be logged."""
+        return f"Minted({self.claims.id})"
+
+
+class BrokerTokenManager:
+    """The broker tokens of a mesh.
+
+    A token holds for as long as it says. One that is stateful holds for 31 days at most, and only while it is used: one
+    that nobody has used for `stateful_ttl_s` has expired, and so has one that Redis knows nothing of any more.
+
+    Args:
+        records: what is remembered of tokens.
+        keys: that sign and verify.
+        audit: where it is written who got what.
+        ttl_s: how long a token holds that is not stateful.
+        stateful_ttl_s: how long a stateful one holds after its last use.
+        is_development: whether this is a development machine; its tokens count on others, and no others' on production.
+        now_s: the date in Unix seconds.
+
+    """
+
+    def __init__(
+        self,
+        records: TokenRecordStore,
+        keys: TokenKeys,
+        audit: AuditTrail,
+        *,
+        ttl_s: int = TTL_S,
+        stateful_ttl_s: int = STATEFUL_TTL_S,
+        is_development: bool = False,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._records = records
+        self._keys = keys
+        self._audit = audit
+        self._ttl_s = ttl_s
+        self._stateful_ttl_ms = stateful_ttl_s * 1000
+        self._is_development = is_development
+        self._now_s = now_s
+
+    # Tokens
+
+    async def mint(
+        self,
+        source: str,
+        *,
+        permissions: Sequence[str],
+        by: str,
+        target: str = ANY_TARGET,
+        operation: str = "ipc",
+        ttl_s: int | None = None,
+        stateful: bool = False,
+        state_key: str | None = None,
+        rate_limit_exempt: bool = False,
+        auth_bypass: bool = False,
+        data: Any = None,
+        metadata: Any = None,
+    ) -> Minted:
+        """Make a token for a service, given by either name.
+
+        Args:
+            by: who asked for it, for the audit trail.
+            ttl_s: seconds that it holds; a stateful one has no need of it.
+            state_key: of the state that a stateful token has, if it is not to be a new one.
+
+        Raises:
+            UnknownServiceError: there is no such source or target.
+            TokenError: TOKEN_INVALID, what it would say makes no sense, such as a permission that is none.
+            UnavailableError: Redis is out of reach.
+
+        """
+        token_id, issued_s = new_ulid(), round(self._now_s(), 3)
+        lifetime_s = MAX_LIFETIME_S if stateful else self._ttl_s if ttl_s is None else ttl_s
+        claims = Claims(
+            id=token_id,
+            source=full_name(source),
+            target=target_name(target),
+            operation=operation,
+            iat=issued_s,
+            exp=issued_s + lifetime_s,
+            stateful=stateful,
+            state_key=(state_key or token_id) if stateful else None,
+            rate_limit_exempt=rate_limit_exempt,
+            auth_bypass=auth_bypass,
+            data=data,
+            metadata=metadata,
+            permissions=tuple(dict.fromkeys(permissions)),
+            env=DEVELOPMENT if self._is_development else "",
+        )
+        check_form(claims)
+        token = self._keys.sign(claims)
+        # As its reader does, so that nobody is given one that is too large.
+        self._keys.verify(token)
+        await self._remember(claims, by)
+        return Minted(token=token, claims=claims)
+
+    async def verify(
+        self, token: str, *, source: str | None = None, accepted_targets: Sequence[str] = (), by: str = "unknown"
+    ) -> Claims:
+        """Return what a token says, if it proves that here and now; that counts as a use of a stateful one.
+
+        Args:
+            source: the full name of the service that its bearer wants to be, where that is known.
+            accepted_targets: the full names of who it may be meant for; empty takes every target.
+            by: where the bearer came from, for the audit trail.
+
+        Raises:
+            TokenError: with the code of what is wrong.
+            UnavailableError: Redis is out of reach, so nobody can tell whether it was revoked.
+
+        """
+        claims = self._keys.verify(token)
+        try:
+            check_claims(
+                claims,
+                now_s=self._now_s(),
+                accepted_targets=accepted_targets,
+                source=source,
+                takes_development=self._is_development,
+            )
+            (problem,) = await self.problems([claims])
+            if problem is not None:
+                raise problem
+        except TokenError as error:
+            # Only what was signed here once: anybody can fill a trail with what was not.
+            await self._audit.write(
+                "token.refused", by=by, subject=claims.id, details={"code": error.code, "source": claims.source}
+            )
+            raise
+        if claims.stateful:
+            await self._records.touch(claims.id, ttl_ms=self._stateful_ttl_ms)
+        return claims
+
+    async def problems(self, tokens: Sequence[Claims]) -> list[TokenError | None]:
+        """Return for each of some tokens, verified before, why it proves nothing any more, or None.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        now_s = self._now_s()
+        standings = await self._records.standings(tokens)
+        found: list[TokenError | None] = []
+        for claims, standing in zip(tokens, standings, strict=True):
+            if standing.is_revoked:
+                found.append(TokenError("the token was revoked", code=ErrorCode.TOKEN_REVOKED))
+            elif claims.remaining_s(now_s) <= 0 or (claims.stateful and not standing.is_on_record):
+                found.append(TokenError("the token has expired", code=ErrorCode.TOKEN_EXPIRED))
+            else:
+                found.append(None)
+        return found
+
+    async def renew(self, token: str, *, by: str, ttl_s: int | None = None) -> Minted:
+        """Return a new token that says the same; the old one holds as long as it would have, and shares the state.
+
+        Raises:
+            TokenError: the old one proves nothing.
+            UnavailableError: Redis is out of reach.
+
+        """
+        old = await self.verify(token, by=by)
+        return await self.mint(
+            old.source,
+            permissions=old.permissions,
+            by=by,
+            target=old.target,
+            operation=old.operation,
+            ttl_s=ttl_s,
+            stateful=old.stateful,
+            state_key=old.state_key,
+            rate_limit_exempt=old.rate_limit_exempt,
+            auth_bypass=old.auth_bypass,
+            data=old.data,
+            metadata=old.metadata,
+        )
+
+    async def revoke(self, token_id: str, *, by: str) -> None:
+        """Revoke a token by its id, whether or not anything is known of it; that is remembered while it could hold.
+
+        Raises:
+            BadMessageError: this is no id of a token.
+            UnavailableError: Redis is out of reach.
+
+        """
+        if ulid_ms(token_id) is None:
+            raise BadMessageError(f"{token_id[:64]!r} is no id of a token: it has 26 letters and digits")
+        record = await self._records.get(token_id)
+        left_s = MAX_LIFETIME_S if record is None else max(0.0, record.claims.remaining_s(self._now_s()))
+        await self._records.revoke(token_id, ttl_ms=int((left_s + LEEWAY_S) * 1000))
+        await self._audit.write("token.revoke", by=by, subject=token_id)
+
+    async def revoke_source(self, source: str, *, by: str, before_s: float | None = None) -> float:
+        """Revoke all tokens of a service that were issued by a time, until now without one, and return that time.
+
+        Raises:
+            UnknownServiceError: there is no such service.
+            UnavailableError: Redis is out of reach.
+
+        """
+        name = full_name(source)
+        until_s = round(self._now_s() if before_s is None else before_s, 3)
+        await self._records.revoke_source(name, before_s=until_s)
+        await self._audit.write("token.revoke", by=by, subject=name, details={"issuedBy": until_s})
+        return until_s
+
+    async def find(self, source: str | None = None, *, after: str = "", count: int = 100) -> "TokenPage":
+        """Return tokens that hold, of a service or of all, and where to go on.
+
+        Raises:
+            UnknownServiceError: there is no such service.
+            BadMessageError: this is no place to go on from.
+            UnavailableError: Redis is out of reach.
+
+        """
+        only = full_name(source) if source is not None else None
+        begin, place = _place(after, only)
+        wanted = min(count, MAX_PAGE)
+        found: list[TokenRecord] = []
+        for name in SERVICES[SERVICES.index(begin) :] if only is None else (only,):
+            place = place if name == begin else ""
+            found += await self._records.page(
+                name, after=place, count=wanted + 1 - len(found), now_ms=int(self._now_s() * 1000)
+            )
+            if len(found) > wanted:
+                last = found[wanted - 1].claims
+                return TokenPage(tokens=found[:wanted], next=f"{last.source}/{int(last.exp * 1000)}-{last.id}")
+        return TokenPage(tokens=found, next=None)
+
+    async def is_first_use(self, name: str, *, ttl_s: float) -> bool:
+        """Tell whether something that is good for once, such as an assertion, is used for the first time.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        return await self._records.is_first_use(name, ttl_ms=int(ttl_s * 1000))
+
+    # The state of stateful tokens
+
+    async def state(self, claims: Claims) -> bytes | None:
+        """Return the state of a token as JSON, or None where it has none.
+
+        Raises:
+            BadMessageError: the token is not stateful.
+            UnavailableError: Redis is out of reach.
+
+        """
+        return await self._records.state(_state_key(claims))
+
+    async def set_state(self, claims: Claims, value: bytes) -> None:
+        """Write the state of a token, JSON of at most 256 KiB; it holds as long as a token that nobody uses.
+
+        Raises:
+            BadMessageError: the token is not stateful, or DATA_TOO_LARGE.
+            UnavailableError: Redis is out of reach.
+
+        """
+        await self._records.set_state(_state_key(claims), _bounded(value), ttl_ms=self._stateful_ttl_ms)
+
+    async def replace_state(self, claims: Claims, expected: bytes | None, value: bytes) -> None:
+        """Write the state of a token if it is, byte for byte, what is expected; None expects that there is none.
+
+        Raises:
+            ConflictError: it is something else.
+            BadMessageError: the token is not stateful, or DATA_TOO_LARGE.
+            UnavailableError: Redis is out of reach.
+
+        """
+        key, new = _state_key(claims), _bounded(value)
+        if not await self._records.replace_state(key, expected, new, ttl_ms=self._stateful_ttl_ms):
+            raise ConflictError("the state is not what is expected: read it again")
+
+    async def delete_state(self, claims: Claims) -> bool:
+        """Delete the state of a token, and tell whether it had one.
+
+        Raises:
+            BadMessageError: the token is not stateful.
+            UnavailableError: Redis is out of reach.
+
+        """
+        return await self._records.delete_state(_state_key(claims))
+
+    async def _remember(self, claims: Claims, by: str) -> None:
+        record = TokenRecord(claims=msgspec.structs.replace(claims, data=None, metadata=None), by=by)
+        ttl_ms = self._stateful_ttl_ms if claims.stateful else int((claims.exp - claims.iat) * 1000)
+        await self._records.put(record, ttl_ms=ttl_ms, now_ms=int(self._now_s() * 1000))
+        details = {
+            "source": claims.source,
+            "target": claims.target,
+            "permissions": claims.permissions,
+            "exp": claims.exp,
+            "stateful": claims.stateful,
+            "rateLimitExempt": claims.rate_limit_exempt,
+        }
+        await self._audit.write("token.mint", by=by, subject=claims.id, details=details)
+
+
+class TokenPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some tokens, by service and by when they expire, and where the following ones begin, if there are any."""
+
+    tokens: list[TokenRecord]
+    next: str | None
+
+
+def _place(after: str, only: str | None) -> tuple[str, str]:
+    if not after:
+        return only or SERVICES[0], ""
+    service, _, place = after.partition("/")
+    exp_ms, _, token_id = place.partition("-")
+    is_place = exp_ms.isascii() and exp_ms.isdigit() and len(exp_ms) <= 15 and ulid_ms(token_id) is not None  # noqa: PLR2004 - Unix milliseconds
+    if not is_place or service not in SERVICES or only not in {None, service}:
+        raise BadMessageError(f"{after[:80]!r} is no place to go on from: repeat the next of the page before")
+    return service, place
+
+
+def _state_key(claims: Claims) -> str:
+    if not claims.stateful or claims.state_key is None:
+        raise BadMessageError("the token is not stateful, so it has no state")
+    return claims.state_key
+
+
+def _bounded(value: bytes) -> bytes:
+    if len(value) > MAX_STATE_BYTES:
+        raise BadMessageError(
+            f"a state has at most {MAX_STATE_BYTES} bytes, this one has {len(value)}",
+            code=ErrorCode.DATA_TOO_LARGE,
+            details={"limit": MAX_STATE_BYTES},
+        )
+    return value
