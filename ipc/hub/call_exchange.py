@@ -69,7 +69,7 @@ class CallExchange:
         for item in message["items"]:
             try:
                 self._take(hub_id, address, item)
-            except (TypeError, ValueError, LookupError, msgspec.MsgspecError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError, msgspec.MsgspecError) as error:
                 self._counters.pushes_unknown += 1
                 logger.warning("an item of another hub was not understood: %r", error)
 

@@ -19,6 +19,7 @@ class Exchange:
         self.holds = False
         self.holds_greetings = False
         self.held: list[tuple[str, Message]] = []
+        self.has_held = asyncio.Event()
         self.groups: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.channels: dict[str, asyncio.Queue[Message]] = {}
         self.names = itertools.count()
@@ -29,6 +30,7 @@ class Exchange:
     def send(self, channel: str, message: Message) -> None:
         if self.holds_greetings if message["type"] == "ipc.hello" else self.holds:
             self.held.append((channel, message))
+            self.has_held.set()
         else:
             self.deliver(channel, message)
 
