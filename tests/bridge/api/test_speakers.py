@@ -1,0 +1,65 @@
+"""Who speaks when a request emits or calls: an operator, as the service that it names, and nobody else."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from django.test import AsyncRequestFactory
+
+from bridge.api.speakers import speaker_of
+from ipc.django_app.identity import DEV_IDENTITY
+from ipc.protocol.errors import BadMessageError, ForbiddenError, UnauthenticatedError, UnknownServiceError
+
+CSRF = "a" * 32
+
+
+def request(user: Any = None, *, query: str = "", has_csrf_token: bool = True, **headers: str) -> HttpRequest:
+    factory = AsyncRequestFactory()
+    if has_csrf_token:
+        headers |= {"X-CSRFToken": CSRF}
+        factory.cookies["csrftoken"] = CSRF
+    made: HttpRequest = factory.post(f"/api/ipc/emit{query}", b"", content_type="application/json", headers=headers)
+    made.user = user or AnonymousUser()
+    return made
+
+
+def staff(**members: Any) -> User:
+    return User(pk=7, username="ada", is_staff=True, **members)
+
+
+async def test_staff_speaks_as_the_service_it_names() -> None:
+    speaker = await speaker_of(request(staff(), query="?service=vault"))
+    assert (speaker.service, speaker.permissions, speaker.is_dev_bypass) == ("exprsn-vault", frozenset({"*"}), False)
+    assert (await speaker_of(request(staff()))).service == "exprsn-bridge"
+    both = request(staff(), query="?service=vault", **{"X-IPC-Service": "vault"})
+    assert (await speaker_of(both)).service == "exprsn-vault"
+
+
+async def test_a_session_needs_its_csrf_token() -> None:
+    """A page of a foreign site could have its visitor emit otherwise."""
+    with pytest.raises(ForbiddenError, match="CSRF"):
+        await speaker_of(request(staff(), has_csrf_token=False))
+
+
+async def test_who_is_no_operator_speaks_for_nobody() -> None:
+    with pytest.raises(UnauthenticatedError):
+        await speaker_of(request())
+    with pytest.raises(ForbiddenError, match="for operators"):
+        await speaker_of(request(User(pk=8, username="bob")))
+    with pytest.raises(UnauthenticatedError):
+        await speaker_of(request(staff(is_active=False)))
+
+
+async def test_the_development_user_needs_no_session() -> None:
+    made = request(has_csrf_token=False, query="?service=exprsn-herald")
+    made.ipc_identity = DEV_IDENTITY  # type: ignore[attr-defined]  # what the middleware does
+    speaker = await speaker_of(made)
+    assert (speaker.service, speaker.is_dev_bypass) == ("exprsn-herald", True)
+
+
+async def test_an_address_is_held_to_its_parameters() -> None:
+    with pytest.raises(BadMessageError, match="no parameter colour"):
+        await speaker_of(request(staff(), query="?colour=red"))
+    with pytest.raises(UnknownServiceError):
+        await speaker_of(request(staff(), query="?service=nobody"))
