@@ -10,7 +10,7 @@ from typing import Final
 
 from ipc.hub.counters import Counters
 from ipc.hub.stores import GroupStore
-from ipc.stores.groups import Claims
+from ipc.stores.groups import NOBODY, Claims
 
 PAGE: Final = 100
 
@@ -26,6 +26,7 @@ class Adoption:
         is_known: tells whether the hub has the event at a position of a log.
         adopt: takes events that were claimed.
         room: tells how many it can take.
+        is_stuck: tells whether no member here answers, so that what nobody has is better left to other hubs.
 
     """
 
@@ -41,12 +42,15 @@ class Adoption:
         is_known: IsKnown,
         adopt: Adopt,
         room: Callable[[], int],
+        is_stuck: Callable[[], bool],
     ) -> None:
         self.is_serving = False
         self.has_leftovers = True
         """Whether something may be pending at this hub that it does not have."""
         self.is_unfinished = False
         """Whether there was more than room for it."""
+        self.has_others = False
+        """Whether other hubs serve the group, as far as is known."""
         self._service = service
         self._name = name
         self._redis_name = f"{service}/{name}"
@@ -57,6 +61,7 @@ class Adoption:
         self._is_known = is_known
         self._adopt = adopt
         self._room = room
+        self._is_stuck = is_stuck
 
     async def tend(self) -> None:
         """Say that this hub serves the group, and take over what nobody has.
@@ -68,12 +73,15 @@ class Adoption:
         """
         serving = await self._groups.serving(self._service, self._name, self._hub_id)
         self.is_serving = True
+        self.has_others = len(serving.hubs - {self._hub_id}) > 0
         is_done = True
         for log in self._logs:
             for consumer, pending in (await self._groups.consumers(log, self._redis_name)).items():
                 if consumer == self._hub_id:
                     if self.has_leftovers and pending:
                         is_done &= await self._take_over(log, consumer)
+                elif consumer == NOBODY and self._is_stuck() and self.has_others:
+                    continue
                 # A hub that was unknown until now was away, or Redis was. Then the others get time to say that they
                 # are there.
                 elif consumer not in serving.hubs and serving.was_known:

@@ -181,6 +181,11 @@ class GroupMembers:
         """How many more events could be handed out."""
         return max(0, sum(member.free for member in self.members.values()) - len(self.ready))
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether there are members here, and none of them answers."""
+        return bool(self.members) and all(member.is_stuck for member in self.members.values())
+
     def ack(self, log: str, position: str) -> None:
         """Have a position acknowledged with the next exchange."""
         self.acks.setdefault(log, []).append(position)

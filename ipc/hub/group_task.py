@@ -89,6 +89,7 @@ class GroupTask:
             is_known=lambda log, position: (log, position) in group.known,
             adopt=self._adopt,
             room=self._room,
+            is_stuck=lambda: group.is_stuck,
         )
 
     async def run(self) -> None:
@@ -138,6 +139,8 @@ class GroupTask:
         self._group.expire()
         await self._redelivery.bury()
         self._group.hand_out()
+        if self._group.is_stuck and self._adoption.has_others:
+            await self._redelivery.hand_over()
         await self._redelivery.try_again()
         await self._exchange()
         await self._bookkeeping.write()
@@ -229,7 +232,7 @@ class GroupTask:
         adopted = []
         for entry, attempts in claims.taken:
             delivery = Delivery(self._group, log, entry, attempts, position_key(entry.position)[0])
-            delivery.error = "its hub went away before it was acknowledged"
+            delivery.error = "its hub went away, or nobody answered there, before it was acknowledged"
             if attempts > ADOPTED_UNSEEN or await self._wants(log, entry):
                 adopted.append(delivery)
             else:

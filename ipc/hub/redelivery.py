@@ -63,6 +63,36 @@ class Redelivery:
                 self._group.retries.add(delivery, self._clock.monotonic())
             raise
 
+    async def hand_over(self) -> None:
+        """Leave what is due to other hubs: here it would only use its attempts up.
+
+        Raises:
+            GroupMissingError: the group does not exist.
+            UnavailableError: Redis is out of reach; what was not left is here still.
+
+        """
+        group, now = self._group, self._clock.monotonic()
+        due = group.retries.take(now, len(group.retries))
+        left: list[Delivery] = []
+        try:
+            for log in group.logs:
+                # What the log has dropped is only here.
+                here = {each.entry.position: each for each in due if each.log == log}
+                positions = [position for position, each in here.items() if not each.is_trimmed]
+                if positions:
+                    handed = await self._groups.hand_over(log, self._name, self._hub_id, positions)
+                    left += [here[position] for position in handed]
+        finally:
+            gone = {delivery.place for delivery in left}
+            for delivery in due:
+                if delivery.place not in gone:
+                    group.retries.add(delivery, now)
+            group.known -= gone
+            for delivery in left:
+                group.notes.settle(delivery)
+        if left:
+            logger.warning("%s: %d events are left to other hubs, since no member here answers", self._name, len(left))
+
     async def bury(self) -> None:
         """Make dead letters of what was given up.
 

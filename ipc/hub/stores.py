@@ -78,6 +78,9 @@ class GroupStore(Protocol):
     async def claim(self, log: str, name: str, consumer: str, positions: Sequence[str], *, owner: str) -> Claims:
         """Take over entries that are pending at an owner."""
 
+    async def hand_over(self, log: str, name: str, consumer: str, positions: Sequence[str]) -> list[str]:
+        """Leave entries that are pending at a consumer to nobody, and return those that were."""
+
     async def pending(self, log: str, name: str, consumer: str, *, count: int = 100, after: str = "-") -> list[Pending]:
         """Return pending entries of one consumer, oldest first."""
 

@@ -23,6 +23,8 @@ from ipc.stores.ledger_record import Acked, commands_for
 
 SERVING_TTL_S: Final = 15.0
 REMEMBER_HANDLED_S: Final = 24 * 3600
+NOBODY: Final = "nobody"
+"""The consumer at which is pending what a hub has left to others."""
 
 
 def _script(name: str) -> Script:
@@ -30,6 +32,7 @@ def _script(name: str) -> Script:
 
 
 _CLAIM: Final = _script("claim")
+_HAND_OVER: Final = _script("hand_over")
 _SERVE: Final = _script("serve")
 _REMOVE_CONSUMER: Final = _script("remove_consumer")
 
@@ -207,6 +210,18 @@ class Groups:
             [(_entry(row), int(row[2])) for row in taken],
             [position.decode() for position in trimmed],
         )
+
+    async def hand_over(self, log: str, name: str, consumer: str, positions: Sequence[str]) -> list[str]:
+        """Leave entries that are pending at a consumer to `NOBODY`, and return those that were; it is no delivery.
+
+        Raises:
+            GroupMissingError: the group does not exist on the log.
+            UnavailableError: Redis is out of reach; they may have been left.
+
+        """
+        async with translated_errors(f"hand over in group {name}"):
+            left = await self._run(_HAND_OVER, keys.log(log), name, NOBODY, consumer, *positions)
+        return [position.decode() for position in left]
 
     async def pending(self, log: str, name: str, consumer: str, *, count: int = 100, after: str = "-") -> list[Pending]:
         """Return pending entries of one consumer, oldest first.

@@ -9,7 +9,7 @@ from ipc.protocol.delivery_status import Note, Receipt
 from ipc.protocol.positions import position_key
 from ipc.protocol.routing import is_own_log
 from ipc.stores.eventlog import Entry
-from ipc.stores.groups import REMEMBER_HANDLED_S, SERVING_TTL_S, Claims, GroupMissingError, Pending, Serving
+from ipc.stores.groups import NOBODY, REMEMBER_HANDLED_S, SERVING_TTL_S, Claims, GroupMissingError, Pending, Serving
 from ipc.stores.ledger_record import Acked, place
 from ipc.testing.streams import Streams
 
@@ -134,6 +134,26 @@ class MemoryGroups:
             group.pending[position] = _Given(consumer, self._now_ms(), given.attempts + 1)
             claims.taken.append((entry, given.attempts + 1))
         return claims
+
+    async def hand_over(self, log: str, name: str, consumer: str, positions: Sequence[str]) -> list[str]:
+        """Leave entries that are pending at a consumer to nobody, and return those that were; it is no delivery.
+
+        Raises:
+            GroupMissingError: the group does not exist on the log.
+
+        """
+        group, left = self._group(log, name), []
+        for position in positions:
+            given = group.pending.get(position)
+            if given is None or given.consumer != consumer:
+                continue
+            if self._streams[log].find(position) is None:
+                del group.pending[position]
+                continue
+            group.consumers[NOBODY] = None
+            group.pending[position] = _Given(NOBODY, self._now_ms(), given.attempts)
+            left.append(position)
+        return left
 
     async def pending(self, log: str, name: str, consumer: str, *, count: int = 100, after: str = "-") -> list[Pending]:
         """Return pending entries of one consumer, oldest first.

@@ -6,7 +6,7 @@ from ipc.hub.stores import GroupStore, LogStore, Stores
 from ipc.protocol.routing import own_log
 from ipc.stores.dead_letters import DeadLetter
 from ipc.stores.eventlog import Entry, NewEvent
-from ipc.stores.groups import Claims, GroupMissingError
+from ipc.stores.groups import NOBODY, Claims, GroupMissingError
 from tests.contracts.backends import Backend
 from tests.contracts.conftest import MakeBackend
 
@@ -164,6 +164,33 @@ async def test_a_claim_takes_over_and_counts(stores: Stores) -> None:
     again = await groups.claim(LOG, NAME, "h3", positions[:1], owner="h3")
     assert again.taken == [(Entry(positions[0], "post:created", '{"number":0'), 3)]
     assert (await held(groups, "h1"), await held(groups, "h3")) == ([], [(positions[0], 3), (positions[2], 2)])
+
+
+async def test_what_is_left_to_nobody_waits_for_who_takes_it(make_backend: MakeBackend) -> None:
+    """Only what its consumer has still, and it counts as no delivery; what the log has dropped cannot be left."""
+    stores = make_backend().stores()
+    groups = stores.groups
+    await groups.create(LOG, NAME)
+    positions = await append(stores.eventlog, *range(4))
+    await take(groups, "h1", count=3)
+    await take(groups, "h2")
+    await acknowledge(groups, positions[1])
+    assert await groups.hand_over(LOG, NAME, "h1", [*positions, "1-0"]) == [positions[0], positions[2]]
+    assert await groups.hand_over(LOG, NAME, "h1", positions) == []
+    assert (await held(groups, "h1"), await held(groups, NOBODY)) == ([], [(positions[0], 1), (positions[2], 1)])
+    claims = await groups.claim(LOG, NAME, "h2", positions[:1], owner=NOBODY)
+    assert [(entry.position, attempts) for entry, attempts in claims.taken] == [(positions[0], 2)]
+    with pytest.raises(GroupMissingError):
+        await groups.hand_over(LOG, f"{SERVICE}/nothing", "h1", positions)
+
+
+async def test_what_was_trimmed_cannot_be_left_to_nobody(make_backend: MakeBackend) -> None:
+    stores = make_backend(log_ttl_s=-1).stores()
+    await stores.groups.create(LOG, NAME)
+    positions = await append(stores.eventlog, 1, 2)
+    await take(stores.groups)
+    await stores.eventlog.trim(LOG)
+    assert await stores.groups.hand_over(LOG, NAME, "h1", positions) == []
 
 
 async def test_what_was_trimmed_is_not_taken_over(make_backend: MakeBackend) -> None:
