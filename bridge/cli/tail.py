@@ -49,8 +49,13 @@ def tail(options: Mapping[str, Any], output: TextIO, notes: TextIO) -> None:
     """
     target = BridgeTarget.of(options)
     # What the library logs is said in the notes, where somebody has to know.
-    logging.getLogger("ipc").setLevel(logging.CRITICAL)
-    asyncio.run(_Tail(target, options, output, notes).run())
+    library = logging.getLogger("ipc")
+    level = library.level
+    library.setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(_Tail(target, options, output, notes).run())
+    finally:
+        library.setLevel(level)
 
 
 class _Tail:
