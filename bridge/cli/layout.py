@@ -46,6 +46,7 @@ def json_line(data: Any, context: EventContext) -> str:
         "data": data,
         "meta": context.meta,
         "traceparent": context.traceparent,
+        "select_error": context.select_error,
     }
     return msgspec.json.encode(members).decode()
 
@@ -81,7 +82,8 @@ class Layout:
         self._way_width = min(MAX_WAY, max(self._way_width, len(way)))
         event = context.event.ljust(self._event_width)
         gap = " " * (self._way_width - len(way))
-        text = printable(msgspec.json.encode(data).decode())
+        failed = f"select failed, {context.select_error}: " if context.select_error else ""
+        text = failed + printable(msgspec.json.encode(data).decode())
         used = len(time) + len(event) + max(len(way), self._way_width) + len(context.position) + 8
         if self._columns:
             width = max(MIN_DATA, self._columns - used)

@@ -14,10 +14,12 @@ from ipc.protocol.errors import BadMessageError, ForbiddenError, Unauthenticated
 CSRF = "a" * 32
 
 
-def request(user: Any = None, *, query: str = "", has_csrf_token: bool = True, **headers: str) -> HttpRequest:
+def request(
+    user: Any = None, *, query: str = "", has_csrf_token: bool = True, headers: dict[str, str] | None = None
+) -> HttpRequest:
     factory = AsyncRequestFactory()
     if has_csrf_token:
-        headers |= {"X-CSRFToken": CSRF}
+        headers = {**(headers or {}), "X-CSRFToken": CSRF}
         factory.cookies["csrftoken"] = CSRF
     made: HttpRequest = factory.post(f"/api/ipc/emit{query}", b"", content_type="application/json", headers=headers)
     made.user = user or AnonymousUser()
@@ -32,7 +34,7 @@ async def test_staff_speaks_as_the_service_it_names() -> None:
     speaker = await speaker_of(request(staff(), query="?service=vault"))
     assert (speaker.service, speaker.permissions, speaker.is_dev_bypass) == ("exprsn-vault", frozenset({"*"}), False)
     assert (await speaker_of(request(staff()))).service == "exprsn-bridge"
-    both = request(staff(), query="?service=vault", **{"X-IPC-Service": "vault"})
+    both = request(staff(), query="?service=vault", headers={"X-IPC-Service": "vault"})
     assert (await speaker_of(both)).service == "exprsn-vault"
 
 

@@ -30,6 +30,11 @@ def test_a_line_has_columns_and_each_day_is_said_once() -> None:
     assert day == "── 2026-11-24 UTC ──"
 
 
+def test_a_shape_that_failed_is_said() -> None:
+    (line,) = Layout().lines(1, context(select_error="JSONLEX_TYPE"))[1:]
+    assert "  select failed, JSONLEX_TYPE: 1  " in line
+
+
 def test_on_a_terminal_data_are_cut_and_the_positions_are_below_each_other() -> None:
     layout = Layout(columns=100)
     lines = [layout.lines(data, context())[-1] for data in ("x" * 200, 1)]
@@ -69,5 +74,5 @@ def test_json_has_everything_in_one_line() -> None:
     assert json.loads(line) == {
         "id": "e1", "event": "post:created", "source": "exprsn-timeline", "target": "broadcast",
         "ts": 1_795_471_532_007, "log": "broadcast", "position": "1795471532276-0",
-        "data": {"a": "b\nc"}, "meta": {"m": 1}, "traceparent": None,
+        "data": {"a": "b\nc"}, "meta": {"m": 1}, "traceparent": None, "select_error": None,
     }  # fmt: skip
