@@ -9,6 +9,7 @@ from bridge.api.emit import EmitView
 from bridge.api.events import EventView
 from bridge.api.explain import ExplainView
 from bridge.api.groups import GroupListView
+from bridge.api.jsonlex import JSONLexView
 from bridge.api.positions import PositionsView
 from bridge.api.services import ServiceListView
 
@@ -17,6 +18,7 @@ urlpatterns = [
     path("api/ipc/stats", views.stats, name="stats"),
     path("api/ipc/services", ServiceListView.as_view(), name="service-list"),
     path("api/ipc/explain", ExplainView.as_view(), name="explain"),
+    path("api/ipc/jsonlex", JSONLexView.as_view(), name="jsonlex"),
     path("api/ipc/emit", EmitView.as_view(), name="emit"),
     path("api/ipc/call", CallView.as_view(), name="call"),
     path("api/ipc/positions", PositionsView.as_view(), name="positions"),

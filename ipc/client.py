@@ -16,7 +16,15 @@ from ipc.protocol.errors import BadMessageError, DeadlineError, NotBuiltError, U
 from ipc.protocol.explanation import Explanation
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import MAX_ID_LENGTH, Call, Discover, Emit, Explain, Status
+from ipc.protocol.messages import (
+    MAX_ID_LENGTH,
+    Call,
+    Discover,
+    Emit,
+    Explain,
+    JSONLex,
+    Status,
+)
 from ipc.protocol.patterns import check_event
 from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
@@ -115,6 +123,25 @@ class Client:
         if ok.status is UNSET:
             raise NotBuiltError("the bridge is older than this library: it has no ledger")
         return ok.status
+
+    async def jsonlex(self, expression: Any, context: Any = None) -> Any:
+        """Have an expression evaluated by the hub, and return its result; what is no expression comes back as it is.
+
+        Args:
+            expression: ``{"__jsonlex": true, "expr": ...}``.
+            context: what its variables are looked up in.
+
+        Raises:
+            BadMessageError: the expression is wrong or costs too much; ``details`` has the ``pointer``.
+            ForbiddenError: this service may not.
+            DeadlineError: no answer in time.
+
+        """
+        codec.encode_json([expression, context])
+        ok = await self._running_link("jsonlex").request(JSONLex(id=new_ulid(), expression=expression, context=context))
+        if ok.result is UNSET:
+            raise NotBuiltError("the bridge is older than this library: it evaluates no expressions")
+        return ok.result
 
     async def services(self, service: str | None = None) -> list[ServiceInfo]:
         """Return the services that are attached, with their instances and how calls to them are doing.
