@@ -1,6 +1,7 @@
 """The logs on a real Valkey: what is appended once stays once, in order, and what is missing is said."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -97,7 +98,7 @@ async def test_ids_are_remembered_in_a_key_that_expires(eventlog: EventLog, redi
     (position, _) = (await eventlog.append(LOG, [event(1, "s/a"), event(2)])).positions
     ((window, key),) = (await remembered(redis_client)).items()
     assert await redis_client.hgetall(key) == {b"s/a": position.encode()}
-    expires_ms = await redis_client.pexpiretime(key)
+    expires_ms = await redis_client.pexpiretime(key.decode())
     assert expires_ms == (window + 2) * 150_000 + 300_000
     assert 300_000 < expires_ms - position_key(position)[0] <= 600_000
     await redis_client.delete(key)
@@ -120,7 +121,7 @@ async def test_an_id_is_forgotten_after_five_minutes_although_its_key_is_there(
 ) -> None:
     now_ms = position_key((await append(eventlog, 1)).positions[0])[0]
     for window in range(now_ms // 150_000 - 2, now_ms // 150_000 + 1):
-        old = {"s/old": f"{now_ms - 300_000}-7", "s/young": f"{now_ms - 240_000}-7"}
+        old: dict[Any, Any] = {"s/old": f"{now_ms - 300_000}-7", "s/young": f"{now_ms - 240_000}-7"}
         await redis_client.hset(f"{keys.seen_prefix(LOG)}{window}", mapping=old)
     appended = await eventlog.append(LOG, [event(2, "s/old"), event(3, "s/young")])
     assert appended.repeated == frozenset({1})
