@@ -1,26 +1,36 @@
 """Who is at the door: the namespace, the origin and the proof of a new connection, before it becomes a session."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.http.request import validate_host
 
 from ipc.django_app.conf import conf, is_loopback
+from ipc.django_app.runtime import current_hub
 from ipc.hub.session import Identity, Origin
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.discovery import version_of
-from ipc.protocol.errors import ForbiddenError, IPCError, UnauthenticatedError, UnavailableError, UnknownServiceError
+from ipc.protocol.errors import (
+    ForbiddenError,
+    IPCError,
+    TokenError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnknownServiceError,
+)
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.services import full_name
 
 Headers = Mapping[bytes, bytes]
 
 _INSTANCE = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+# What others have put tokens into.
+_SECRETS = frozenset({"token", "access_token", "broker_token", "brokertoken", "auth", "authorization", "jwt", "bearer"})
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?")
 
 
@@ -82,17 +92,64 @@ def bypassed_identity(service: str, client: tuple[str, int] | None) -> Identity 
     return Identity(service=service, permissions=frozenset({"*"}), is_dev_bypass=True)
 
 
-def identity_from_token(token: str) -> Identity:  # noqa: ARG001 - where broker tokens will be verified
-    """Verify a broker token.
+async def identity_from_token(token: str, *, service: str | None = None, by: str = "unknown") -> Identity:
+    """Return who the bearer of a broker token is.
+
+    Args:
+        service: the full name of the service that the bearer wants to be, where that is known.
+        by: where the bearer came from, for the audit trail.
 
     Raises:
-        RefusedError: 4401, this bridge has no tokens yet, so it can only say no.
+        RefusedError: 4401 or 4430, it does not prove it; 4503, nobody can tell right now.
 
     """
-    raise RefusedError(
-        UnauthenticatedError("this bridge cannot verify broker tokens yet; it lets nobody in outside development"),
-        CloseCode.UNAUTHENTICATED,
-    )
+    hub = current_hub()
+    if hub is None:
+        raise not_running()
+    try:
+        return await hub.proofs.identify(token, service=service, by=by)
+    except TokenError as error:
+        is_revoked = error.code is ErrorCode.TOKEN_REVOKED
+        raise RefusedError(error, CloseCode.REVOKED if is_revoked else CloseCode.UNAUTHENTICATED) from None
+    except UnavailableError as error:
+        raise RefusedError(error, CloseCode.DRAINING) from None
+
+
+def check_address(query: bytes) -> None:
+    """Refuse a token in an address, which ends in logs and histories (RFC 9700, section 4.3.2).
+
+    Raises:
+        RefusedError: 4401.
+
+    """
+    names = {name.lower() for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
+    if names & _SECRETS:
+        raise RefusedError(
+            UnauthenticatedError(
+                "a token does not belong into an address, which is written down in many places, so take it for known "
+                "to others: send one as Authorization: Bearer, or in auth"
+            ),
+            CloseCode.UNAUTHENTICATED,
+        )
+
+
+def bearer_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return the token of the header ``Authorization``, or None where there is no such header (RFC 6750).
+
+    Raises:
+        RefusedError: 4401, it is something else, or there are two.
+
+    """
+    found = [value.decode("latin-1") for name, value in headers if name.lower() == b"authorization"]
+    if not found:
+        return None
+    scheme, _, token = found[0].partition(" ")
+    if len(found) > 1 or scheme.lower() != "bearer" or not token:
+        raise RefusedError(
+            UnauthenticatedError("the header Authorization is, once, Bearer and a broker token"),
+            CloseCode.UNAUTHENTICATED,
+        )
+    return token
 
 
 def auth_timed_out(limit_ms: int) -> RefusedError:

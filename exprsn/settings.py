@@ -131,6 +131,8 @@ IPC_AUTH_TIMEOUT = env.number("IPC_AUTH_TIMEOUT", 5_000)
 IPC_BROKER_KEY = env.secret(
     "IPC_BROKER_KEY", file=VAR_DIR / "secrets" / "broker_key", may_create=IN_DEVELOPMENT, is_needed=False
 )
+IPC_TOKEN_TTL = env.number("IPC_TOKEN_TTL", 300)
+IPC_STATEFUL_TTL = env.number("IPC_STATEFUL_TTL", 604_800)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
 IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
 IPC_ON_BEHALF = env.words("IPC_ON_BEHALF", "")
@@ -143,6 +145,7 @@ LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"without_query": {"()": "exprsn.addresses.WithoutQuery"}},
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
@@ -154,6 +157,8 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "daphne": {"level": "WARNING"},
+        "uvicorn.error": {"filters": ["without_query"]},
+        "uvicorn.access": {"filters": ["without_query"]},
         "httpx": {"level": "WARNING"},
     },
 }

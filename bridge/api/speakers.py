@@ -45,7 +45,7 @@ async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozense
     named = _named(request, parameters)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return _speaker_of_token(token.strip(), named)
+        return await _speaker_of_token(token.strip(), named)
     await _check_operator(request)
     service = full_name(named or DEFAULT)
     identity = identity_of(request)
@@ -55,9 +55,9 @@ async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozense
     return Identity(service=service, permissions=ALL, is_dev_bypass=is_dev_bypass)
 
 
-def _speaker_of_token(token: str, named: str | None) -> Identity:
+async def _speaker_of_token(token: str, named: str | None) -> Identity:
     try:
-        speaker = identity_from_token(token)
+        speaker = await identity_from_token(token, by="HTTP")
     except RefusedError as refused:
         raise refused.error from None
     if named is not None and full_name(named) != speaker.service:

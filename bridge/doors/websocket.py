@@ -17,7 +17,7 @@ from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
 from ipc.hub.hub import Hub
-from ipc.hub.session import Identity, Session
+from ipc.hub.session import Session
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import BadMessageError
@@ -58,16 +58,23 @@ class NativeConsumer(AsyncConsumer):
                 raise
 
     async def _admit(self, scope: Scope, receive: Receive, peer: "_SocketPeer") -> tuple[Hub, Session]:
-        headers = dict(scope["headers"])
+        headers, client = dict(scope["headers"]), scope.get("client")
         handshake.check_origin(headers)
         service = handshake.service_of(scope)
-        identity = handshake.bypassed_identity(service, scope.get("client")) or await self._authenticated(receive)
+        handshake.check_address(scope.get("query_string", b""))
+        # Who shows a token is held to it, also where none would be needed.
+        token = handshake.bearer_of(scope["headers"])
+        identity = handshake.bypassed_identity(service, client) if token is None else None
+        if identity is None:
+            token = token or await self._token_said(receive)
+            by = client[0] if client else "unknown"
+            identity = await handshake.identity_from_token(token, service=service, by=by)
         hub = current_hub()
         if hub is None or hub.is_draining:
             raise handshake.not_running()
-        return hub, hub.attach(peer, identity, handshake.origin_of(headers, scope.get("client")))
+        return hub, hub.attach(peer, identity, handshake.origin_of(headers, client))
 
-    async def _authenticated(self, receive: Receive) -> Identity:
+    async def _token_said(self, receive: Receive) -> str:
         limits = conf.limits()
         try:
             async with asyncio.timeout(limits.auth_timeout_ms / 1000):
@@ -82,7 +89,7 @@ class NativeConsumer(AsyncConsumer):
             raise handshake.frame_refused(error) from None
         if not isinstance(first, Auth):
             raise handshake.auth_missing()
-        return handshake.identity_from_token(first.token)
+        return first.token
 
     async def _carry(self, hub: Hub, session: Session, receive: Receive) -> None:
         try:

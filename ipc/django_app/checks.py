@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ipc.django_app.conf import conf, is_loopback
 from ipc.protocol.errors import UnknownServiceError
-from ipc.protocol.tokens import WeakKeyError
+from ipc.protocol.tokens import MAX_LIFETIME_S, WeakKeyError
 
 ENVIRONMENTS: Final = ("development", "production")
 
@@ -97,9 +97,16 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
         "IPC_AUTH_TIMEOUT": limits.auth_timeout_ms,
         "IPC_LOG_MAXLEN": conf.log_maxlen,
         "IPC_LOG_TTL": conf.log_ttl_s,
+        "IPC_TOKEN_TTL": conf.token_ttl_s,
+        "IPC_STATEFUL_TTL": conf.stateful_ttl_s,
     }
     found: list[CheckMessage] = [
         Error(f"{name} is 1 or more, not {value}.", id="ipc.E003") for name, value in values.items() if value < 1
+    ]
+    found += [
+        Error(f"{name} is at most {MAX_LIFETIME_S} (31 days), not {values[name]}.", id="ipc.E003")
+        for name in ("IPC_TOKEN_TTL", "IPC_STATEFUL_TTL")
+        if values[name] > MAX_LIFETIME_S
     ]
     for inner, outer in (("IPC_MAX_DATA", "IPC_MAX_FRAME"), ("IPC_MAX_FRAME", "IPC_OUTBOX_BYTES")):
         if values[inner] > values[outer]:

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from redis.asyncio import Redis
 
 from ipc.protocol.limits import Limits
 from ipc.protocol.services import full_name, short_name
 from ipc.protocol.tokens import TokenKeys
+from ipc.stores.audit import Audit
+from ipc.stores.token_records import TokenRecords
+from ipc.stores.tokens import BrokerTokenManager
 
 
 def is_loopback(host: str) -> bool:
@@ -83,6 +87,32 @@ class Conf:
 
         """
         return TokenKeys.of(str(_setting("IPC_BROKER_KEY", "")))
+
+    @property
+    def token_ttl_s(self) -> int:
+        """How long a broker token holds, in seconds."""
+        return int(_setting("IPC_TOKEN_TTL", 300))
+
+    @property
+    def stateful_ttl_s(self) -> int:
+        """How long a stateful token holds after its last use, in seconds."""
+        return int(_setting("IPC_STATEFUL_TTL", 7 * 86_400))
+
+    def token_manager(self, redis: Redis) -> BrokerTokenManager:
+        """Return what knows the broker tokens of the mesh that a Redis holds.
+
+        Raises:
+            WeakKeyError: as for `token_keys`.
+
+        """
+        return BrokerTokenManager(
+            TokenRecords(redis),
+            self.token_keys(),
+            Audit(redis),
+            ttl_s=self.token_ttl_s,
+            stateful_ttl_s=self.stateful_ttl_s,
+            is_development=self.in_development,
+        )
 
     @property
     def ipc_bypass_auth(self) -> bool:

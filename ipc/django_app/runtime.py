@@ -59,6 +59,8 @@ class Runtime:
                 log_maxlen=conf.log_maxlen,
                 log_ttl_s=conf.log_ttl_s,
                 needs_persistence=not conf.in_development,
+                # Only the bridge has doors that take tokens; its workers, such as Timeline's, are inside.
+                make_tokens=conf.token_manager if self.worker is None else None,
             )
             await self.mesh.start()
             logger.info("%s joins the mesh at %s", conf.service, without_password(conf.redis_url))

@@ -28,6 +28,11 @@ class Counters:
     reconciles_failed: int = 0
     registrations_failed: int = 0
     sessions_too_slow: int = 0
+    sessions_expired: int = 0
+    sessions_revoked: int = 0
+    tokens_refused: int = 0
+    tokens_renewed: int = 0
+    revocation_looks_failed: int = 0
     deliveries_sent: int = 0
     deliveries_acked: int = 0
     deliveries_failed: int = 0

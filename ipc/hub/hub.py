@@ -18,6 +18,7 @@ from ipc.hub.feed import LogFeed, Push
 from ipc.hub.ledger import DeliveryLedger
 from ipc.hub.loop_time import LoopTime
 from ipc.hub.presence import Presence
+from ipc.hub.proofs import REVOKED, Proofs
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
 from ipc.hub.session import Identity, Origin, Peer, Session
 from ipc.hub.shares import SHARE_S, HubShare
@@ -35,6 +36,7 @@ from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S
 from ipc.stores.registry import HEARTBEAT_S
+from ipc.stores.tokens import BrokerTokenManager
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Hub:
         limits: the sizes that every session is held to.
         clock: the time that groups go by.
         announces: whether the hub tells the mesh which services come and go.
+        tokens: knows broker tokens, where a door of this hub takes them.
 
     """
 
@@ -63,6 +66,7 @@ class Hub:
         limits: Limits | None = None,
         clock: Clock | None = None,
         announces: bool = True,
+        tokens: BrokerTokenManager | None = None,
     ) -> None:
         self.id = new_ulid()
         self.limits = limits or Limits()
@@ -99,7 +103,16 @@ class Hub:
         )
         self._discovery = Discovery(self.registry, stores.shares)
         self._share = HubShare(self.id, stores.shares, self.calling, self.limits)
-        self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=self.calling.takers)
+        self.proofs = Proofs(
+            tokens,
+            self.sessions,
+            self.counters,
+            subscribed=lambda session: subscriptions.patterns_of(session, self.deliveries.groups_of(session)),
+            served=self.calling.serving.resources_of,
+            tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
+        )
+        others = {**self.calling.takers, REVOKED: self.proofs.heard}
+        self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=others)
         self.calling.use(self._pushes)
         self._follow_lock = asyncio.Lock()
         self._writers: dict[str, LogWriter] = {}
@@ -118,6 +131,7 @@ class Hub:
         self._tasks.start(self._every(SHARE_S, self._look_round), "share")
         self._tasks.start(self._presence.watch(), "services that leave")
         self._tasks.start(self.calling.calls.watch(), "open calls")
+        self._tasks.start(self.proofs.watch(), "tokens that end")
         await joined.wait()
 
     async def stop(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Self
 
 from redis.asyncio import Redis
@@ -22,6 +23,7 @@ from ipc.stores.ledger import Ledger
 from ipc.stores.registry import Registry
 from ipc.stores.resources import Resources
 from ipc.stores.shares import Shares
+from ipc.stores.tokens import BrokerTokenManager
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class Mesh:
         log_ttl_s: seconds that a log keeps events.
         needs_persistence: whether a Redis that writes nothing to disk is worth a warning.
         announces: whether the hub tells the mesh which services come and go.
+        make_tokens: returns what knows broker tokens, where a door of this process takes them.
 
     """
 
@@ -48,6 +51,7 @@ class Mesh:
         log_ttl_s: int = 86_400,
         needs_persistence: bool = True,
         announces: bool = True,
+        make_tokens: Callable[[Redis], BrokerTokenManager] | None = None,
     ) -> None:
         self.redis = connect(redis_url)
         self.keeper = Keeper(self.redis, needs_persistence=needs_persistence)
@@ -57,6 +61,7 @@ class Mesh:
             channel_layer=self._layer,
             limits=limits,
             announces=announces,
+            tokens=make_tokens(self.redis) if make_tokens is not None else None,
         )
 
     async def start(self) -> Self:

@@ -16,6 +16,7 @@ from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import ServerMessage, ServerPing
+from ipc.protocol.tokens import Claims
 
 FLUSH_TIMEOUT_S = 2.0
 
@@ -32,11 +33,12 @@ class Peer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who is at the other end, as the door has verified it."""
+    """Who is at the other end, as the door has verified it; ``claims`` is what its token says, if it came with one."""
 
     service: str
     permissions: frozenset[str]
     is_dev_bypass: bool = False
+    claims: Claims | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

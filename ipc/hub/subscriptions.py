@@ -165,6 +165,11 @@ def hearings(session: Session, groups: Mapping[str, GroupMembers]) -> list[Heari
     return live + [_hearing(group.interest.patterns, group.terms, name) for name, group in groups.items()]
 
 
+def patterns_of(session: Session, groups: Mapping[str, GroupMembers]) -> list[str]:
+    """Return the patterns that a session hears by, live and as a member of groups."""
+    return [*session.patterns, *(pattern for group in groups.values() for pattern in group.interest.patterns)]
+
+
 def _hearing(patterns: Iterable[str], terms: Terms, group: str = "") -> Hearing:
     return Hearing(
         events=tuple(patterns),

@@ -184,6 +184,15 @@ class JSONLex(ClientMessage, tag="jsonlex", kw_only=True):
     context: Any = None
 
 
+class State(ClientMessage, tag="state", kw_only=True):
+    """Read, write or delete the state of a stateful token; with ``expected`` it is written only if it is that."""
+
+    op: Literal["get", "set", "delete"]
+    token: Annotated[str, Meta(min_length=1, max_length=16_384)]
+    value: Any | UnsetType = UNSET
+    expected: Any | UnsetType = UNSET
+
+
 class Ping(ClientMessage, tag="ping"):
     """Ask for a pong."""
 
@@ -222,6 +231,7 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     has_more: bool | UnsetType = UNSET
     result: Any | UnsetType = UNSET
     cost: int | UnsetType = UNSET
+    value: Any | UnsetType = UNSET
 
 
 class Error(ServerMessage, tag="error", kw_only=True):
@@ -310,10 +320,12 @@ class ServerPong(ServerMessage, tag="pong", kw_only=True):
 
 
 class Notice(ServerMessage, tag="notice", kw_only=True):
-    """Something the client should know: ``draining``, with the milliseconds after which to come back."""
+    """Something the client should know: ``draining``, with the milliseconds after which to come back; that its token
+    expires soon, and when; or that it was revoked."""
 
     notice: Literal["draining", "token_expiring", "rate_warning", "revoked"]
     retry_after_ms: int | None = None
+    expires_in_ms: int | None = None
 
 
 AnyClientMessage = (
@@ -332,6 +344,7 @@ AnyClientMessage = (
     | Reply
     | Cancel
     | JSONLex
+    | State
     | Ping
     | Pong
 )

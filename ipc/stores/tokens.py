@@ -1,7 +1,7 @@
 """`BrokerTokenManager`: making, verifying, renewing and revoking broker tokens, and the state of stateful ones."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -166,8 +166,7 @@ class BrokerTokenManager:
                 "token.refused", by=by, subject=claims.id, details={"code": error.code, "source": claims.source}
             )
             raise
-        if claims.stateful:
-            await self._records.touch(claims.id, ttl_ms=self._stateful_ttl_ms)
+        await self.used([claims])
         return claims
 
     async def problems(self, tokens: Sequence[Claims]) -> list[TokenError | None]:
@@ -188,6 +187,17 @@ class BrokerTokenManager:
             else:
                 found.append(None)
         return found
+
+    async def used(self, tokens: Iterable[Claims]) -> None:
+        """Take note that tokens are in use, so that stateful ones go on.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        for claims in tokens:
+            if claims.stateful:
+                await self._records.touch(claims.id, ttl_ms=self._stateful_ttl_ms)
 
     async def renew(self, token: str, *, by: str, ttl_s: int | None = None) -> Minted:
         """Return a new token that says the same; the old one holds as long as it would have, and shares the state.

@@ -68,7 +68,7 @@ async def test_what_a_client_says_of_its_process_is_shown(bridge: ServerProcess)
 
 
 class TestWithoutBypass:
-    """A bridge that asks for a proof, which nobody can give it yet."""
+    """A bridge that asks for a proof."""
 
     async def test_only_auth_is_understood_and_only_for_a_while(
         self, make_bridge: MakeBridge, bridge_valkey: Any
@@ -76,7 +76,7 @@ class TestWithoutBypass:
         with make_bridge(bridge_valkey.url, IPC_BYPASS_AUTH="false", IPC_AUTH_TIMEOUT="300") as bridge:
             for first, code, close_code in (
                 (None, "AUTH_TIMEOUT", 4408),
-                ('{"type":"auth","token":"any"}', "UNAUTHENTICATED", 4401),
+                ('{"type":"auth","token":"any"}', "TOKEN_INVALID", 4401),
                 ('{"type":"emit","event":"a:b"}', "UNAUTHENTICATED", 4401),
                 ('{"type":"auth"}', "UNAUTHENTICATED", 4401),
                 ("no json", "INVALID_JSON", 4400),

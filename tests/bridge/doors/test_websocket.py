@@ -67,7 +67,7 @@ async def test_a_frame_that_is_no_messages_gets_an_error_and_4400(
         ({"type": "subscribe", "events": ["a:b"], "group": "no/slashes"}, "INVALID_GROUP"),
         ({"type": "subscribe", "events": ["a:b"], "where": {"$equals": [1, 1]}}, "JSONLEX_INVALID"),
         ({"type": "subscribe", "events": [f"a:b{n}" for n in range(257)]}, "TOO_MANY_SUBSCRIPTIONS"),
-        ({"type": "auth", "token": "again"}, "NOT_IMPLEMENTED"),
+        ({"type": "auth", "token": "again"}, "TOKEN_INVALID"),
     ],
     ids=lambda value: json.dumps(value)[:60] if isinstance(value, dict) else value,
 )
