@@ -61,7 +61,7 @@ def by_hand() -> Tasks:
             SEED,
         ),
         "where": (lambda: event["data"]["visibility"] == "public" and event["data"]["likeCount"] > 10, True),
-        "filter_map": (lambda: [post["likes"] * 2 for post in POSTS["posts"] if post["likes"] > 50], POPULAR),  # type: ignore[operator]
+        "filter_map": (lambda: [post["likes"] * 2 for post in POSTS["posts"] if post["likes"] > 50], POPULAR),
     }
 
 

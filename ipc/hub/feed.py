@@ -223,8 +223,11 @@ class LogFeed:
         if frame is None:
             self.counters.events_filtered += 1
             return False
-        text = self._text(frame, position)
-        session.put(text, utf8_size(text))
+        sent = sight.sent.get(frame)
+        if sent is None:
+            text = self._text(frame, position)
+            sent = sight.sent[frame] = text, utf8_size(text)
+        session.put(*sent)
         self.counters.events_delivered += 1
         return True
 

@@ -43,10 +43,12 @@ class Sight:
 
     """
 
-    __slots__ = ("_context", "_frame", "_shaped", "_verdicts")
+    __slots__ = ("_context", "_frame", "_shaped", "_verdicts", "sent")
 
     def __init__(self, frame: str) -> None:
         self._frame = frame
+        self.sent: dict[str, tuple[str, int]] = {}
+        """The messages that were made of its frames, with their sizes in bytes."""
         self._context: dict[str, Any] | None = None
         self._verdicts: dict[Condition, bool | JSONLexError] = {}
         self._shaped: dict[Shape, tuple[str, JSONLexError | None]] = {}
