@@ -17,7 +17,7 @@ from ipc.hub.writer import Emission
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.discovery import MAX_EMITS
-from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError
 from ipc.protocol.messages import (
     Ack,
     Auth,
@@ -35,7 +35,6 @@ from ipc.protocol.messages import (
     Reply,
     Serve,
     ServerPong,
-    State,
     Status,
     Subscribe,
     Unsubscribe,
@@ -82,6 +81,9 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
         elif isinstance(message, codec.Refused):
             hub.counters.messages_refused += 1
             session.refuse(message.error, message.id)
+            if message.type == "reply" and message.id is not None:
+                # Its caller need not wait until the deadline for what will not come.
+                hub.calling.calls.spoil(session, message.id, message.error)
         else:
             await _request(hub, session, message)
 
@@ -263,14 +265,8 @@ async def _pong(_hub: "Hub", session: Session, message: Pong) -> None:
     session.confirm(message.sent)
 
 
-async def _auth(hub: "Hub", session: Session, message: Auth) -> None:
-    await hub.proofs.renew(session, message.token)
-    session.answer(Ok(id=message.id))
-
-
-async def _state(hub: "Hub", session: Session, message: State) -> None:
-    check_permission(session.identity.permissions, "state", "")
-    session.answer(Ok(id=message.id, value=await hub.proofs.state(session, message)))
+async def _auth(_hub: "Hub", _session: Session, _message: Auth) -> None:
+    raise NotBuiltError("a token cannot be renewed on an open socket yet")
 
 
 _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
@@ -290,6 +286,5 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Ping: _ping,
     Pong: _pong,
     Auth: _auth,
-    State: _state,
 }
-_DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve, Auth})
+_DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve})

@@ -41,6 +41,7 @@ class Refused:
 
     id: str | None
     error: IPCError
+    type: str = ""
 
 
 def encode(message: msgspec.Struct) -> str:
@@ -153,7 +154,9 @@ def _decode_one(raw: msgspec.Raw) -> AnyClientMessage | Refused:
     request_id = head.id if isinstance(head.id, str) and 0 < len(head.id) <= 64 else None  # noqa: PLR2004 - RequestId
     if not isinstance(head.type, str) or head.type in _CLIENT_TYPES:
         return Refused(
-            request_id, BadMessageError(f"{head.type if isinstance(head.type, str) else 'message'}: {wrong}")
+            request_id,
+            BadMessageError(f"{head.type if isinstance(head.type, str) else 'message'}: {wrong}"),
+            head.type if isinstance(head.type, str) else "",
         )
     return Refused(
         request_id,

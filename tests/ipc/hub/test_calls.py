@@ -323,3 +323,46 @@ async def test_items_that_are_not_understood_harm_nobody(pair: tuple[Party, Part
 async def _held(exchange: Exchange) -> None:
     async with asyncio.timeout(GUARD_S):
         await exchange.has_held.wait()
+
+
+async def test_a_reply_that_is_no_message_ends_the_call_at_once(caller: Party, owner: Party) -> None:
+    """Not only at the deadline; its owner is told what was wrong."""
+    await caller.call("c", timeout_ms=60_000)
+    given = await owner.given()
+    await owner.answer_call(given, error={"code": "X" * 65, "message": "too long a code"})
+    assert await caller.code("c") == "INTERNAL"
+    assert (await owner.reply(given["id"]))["code"] == "INVALID_MESSAGE"
+
+
+async def test_a_reply_of_data_that_no_reader_takes_ends_it_too(caller: Party, owner: Party) -> None:
+    await caller.call("c", timeout_ms=60_000)
+    given = await owner.given()
+    deep = "[" * 100 + "]" * 100
+    await owner.raw(f'{{"type":"reply","id":"{given["id"]}","data":{deep}}}')
+    assert await caller.code("c") == "INTERNAL"
+
+
+async def test_a_reply_to_a_call_of_another_is_refused(hubs: Hubs, caller: Party, owner: Party) -> None:
+    await caller.call("c")
+    given = await owner.given()
+    stranger = Party(hubs[1], "timeline")
+    await stranger.answer_call(given, data="forged")
+    assert (await stranger.reply(given["id"]))["code"] == "UNKNOWN_CALL"
+    await owner.answer_call(given, data="real")
+    assert (await caller.reply("c"))["data"] == "real"
+
+
+async def test_a_session_has_a_bounded_number_of_calls_each_with_an_id_of_its_own(make_hub: MakeHub) -> None:
+    hub = await make_hub(limits=Limits(drain_ms=1, calls_per_session=3))
+    caller, owner = Party(hub, "spark"), Party(hub, "timeline")
+    await owner.serve("posts")
+    for number in range(4):
+        await caller.call(f"c{number}")
+    assert (await caller.reply("c3"))["code"] == "OVERLOADED"
+    await owner.given(3)
+    await caller.call("c0")
+    assert (await caller.reply("c0"))["type"] == "error"
+    for number in range(3):
+        await caller.say({"type": "cancel", "id": f"c{number}"})
+    await caller.call("c3", "create")
+    await owner.given(4)
