@@ -17,7 +17,7 @@ from ipc.hub.writer import Emission
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.discovery import MAX_EMITS
-from ipc.protocol.errors import BadMessageError, IPCError, NotBuiltError
+from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.messages import (
     Ack,
     Auth,
@@ -35,6 +35,7 @@ from ipc.protocol.messages import (
     Reply,
     Serve,
     ServerPong,
+    State,
     Status,
     Subscribe,
     Unsubscribe,
@@ -265,8 +266,14 @@ async def _pong(_hub: "Hub", session: Session, message: Pong) -> None:
     session.confirm(message.sent)
 
 
-async def _auth(_hub: "Hub", _session: Session, _message: Auth) -> None:
-    raise NotBuiltError("a token cannot be renewed on an open socket yet")
+async def _auth(hub: "Hub", session: Session, message: Auth) -> None:
+    await hub.proofs.renew(session, message.token)
+    session.answer(Ok(id=message.id))
+
+
+async def _state(hub: "Hub", session: Session, message: State) -> None:
+    check_permission(session.identity.permissions, "state", "")
+    session.answer(Ok(id=message.id, value=await hub.proofs.state(session, message)))
 
 
 _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
@@ -286,5 +293,6 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Ping: _ping,
     Pong: _pong,
     Auth: _auth,
+    State: _state,
 }
-_DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve})
+_DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve, Auth})
