@@ -32,6 +32,7 @@ Look = Callable[[list[OpenCall], float], None]
 
 MAX_OPEN: Final = 20_000
 TICK_S: Final = 0.05
+_UNFIT: Final = frozenset({ErrorCode.DATA_TOO_LARGE, ErrorCode.INVALID_DATA})
 JUST_OVER_S: Final = 2 * TICK_S
 """A caller that takes a call back so shortly before its deadline has looked at its own clock: nobody had answered."""
 
@@ -165,7 +166,7 @@ class Calls:
 
         Raises:
             BadMessageError: UNKNOWN_CALL, the session has no such call to answer, or not any more; or the data is
-                wrong, and the caller is told INTERNAL.
+                wrong, DATA_TOO_LARGE or INVALID_DATA, which the caller is told too.
 
         """
         call = self._answering.find(session, reply.id or "")
@@ -278,7 +279,13 @@ class Calls:
         self._end(call, DeadlineError(f"no reply within {took_s:.1f} s; the call may be carried out"))
 
     def _spoil(self, call: OpenCall, session: Session, error: IPCError) -> None:
-        self.finish(call, Answer.of(IPCError(f"the reply of {session.instance} was refused: {error}")))
+        refusal = IPCError(
+            f"the reply of {session.instance} was refused: {error.message}",
+            # Data that does not fit is one answer to one question: its owner is well, and must not be left alone for it.
+            code=error.code if error.code in _UNFIT else ErrorCode.INTERNAL,
+            details=error.details,
+        )
+        self.finish(call, Answer.of(refusal))
 
     def _end(self, call: OpenCall, error: IPCError) -> None:
         """End a call, and tell its owner that nobody waits any more; in this order, since telling may end the owner."""

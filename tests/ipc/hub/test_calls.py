@@ -334,12 +334,23 @@ async def test_a_reply_that_is_no_message_ends_the_call_at_once(caller: Party, o
     assert (await owner.reply(given["id"]))["code"] == "INVALID_MESSAGE"
 
 
-async def test_a_reply_of_data_that_no_reader_takes_ends_it_too(caller: Party, owner: Party) -> None:
-    await caller.call("c", timeout_ms=60_000)
-    given = await owner.given()
-    deep = "[" * 100 + "]" * 100
-    await owner.raw(f'{{"type":"reply","id":"{given["id"]}","data":{deep}}}')
-    assert await caller.code("c") == "INTERNAL"
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [("[" * 100 + "]" * 100, "INVALID_DATA"), (f'"{"x" * 262_144}"', "DATA_TOO_LARGE")],
+    ids=["deep", "large"],
+)
+async def test_a_reply_of_data_that_no_reader_takes_ends_it_too(
+    caller: Party, owner: Party, data: str, code: str
+) -> None:
+    """Both are told why, and the owner gets calls as before: it is well, only this answer does not fit."""
+    for number in range(1, 7):
+        await caller.call(f"c{number}", timeout_ms=60_000)
+        given = await owner.given(number)
+        await owner.raw(f'{{"type":"reply","id":"{given["id"]}","data":{data}}}')
+        error = (await caller.reply(f"c{number}"))["error"]
+        assert (error["code"], error["retryable"]) == (code, False)
+        assert error["message"].startswith(f"the reply of {owner.session.instance} was refused: ")
+        assert (await owner.reply(given["id"]))["code"] == code
 
 
 async def test_a_reply_to_a_call_of_another_is_refused(hubs: Hubs, caller: Party, owner: Party) -> None:
