@@ -12,6 +12,7 @@ from bridge.api.groups import GroupListView
 from bridge.api.jsonlex import JSONLexView
 from bridge.api.positions import PositionsView
 from bridge.api.services import ServiceListView
+from bridge.api.tokens import TokenView
 
 urlpatterns = [
     path("health", views.health, name="health"),
@@ -22,6 +23,7 @@ urlpatterns = [
     path("api/ipc/emit", EmitView.as_view(), name="emit"),
     path("api/ipc/call", CallView.as_view(), name="call"),
     path("api/ipc/positions", PositionsView.as_view(), name="positions"),
+    path("api/ipc/tokens", TokenView.as_view(), name="token-list"),
     path("api/ipc/groups", GroupListView.as_view(), name="group-list"),
     path("api/ipc/events/<path:event_id>", EventView.as_view(), name="event"),
     path("api/ipc/dead-letters", DeadLetterListView.as_view(), name="dead-letter-list"),

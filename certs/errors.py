@@ -6,7 +6,8 @@ CertificateError
 ├── ExpiredCertificateError     the certificate is past its last day, or before its first
 ├── PairMismatchError           the key is not the certificate's
 ├── UnusableAuthorityError      the CA cannot sign what was asked for
-└── InvalidNameError            not a service, host name or address
+├── InvalidNameError            not a service, host name or address
+└── BadAssertionError           a proof of identity that proves nothing
 """
 
 
@@ -36,3 +37,7 @@ class UnusableAuthorityError(CertificateError):
 
 class InvalidNameError(CertificateError):
     """A name is not a service, a host name or an address."""
+
+
+class BadAssertionError(CertificateError):
+    """An assertion proves nothing."""

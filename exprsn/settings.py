@@ -131,6 +131,8 @@ IPC_AUTH_TIMEOUT = env.number("IPC_AUTH_TIMEOUT", 5_000)
 IPC_BROKER_KEY = env.secret(
     "IPC_BROKER_KEY", file=VAR_DIR / "secrets" / "broker_key", may_create=IN_DEVELOPMENT, is_needed=False
 )
+IPC_PERMISSIONS = env.text("IPC_PERMISSIONS")
+IPC_TOKEN = env.text("IPC_TOKEN")
 IPC_TOKEN_TTL = env.number("IPC_TOKEN_TTL", 300)
 IPC_STATEFUL_TTL = env.number("IPC_STATEFUL_TTL", 604_800)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)

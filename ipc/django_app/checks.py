@@ -7,7 +7,7 @@ from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, regist
 from django.core.exceptions import ImproperlyConfigured
 
 from ipc.django_app.conf import conf, is_loopback
-from ipc.protocol.errors import UnknownServiceError
+from ipc.protocol.errors import BadMessageError, UnknownServiceError
 from ipc.protocol.tokens import MAX_LIFETIME_S, WeakKeyError
 
 ENVIRONMENTS: Final = ("development", "production")
@@ -19,6 +19,7 @@ def register_checks() -> None:
     register(check_names)
     register(check_limits)
     register(check_keys, Tags.security)
+    register(check_permissions, Tags.security)
     register(check_mesh)
 
 
@@ -29,7 +30,7 @@ def refuse_unsafe_settings() -> None:
         ImproperlyConfigured: one of the checks of this module found an error.
 
     """
-    found = [*check_bypass(), *check_names(), *check_limits(), *check_keys()]
+    found = [*check_bypass(), *check_names(), *check_limits(), *check_keys(), *check_permissions()]
     errors = [message for message in found if message.level >= ERROR]
     if errors:
         raise ImproperlyConfigured("; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors))
@@ -134,6 +135,15 @@ def check_keys(**_kwargs: Any) -> list[CheckMessage]:
                 id="ipc.E004",
             )
         ]
+    return []
+
+
+def check_permissions(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E005``: the permissions of services make no sense."""
+    try:
+        _ = conf.permissions
+    except BadMessageError as error:
+        return [Error(f"IPC_PERMISSIONS: {error.message}.", id="ipc.E005")]
     return []
 
 

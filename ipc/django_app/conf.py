@@ -8,6 +8,7 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from ipc.protocol.limits import Limits
+from ipc.protocol.permissions import USUAL, permissions_table
 from ipc.protocol.services import full_name, short_name
 from ipc.protocol.tokens import TokenKeys
 from ipc.stores.audit import Audit
@@ -97,6 +98,30 @@ class Conf:
     def stateful_ttl_s(self) -> int:
         """How long a stateful token holds after its last use, in seconds."""
         return int(_setting("IPC_STATEFUL_TTL", 7 * 86_400))
+
+    @property
+    def token(self) -> str:
+        """The broker token of a service that goes through the bridge and has no certificate."""
+        return str(_setting("IPC_TOKEN", ""))
+
+    def permissions_of(self, service: str) -> tuple[str, ...]:
+        """Return what a service, by its full name, is permitted when it asks for a token with its certificate.
+
+        Raises:
+            BadMessageError: ``IPC_PERMISSIONS`` makes no sense; the check ``ipc.E005`` says so at start.
+
+        """
+        return self.permissions.get(service, USUAL)
+
+    @property
+    def permissions(self) -> dict[str, tuple[str, ...]]:
+        """What the services are permitted that have not the usual permissions.
+
+        Raises:
+            BadMessageError: ``IPC_PERMISSIONS`` makes no sense; the check ``ipc.E005`` says so at start.
+
+        """
+        return permissions_table(str(_setting("IPC_PERMISSIONS", "")))
 
     def token_manager(self, redis: Redis) -> BrokerTokenManager:
         """Return what knows the broker tokens of the mesh that a Redis holds.

@@ -18,6 +18,7 @@ from ipc.protocol.errors import IPCError
 from ipc.stores.connection import without_password
 from ipc.transports.base import Transport
 from ipc.transports.local import LocalTransport
+from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
 from ipc.worker import IPCWorker
 
@@ -108,7 +109,10 @@ class Runtime:
         if self.mesh is not None:
             return LocalTransport(self.mesh.hub, service, version=version)
         if self._conf.bridge_url:
-            return WebSocketTransport(self._conf.bridge_url, service, ca_file=self._conf.ca_file, version=version)
+            conf = self._conf
+            certs_dir = conf.ca_file.parent if conf.ca_file is not None else None
+            tokens = token_source(conf.token, conf.bridge_url, service, certs_dir=certs_dir, ca_file=conf.ca_file)
+            return WebSocketTransport(conf.bridge_url, service, ca_file=conf.ca_file, version=version, tokens=tokens)
         return None
 
     @staticmethod

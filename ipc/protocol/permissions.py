@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Literal
 
+import msgspec
+
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, ForbiddenError
 from ipc.protocol.patterns import compile_pattern
+from ipc.protocol.services import full_name
 
 Verb = Literal["emit", "subscribe", "call", "serve", "jsonlex", "state"]
 USUAL: Final = ("emit:*", "subscribe:*", "call:*", "serve:*", "jsonlex", "state")
@@ -42,6 +45,23 @@ def check_permissions(permissions: Sequence[str]) -> None:
                 f"{permission[:64]!r} is no permission: write emit:<pattern>, subscribe:<pattern>, "
                 "call:<resource>.<op>, serve:<resource>, jsonlex, state, or * for everything"
             )
+
+
+@lru_cache(maxsize=8)
+def permissions_table(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the permissions of services, by their full names, from a JSON object such as ``{"spark": ["emit:*"]}``.
+
+    Raises:
+        BadMessageError: it is none, or has a service or a permission that is none.
+
+    """
+    try:
+        found = msgspec.json.decode(text or "{}", type=dict[str, list[str]])
+    except msgspec.DecodeError as error:
+        raise BadMessageError(f"write a JSON object of lists, by the names of services: {error}") from error
+    for permissions in found.values():
+        check_permissions(permissions)
+    return {full_name(service): tuple(permissions) for service, permissions in found.items()}
 
 
 def _wrong(message: str) -> BadMessageError:

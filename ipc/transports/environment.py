@@ -6,6 +6,7 @@ from pathlib import Path
 from ipc.protocol.errors import BadMessageError
 from ipc.transports.base import Transport
 from ipc.transports.local import MeshTransport
+from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
 
 
@@ -17,10 +18,10 @@ def transport_from_environment(service: str, *, version: str = "") -> Transport:
 
     """
     if bridge_url := os.environ.get("BRIDGE_URL"):
-        ca_file = os.environ.get("IPC_CA_FILE")
-        if not ca_file and (certs := os.environ.get("CERTS_DIR")):
-            ca_file = str(Path(certs) / "ca-cert.pem")
-        return WebSocketTransport(bridge_url, service, ca_file=Path(ca_file) if ca_file else None, version=version)
+        certs_dir = Path(certs) if (certs := os.environ.get("CERTS_DIR")) else None
+        ca_file = Path(named) if (named := os.environ.get("IPC_CA_FILE")) else certs_dir and certs_dir / "ca-cert.pem"
+        tokens = token_source(os.environ.get("IPC_TOKEN", ""), bridge_url, service, certs_dir=certs_dir, ca_file=ca_file)
+        return WebSocketTransport(bridge_url, service, ca_file=ca_file, version=version, tokens=tokens)
     if redis_url := os.environ.get("REDIS_URL"):
         return MeshTransport(redis_url, service, version=version)
     raise BadMessageError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")

@@ -281,8 +281,7 @@ class Link:
                 messages = await self._receive()
                 if messages and isinstance(messages[0], Error):
                     # The reason for a refused handshake; the close code that follows decides whether to come back.
-                    logger.warning("the bridge refused the session: %s %s", messages[0].code, messages[0].message)
-                    await self._transport.receive()
+                    await self._hear_why(messages[0])
         except TimeoutError as error:
             raise ConnectionClosedError(1006, "no welcome came") from error
         if not messages or not isinstance(messages[0], Welcome):
@@ -290,6 +289,14 @@ class Link:
         for message in messages[1:]:
             self._take(message)
         return messages[0]
+
+    async def _hear_why(self, refused: Error) -> None:
+        logger.warning("the bridge refused the session: %s %s", refused.code, refused.message)
+        try:
+            await self._transport.receive()
+        except ConnectionClosedError as error:
+            # daphne sends no reason with its close frames.
+            raise ConnectionClosedError(error.close_code, f"{refused.code}: {refused.message}") from error
 
     async def _join(self) -> None:
         await self._subscribe()

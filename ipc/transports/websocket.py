@@ -1,24 +1,34 @@
 """Through the bridge: one WebSocket per instance at ``wss://<bridge>/ipc/<service>``."""
 
 import asyncio
+import logging
 import os
 import socket
 import ssl
+import time
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from ipc.protocol.errors import BadMessageError, ConnectionClosedError
+from ipc.hub.tasks import OwnedTasks
+from ipc.protocol import codec
+from ipc.protocol.codes import CloseCode
+from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
+from ipc.protocol.messages import Auth
 from ipc.protocol.services import namespace
+from ipc.transports.sender import backoff_s
+from ipc.transports.tokens import Token, TokenSource
+from ipc.transports.trust import trust_of
 
 CONNECT_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 2.0
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 MAX_WAITING_FRAMES = 16
-LOST = 1006
+
+logger = logging.getLogger(__name__)
 
 
 class WebSocketTransport:
@@ -29,12 +39,24 @@ class WebSocketTransport:
         service: whose session it is.
         ca_file: the CA that signed the bridge's certificate; without it the system's authorities count.
         version: of the service, to be shown.
+        tokens: gives the broker token that proves who this is; None where nobody asks, on a development machine.
 
     """
 
-    def __init__(self, url: str, service: str, *, ca_file: Path | None = None, version: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        service: str,
+        *,
+        ca_file: Path | None = None,
+        version: str = "",
+        tokens: TokenSource | None = None,
+    ) -> None:
         self._uri = url.rstrip("/") + namespace(service)
         self._ca_file = ca_file
+        self._tokens = tokens
+        self._token: Token | None = None
+        self._renewing = OwnedTasks(f"token of {service}")
         self._headers = {
             "X-IPC-Pid": str(os.getpid()),
             "X-IPC-Hostname": socket.gethostname(),
@@ -50,13 +72,18 @@ class WebSocketTransport:
         Raises:
             ConnectionClosedError: the bridge is out of reach or its certificate is not trusted, try again.
             BadMessageError: the URL is no WebSocket address, or the CA file cannot be read.
+            IPCError: the bridge gives no token.
 
         """
+        headers = self._headers
+        if self._tokens is not None:
+            self._token = await self._tokens.token()
+            headers = {**headers, "Authorization": f"Bearer {self._token.text}"}
         try:
             self._socket = await connect(
                 self._uri,
                 ssl=self._ssl_context(),
-                additional_headers=self._headers,
+                additional_headers=headers,
                 open_timeout=CONNECT_TIMEOUT_S,
                 close_timeout=CLOSE_TIMEOUT_S,
                 max_size=MAX_FRAME_BYTES,
@@ -72,6 +99,8 @@ class WebSocketTransport:
         except (OSError, InvalidHandshake, TimeoutError) as error:
             why = str(error) or type(error).__name__
             raise ConnectionClosedError(LOST, f"{self._uri} cannot be reached: {why}") from error
+        if self._tokens is not None:
+            self._renewing.start(self._renew(self._tokens, self._socket), "renewal")
 
     async def send(self, frame: str) -> None:
         """Send a text frame."""
@@ -79,7 +108,7 @@ class WebSocketTransport:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._connected().send(frame)
         except ConnectionClosed as error:
-            raise _closed(error) from error
+            raise self._closed(error) from error
         except TimeoutError as error:
             raise ConnectionClosedError(LOST, f"the bridge took no data for {SEND_TIMEOUT_S:g} s") from error
 
@@ -88,10 +117,11 @@ class WebSocketTransport:
         try:
             return await self._connected().recv(decode=True)
         except ConnectionClosed as error:
-            raise _closed(error) from error
+            raise self._closed(error) from error
 
     async def close(self) -> None:
         """Close the WebSocket."""
+        await self._renewing.close()
         websocket, self._socket = self._socket, None
         if websocket is not None:
             await websocket.close()
@@ -100,23 +130,34 @@ class WebSocketTransport:
         """Close the WebSocket; nothing else is owned."""
         await self.close()
 
+    async def _renew(self, tokens: TokenSource, websocket: ClientConnection) -> None:
+        """Show the bridge a new token, each time that most of the old one's time is over, until cancelled."""
+        attempt = 0
+        while self._token is not None and self._token.renew_at:
+            await asyncio.sleep(max(0.0, self._token.renew_at - time.monotonic()) or backoff_s(attempt))
+            try:
+                self._token = await tokens.token()
+                await websocket.send(codec.encode(Auth(token=self._token.text)))
+            except ConnectionClosed:
+                return
+            except IPCError as error:
+                attempt += 1
+                logger.warning("the token of this session could not be renewed: %s", error)
+            else:
+                attempt = 0
+
+    def _closed(self, error: ConnectionClosed) -> ConnectionClosedError:
+        if error.rcvd is None:
+            return ConnectionClosedError(LOST, "the connection was lost")
+        if error.rcvd.code == CloseCode.UNAUTHENTICATED and self._token is not None and self._token.is_over:
+            # Such as on a machine that has slept; with a new token it may come back.
+            return ConnectionClosedError(LOST, "the token expired before it was renewed")
+        return ConnectionClosedError(error.rcvd.code, error.rcvd.reason)
+
     def _connected(self) -> ClientConnection:
         if self._socket is None:
             raise ConnectionClosedError(LOST, "not connected")
         return self._socket
 
     def _ssl_context(self) -> ssl.SSLContext | None:
-        if self._uri.startswith("ws:"):
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise BadMessageError(f"the CA file {self._ca_file} cannot be read: {error}") from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
-
-
-def _closed(error: ConnectionClosed) -> ConnectionClosedError:
-    if error.rcvd is None:
-        return ConnectionClosedError(LOST, "the connection was lost")
-    return ConnectionClosedError(error.rcvd.code, error.rcvd.reason)
+        return None if self._uri.startswith("ws:") else trust_of(self._ca_file)

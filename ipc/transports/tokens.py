@@ -1,0 +1,192 @@
+"""Where a transport has its broker token from: a certificate that it shows the bridge, or the environment."""
+
+import asyncio
+import base64
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import jwt
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, error_from_code
+from ipc.protocol.ids import new_ulid
+from ipc.protocol.services import full_name
+from ipc.transports.trust import trust_of
+
+PATH: Final = "/api/ipc/tokens"
+ASK_TIMEOUT_S: Final = 10.0
+ASSERTION_S: Final = 60
+RENEW_AFTER: Final = 2 / 3
+"""The part of its time after which a token is renewed: a bridge that is away for a while costs nothing."""
+_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_ALGORITHMS: Final = {"secp256r1": "ES256", "secp384r1": "ES384"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Token:
+    """A token, and the moment from which on another one is wanted; 0 for never."""
+
+    text: str
+    renew_at: float = 0.0
+    expires_at: float = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has expired, as far as that is known here."""
+        return 0 < self.expires_at <= time.monotonic()
+
+
+class TokenSource(Protocol):
+    """Gives tokens."""
+
+    async def token(self) -> Token:
+        """Return a token that holds.
+
+        Raises:
+            ConnectionClosedError: none can be had right now, try again.
+            IPCError: the bridge gives none.
+
+        """
+
+
+class GivenToken:
+    """A token that somebody has made, such as an operator with ``manage.py brokertoken``."""
+
+    def __init__(self, text: str) -> None:
+        self._token = Token(text)
+
+    async def token(self) -> Token:
+        """Return it."""
+        return self._token
+
+
+class CertificateTokens:
+    """Tokens that a bridge gives for a certificate; nothing secret leaves this process.
+
+    Args:
+        bridge_url: of the bridge, ``wss://host:port``.
+        service: whose certificate it is.
+        certificate_file, key_file: both as PEM; they are read for each token, so they may be renewed.
+        ca_file: the CA that signed the bridge's certificate; without it the system's authorities count.
+
+    """
+
+    def __init__(
+        self, bridge_url: str, service: str, *, certificate_file: Path, key_file: Path, ca_file: Path | None
+    ) -> None:
+        parts = urlsplit(bridge_url)
+        self._url = f"{'http' if parts.scheme == 'ws' else 'https'}://{parts.netloc}{PATH}"
+        self._service = full_name(service)
+        self._certificate_file = certificate_file
+        self._key_file = key_file
+        self._ca_file = ca_file
+        self._token: Token | None = None
+
+    async def token(self) -> Token:
+        """Return a token that holds, a new one when the last one has had most of its time.
+
+        Raises:
+            ConnectionClosedError: the bridge cannot be reached, or cannot answer right now.
+            BadMessageError: the files cannot be read, or what the bridge says cannot be understood.
+            IPCError: the bridge gives none.
+
+        """
+        if self._token is None or time.monotonic() >= self._token.renew_at:
+            self._token = await self._new()
+        return self._token
+
+    async def _new(self) -> Token:
+        assertion = await asyncio.to_thread(self._assertion)
+        began = time.monotonic()
+        answer = await self._ask(assertion)
+        try:
+            found = msgspec.json.decode(answer, type=_Answer).data
+        except msgspec.DecodeError as error:
+            raise BadMessageError(f"{self._url} answers something else than a token: {error}") from error
+        holds_s = found.expires_in_ms / 1000
+        return Token(found.token, began + holds_s * RENEW_AFTER, began + holds_s)
+
+    async def _ask(self, assertion: str) -> bytes:
+        # Imported late: whoever has no certificate, or no bridge, need not pay for it.
+        import httpx
+
+        trust = trust_of(self._ca_file) if self._url.startswith("https:") else False
+        try:
+            async with httpx.AsyncClient(verify=trust, timeout=ASK_TIMEOUT_S, trust_env=False) as client:
+                answer = await client.post(self._url, json={"assertion": assertion})
+        except httpx.HTTPError as error:
+            why = str(error) or type(error).__name__
+            raise ConnectionClosedError(LOST, f"{self._url} cannot be reached: {why}") from error
+        if answer.status_code in _AGAIN:
+            raise ConnectionClosedError(LOST, f"{self._url} gives no token right now: HTTP {answer.status_code}")
+        if not answer.is_success:
+            raise _refusal(self._url, answer.status_code, answer.content)
+        return answer.content
+
+    def _assertion(self) -> str:
+        """Return the proof of who this is, good for a minute and for once."""
+        try:
+            certificates = x509.load_pem_x509_certificates(self._certificate_file.read_bytes())
+            key = load_pem_private_key(self._key_file.read_bytes(), None)
+        except (OSError, ValueError, TypeError) as error:
+            files = f"{self._certificate_file} or {self._key_file}"
+            raise BadMessageError(f"{files} cannot be read: {error}") from error
+        now_s = int(time.time())
+        claims = {
+            "iss": self._service,
+            "sub": self._service,
+            "aud": full_name("bridge"),
+            "iat": now_s,
+            "exp": now_s + ASSERTION_S,
+            "jti": new_ulid(),
+        }
+        chain = [base64.b64encode(each.public_bytes(Encoding.DER)).decode() for each in certificates]
+        if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _ALGORITHMS:
+            return jwt.encode(claims, key, algorithm=_ALGORITHMS[key.curve.name], headers={"x5c": chain})
+        if isinstance(key, rsa.RSAPrivateKey):
+            return jwt.encode(claims, key, algorithm="RS256", headers={"x5c": chain})
+        raise BadMessageError(f"{self._key_file} is neither an RSA key nor one of P-256 or P-384")
+
+
+def token_source(
+    given: str, bridge_url: str, service: str, *, certs_dir: Path | None, ca_file: Path | None
+) -> TokenSource | None:
+    """Return where tokens come from: the service's certificate, a given one, or nowhere, as in development."""
+    name = full_name(service)
+    if certs_dir is not None:
+        certificate_file, key_file = certs_dir / f"{name}-cert.pem", certs_dir / f"{name}-key.pem"
+        if certificate_file.exists() and key_file.exists():
+            return CertificateTokens(
+                bridge_url, name, certificate_file=certificate_file, key_file=key_file, ca_file=ca_file
+            )
+    return GivenToken(given) if given else None
+
+
+class _Given(msgspec.Struct, rename="camel"):
+    token: str
+    expires_in_ms: int
+
+
+class _Answer(msgspec.Struct):
+    data: _Given
+
+
+class _Problem(msgspec.Struct):
+    error: str = ""
+    message: str = ""
+
+
+def _refusal(url: str, status: int, body: bytes) -> Exception:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem()
+    if not problem.error:
+        return BadMessageError(f"{url} gives no token: HTTP {status}")
+    return error_from_code(problem.error, f"{url} gives no token: {problem.message}")
