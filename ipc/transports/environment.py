@@ -20,7 +20,9 @@ def transport_from_environment(service: str, *, version: str = "") -> Transport:
     if bridge_url := os.environ.get("BRIDGE_URL"):
         certs_dir = Path(certs) if (certs := os.environ.get("CERTS_DIR")) else None
         ca_file = Path(named) if (named := os.environ.get("IPC_CA_FILE")) else certs_dir and certs_dir / "ca-cert.pem"
-        tokens = token_source(os.environ.get("IPC_TOKEN", ""), bridge_url, service, certs_dir=certs_dir, ca_file=ca_file)
+        tokens = token_source(
+            os.environ.get("IPC_TOKEN", ""), bridge_url, service, certs_dir=certs_dir, ca_file=ca_file
+        )
         return WebSocketTransport(bridge_url, service, ca_file=ca_file, version=version, tokens=tokens)
     if redis_url := os.environ.get("REDIS_URL"):
         return MeshTransport(redis_url, service, version=version)

@@ -1,0 +1,125 @@
+"""What operators do with broker tokens, and how a command shows them."""
+
+import getpass
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from ipc.django_app.conf import conf
+from ipc.hub.mesh import Mesh
+from ipc.hub.proofs import Proofs
+from ipc.protocol.errors import TokenError
+from ipc.protocol.permissions import USUAL
+from ipc.protocol.tokens import Claims
+from ipc.stores.connection import connect
+from ipc.stores.tokens import BrokerTokenManager, Minted, TokenPage
+
+T = TypeVar("T")
+
+
+def operator() -> str:
+    """Return who runs this command, for the audit trail."""
+    return f"manage.py by {getpass.getuser()}"
+
+
+async def mint(source: str, *, permissions: list[str] | None, **options: Any) -> Minted:
+    """Make a token, with the usual permissions if none are named.
+
+    Raises:
+        IPCError: as `BrokerTokenManager.mint` raises it.
+        WeakKeyError: there is no good key to sign with.
+
+    """
+    chosen = USUAL if permissions is None else permissions
+    return await _managed(lambda manager: manager.mint(source, permissions=chosen, by=operator(), **options))
+
+
+async def inspect(token: str) -> tuple[Claims, TokenError | None]:
+    """Return what a token says, and why it proves nothing, if so; looking at it is no use of it.
+
+    Raises:
+        TokenError: TOKEN_INVALID, it is signed with none of our keys.
+        UnavailableError: Redis is out of reach.
+        WeakKeyError: there is no good key to verify with.
+
+    """
+    claims = conf.token_keys().verify(token)
+    (problem,) = await _managed(lambda manager: manager.problems([claims]))
+    return claims, problem
+
+
+async def revoke(token_id: str) -> None:
+    """Revoke a token by its id, and tell all hubs.
+
+    Raises:
+        IPCError: as `Proofs.revoke` raises it.
+        WeakKeyError: there is no good key.
+
+    """
+    await _told(lambda proofs: proofs.revoke(token_id, by=operator()))
+
+
+async def revoke_source(source: str) -> None:
+    """Revoke all tokens of a service that have been issued up to now, and tell all hubs.
+
+    Raises:
+        IPCError: as `Proofs.revoke_source` raises it.
+        WeakKeyError: there is no good key.
+
+    """
+    await _told(lambda proofs: proofs.revoke_source(source, by=operator()))
+
+
+async def find(source: str | None, *, after: str, count: int) -> TokenPage:
+    """Return tokens that hold.
+
+    Raises:
+        IPCError: as `BrokerTokenManager.find` raises it.
+        WeakKeyError: there is no good key.
+
+    """
+    return await _managed(lambda manager: manager.find(source, after=after, count=count))
+
+
+def claims_lines(claims: Claims) -> Iterator[str]:
+    """Yield the lines that say what a token says."""
+    for name, value in msgspec.to_builtins(claims).items():
+        if value not in (None, "", False, []):
+            shown = f"{value}, {_moment(value)}" if name in {"iat", "exp"} else value
+            yield f"{name:<15} {', '.join(shown) if isinstance(shown, list | tuple) else shown}"
+
+
+def token_lines(page: TokenPage) -> Iterator[str]:
+    """Yield the lines that list tokens."""
+    for record in page.tokens:
+        claims = record.claims
+        kind = "  stateful" if claims.stateful else ""
+        rights = ", ".join(claims.permissions) or "no permissions"
+        yield f"{claims.id}  {claims.source} to {claims.target}  until {_moment(claims.exp)}{kind}"
+        yield f"  {rights}; made for {record.by}"
+    count = len(page.tokens)
+    yield f"{count} token{'' if count == 1 else 's'}" + (f"; go on with --after {page.next}" if page.next else "")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+async def _managed(do: Callable[[BrokerTokenManager], Awaitable[T]]) -> T:
+    redis = connect(conf.redis_url)
+    try:
+        return await do(conf.token_manager(redis))
+    finally:
+        await redis.aclose()
+
+
+async def _told(do: Callable[[Proofs], Awaitable[object]]) -> None:
+    """Do something as a hub, whose word reaches the others at once."""
+    mesh = Mesh(conf.redis_url, announces=False, make_tokens=conf.token_manager)
+    await mesh.start()
+    try:
+        await do(mesh.hub.proofs)
+    finally:
+        await mesh.stop()

@@ -1,0 +1,105 @@
+"""`manage.py brokertoken`, on a real Valkey: what it makes holds until it is revoked, and it tells no secret."""
+
+import io
+import json
+import sys
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from ipc.protocol.permissions import USUAL
+
+KEY = "a key of these tests 0123456789 abcdef"
+
+
+@pytest.fixture(autouse=True)
+def mesh(settings: Settings, redis_url: str) -> None:
+    settings.REDIS_URL = redis_url
+    settings.IPC_BROKER_KEY = KEY
+
+
+def run(*words: str, **options: Any) -> str:
+    out = io.StringIO()
+    call_command("brokertoken", *words, stdout=out, **options)
+    return out.getvalue().strip()
+
+
+def told(token: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("inspect", token, "--json"))
+    return found
+
+
+def test_a_token_is_made_looked_at_listed_and_revoked() -> None:
+    token = run("mint", "herald", "--ttl", "60")
+    claims = told(token)
+    assert (claims["source"], claims["target"], claims["permissions"]) == ("exprsn-herald", "*", list(USUAL))
+    assert (claims["holds"], round(claims["exp"] - claims["iat"]), claims["env"]) == (True, 60, "dev")
+    listed = run("list")
+    assert claims["id"] in listed
+    assert "1 token" in listed
+    assert token not in listed
+    assert run("revoke", claims["id"]) == f"revoked: {claims['id']}"
+    with pytest.raises(CommandError, match="the token was revoked"):
+        told(token)
+    assert run("list") == "0 tokens"
+
+
+def test_all_of_a_service_are_revoked() -> None:
+    herald, spark = run("mint", "herald"), run("mint", "spark")
+    run("revoke", "--service", "herald")
+    with pytest.raises(CommandError, match="revoked"):
+        told(herald)
+    assert told(spark)["holds"]
+
+
+def test_what_is_wanted_is_what_is_made() -> None:
+    token = run(
+        "mint", "herald", "--permission", "emit:a:*", "--permission", "jsonlex", "--target", "bridge", "--stateful",
+        "--rate-limit-exempt",
+    )  # fmt: skip
+    claims = told(token)
+    assert (claims["permissions"], claims["target"]) == (["emit:a:*", "jsonlex"], "exprsn-bridge")
+    assert (claims["stateful"], claims["stateKey"], claims["rateLimitExempt"]) == (True, claims["id"], True)
+
+
+def test_a_token_may_come_from_the_input_so_that_no_history_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(run("mint", "herald") + "\n"))
+    shown = run("inspect")
+    assert "source          exprsn-herald" in shown
+    assert "permissions     emit:*, subscribe:*" in shown
+
+
+def test_a_list_goes_on_where_it_ended() -> None:
+    for _ in range(3):
+        run("mint", "herald")
+    page = json.loads(run("list", "--limit", "2", "--json"))
+    rest = json.loads(run("list", "--service", "herald", "--after", page["next"], "--json"))
+    assert (len(page["tokens"]), len(rest["tokens"]), rest["next"]) == (2, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["mint", "nobody"], "there is no service"),
+        (["mint", "herald", "--permission", "emit:no"], "not an event pattern"),
+        (["mint", "herald", "--ttl", "9999999"], "not valid for between"),
+        (["inspect", "a.b.c"], "header"),
+        (["revoke", "x"], "no id of a token"),
+        (["list", "--after", "x"], "no place to go on from"),
+        (["list", "--limit", "0"], "1 or more"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(words: list[str], why: str) -> None:
+    with pytest.raises(CommandError, match=why):
+        run(*words)
+
+
+def test_without_a_mesh_or_a_key_it_says_so(settings: Settings) -> None:
+    settings.IPC_BROKER_KEY = "short"
+    with pytest.raises(CommandError, match="IPC_BROKER_KEY: a key has at least 32 bytes"):
+        run("list", skip_checks=True)
+    settings.REDIS_URL = ""
+    with pytest.raises(CommandError, match="REDIS_URL is not set"):
+        run("list", skip_checks=True)
