@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ipc.hub.tasks import OwnedTasks
+from ipc.keyed_calls import KeyedCalls
 from ipc.programs import OwnContext, Programs, check_own_context, program_context
 from ipc.protocol import codec
 from ipc.protocol.calls import check_op, check_resource
@@ -145,6 +146,7 @@ class ResourceCalls:
         self._resources = resources
         self._max_bytes = limits.data_bytes
         self._programs = Programs()
+        self._keyed = KeyedCalls()
         self._on_error = on_error
         self._at_work: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks = OwnedTasks("calls")
@@ -192,8 +194,8 @@ class ResourceCalls:
         timer = asyncio.timeout(context.seconds_left)
         try:
             async with timer:
-                data = await self._result(call, context)
-            reply = Reply(id=call.id, data=UNSET if data is None else self._encoded(data, call))
+                data = await self._keyed.once(call, lambda: self._result(call, context))
+            reply = Reply(id=call.id, data=data)
         except IPCError as error:
             reply = Reply(id=call.id, error=_error_of(error))
         except Exception as error:  # noqa: BLE001 - whatever a method raises is answered
@@ -203,7 +205,7 @@ class ResourceCalls:
             reply = Reply(id=call.id, error=_bug(error))
         return reply
 
-    async def _result(self, call: ServerCall, context: CallContext) -> Any:
+    async def _result(self, call: ServerCall, context: CallContext) -> Raw | UnsetType:
         resource = self._resources.get(call.resource)
         operation = resource.operations.get(call.op) if resource is not None else None
         if resource is None or operation is None:
@@ -218,7 +220,8 @@ class ResourceCalls:
         arguments: dict[str, Any] = {name: given[name] for name in operation.takes if name in given}
         if "ctx" in operation.takes:
             arguments["ctx"] = context
-        return await operation.method(**arguments)
+        data = await operation.method(**arguments)
+        return UNSET if data is None else self._encoded(data, call)
 
     async def _given(self, call: ServerCall, resource: ServedResource, context: CallContext) -> dict[str, Any]:
         """Return what the call has of ``key``, ``data`` and ``query``; null counts as nothing."""

@@ -96,6 +96,22 @@ async def test_what_a_method_raises_is_what_the_caller_gets(bus: TestBus, caller
     assert (await refused(caller.call("posts", "create"))).code is ErrorCode.VALIDATION_FAILED
 
 
+async def test_a_keyed_call_that_is_made_again_is_not_carried_out_again(bus: TestBus, caller: IPCWorker) -> None:
+    class Posts:
+        def __init__(self) -> None:
+            self.made = 0
+
+        async def create(self, data: Any) -> Any:
+            self.made += 1
+            return [data, self.made]
+
+    await serving(bus, Posts)
+    made = [await caller.create("posts", "a", idempotency_key="k") for _ in range(2)]
+    assert made == [["a", 1], ["a", 1]]
+    assert await caller.create("posts", "a") == ["a", 2]
+    assert isinstance(await refused(caller.create("posts", "b", idempotency_key="k")), ConflictError)
+
+
 async def test_an_error_of_a_nested_call_does_not_say_that_the_outer_one_has_not_begun(
     bus: TestBus, caller: IPCWorker
 ) -> None:
