@@ -281,7 +281,7 @@ class Calls:
     def _spoil(self, call: OpenCall, session: Session, error: IPCError) -> None:
         refusal = IPCError(
             f"the reply of {session.instance} was refused: {error.message}",
-            # Data that does not fit is one answer to one question: its owner is well, and must not be left alone for it.
+            # Data that does not fit is the answer to one question: its owner is well, and gets calls as before.
             code=error.code if error.code in _UNFIT else ErrorCode.INTERNAL,
             details=error.details,
         )
