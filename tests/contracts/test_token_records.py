@@ -38,7 +38,7 @@ async def revoked(records: TokenRecordStore, *tokens: Claims) -> list[bool]:
 
 
 async def test_what_is_put_is_read_until_it_ends(records: TokenRecordStore) -> None:
-    long, brief = claims(), claims()
+    long, brief = (claims(stateful=True, state_key=new_ulid()) for _ in range(2))
     await put(records, long)
     await put(records, brief, ttl_ms=1)
     assert await records.get(long.id) == TokenRecord(claims=long, by="test")
@@ -57,6 +57,17 @@ async def test_a_revoked_token_is_revoked_and_no_other(records: TokenRecordStore
     assert await revoked(records, one, other, unknown) == [True, False, True]
     assert await records.get(one.id) is None
     assert await records.standings([]) == []
+
+
+async def test_one_that_is_revoked_is_found_among_many(records: TokenRecordStore) -> None:
+    many = [claims(stateful=not number % 2, state_key=new_ulid()) for number in range(450)]
+    await put(records, *many[:-1])
+    await records.revoke(many[201].id, ttl_ms=TTL_MS)
+    await records.revoke(many[448].id, ttl_ms=TTL_MS)
+    standings = await records.standings(many)
+    assert [at for at, standing in enumerate(standings) if standing.is_revoked] == [201, 448]
+    # The last one was never put, but is not stateful, and the one before it went with its revocation.
+    assert [at for at, standing in enumerate(standings) if not standing.is_on_record] == [448]
 
 
 async def test_all_of_a_service_that_were_issued_by_a_time_are_revoked(records: TokenRecordStore) -> None:

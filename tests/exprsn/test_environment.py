@@ -1,0 +1,42 @@
+"""Secrets: from the environment, made once on a development machine, and never made up elsewhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from exprsn.environment import secret
+from tests.servers import ROOT
+
+MAKE = """
+import sys
+from pathlib import Path
+from exprsn.environment import secret
+print(secret("A_SECRET", file=Path(sys.argv[1]), may_create=True))
+"""
+
+
+def test_processes_that_start_together_share_one_secret_that_is_their_owners_only(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "broker_key"
+    command = [sys.executable, "-c", MAKE, str(file)]
+    started = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    made = {process.communicate(timeout=60)[0].strip() for process in started}
+    assert made == {file.read_text()}
+    assert len(file.read_text()) >= 32
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_is_set_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("A_SECRET", "set")
+    assert secret("A_SECRET", file=tmp_path / "s", may_create=True) == "set"
+    assert not (tmp_path / "s").exists()
+
+
+def test_nothing_is_made_up_where_it_may_not_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("A_SECRET", raising=False)
+    with pytest.raises(ImproperlyConfigured, match="set A_SECRET"):
+        secret("A_SECRET", file=tmp_path / "s", may_create=False)
+    assert secret("A_SECRET", file=tmp_path / "s", may_create=False, is_needed=False) == ""
