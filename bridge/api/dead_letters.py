@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.operators import OperatorView
-from ipc.django_app.dead_letters import letter_detail, letter_summary
+from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import DeadLetters
+from ipc.stores.dead_letters import DeadLetters, Page
 
 MAX_LIMIT = 1_000
 MAX_WORDS = 100
@@ -38,6 +38,7 @@ class FilterSerializer(serializers.Serializer[Any]):
     id = Words(required=False, max_length=MAX_LIMIT)
     since = serializers.CharField(required=False)
     until = serializers.CharField(required=False)
+    where = serializers.JSONField(required=False)
     limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT, default=100)
 
 
@@ -68,10 +69,13 @@ class DeadLetterListView(OperatorView):
         query = {name: request.query_params.getlist(name) for name in request.query_params}
         lists = {"event", "id"}
         values = _checked(ListSerializer, {n: v if n in lists else v[-1] for n, v in query.items()})
+        if "where" in values:
+            values["where"] = condition_of(query["where"][-1])
         after = LetterId.of(values["cursor"]) if "cursor" in values else None
         page = async_to_sync(DeadLetters(self.redis()).find)(_filter(values), limit=values["limit"], after=after)
         cursor = str(page.letters[-1].id) if page.has_more else None
-        return _answer({"deadLetters": [letter_summary(buried) for buried in page.letters], "next": cursor})
+        letters = [letter_summary(buried) for buried in page.letters]
+        return _answer({"deadLetters": letters, "next": cursor, "undecided": page.undecided})
 
 
 class DeadLetterView(OperatorView):
@@ -93,13 +97,15 @@ class RedriveView(OperatorView):
 
     async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
         letters = DeadLetters(self.redis())
-        ids, has_more = await _meant(letters, values)
+        page = await _meant(letters, values)
+        ids = [buried.id for buried in page.letters]
         moved = [] if values["dryRun"] else await letters.redrive(ids)
         return {
             "matched": _texts(ids),
             "redriven": _texts(moved),
             "dryRun": values["dryRun"],
-            "hasMore": has_more,
+            "hasMore": page.has_more,
+            "undecided": page.undecided,
         }
 
 
@@ -113,13 +119,15 @@ class DiscardView(OperatorView):
 
     async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
         letters = DeadLetters(self.redis())
-        ids, has_more = await _meant(letters, values)
+        page = await _meant(letters, values)
+        ids = [buried.id for buried in page.letters]
         gone = [] if values["dryRun"] else await letters.discard(ids, by=self.operator, reason=values["reason"])
         return {
             "matched": _texts(ids),
             "discarded": _texts(gone),
             "dryRun": values["dryRun"],
-            "hasMore": has_more,
+            "hasMore": page.has_more,
+            "undecided": page.undecided,
         }
 
 
@@ -139,15 +147,15 @@ def _filter(values: dict[str, Any]) -> DeadLetterFilter:
         ids=values.get("id", ()),
         since=values.get("since"),
         until=values.get("until"),
+        where=values.get("where"),
     )
 
 
-async def _meant(letters: DeadLetters, values: dict[str, Any]) -> tuple[list[LetterId], bool]:
+async def _meant(letters: DeadLetters, values: dict[str, Any]) -> Page:
     wanted = _filter(values)
     if wanted.wants_everything and not values["all"]:
         raise BadMessageError('say which dead letters are meant with a filter, or "all": true')
-    page = await letters.find(wanted, limit=values["limit"])
-    return [buried.id for buried in page.letters], page.has_more
+    return await letters.find(wanted, limit=values["limit"])
 
 
 def _texts(ids: list[LetterId]) -> list[str]:

@@ -4,7 +4,26 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letters import Buried
+
+
+def condition_of(text: str) -> Any:
+    """Return a condition that was written as text.
+
+    Raises:
+        BadMessageError: it is not JSON, or null.
+
+    """
+    try:
+        condition = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise BadMessageError(f"where is not JSON: {error}") from error
+    if condition is None:
+        raise BadMessageError("where is a condition, not null")
+    return condition
 
 
 def letter_summary(buried: Buried) -> dict[str, Any]:

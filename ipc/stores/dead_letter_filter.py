@@ -1,17 +1,22 @@
-"""Which dead letters are meant: their ids, and filters by group, event, id and time."""
+"""Which dead letters are meant: their ids, and filters by group, event, id, time and a JSONLex condition."""
 
+import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import Self
+from typing import Any, Final, Self
 
+from ipc.jsonlex import JSONLexError, Limits, Predicate, compile_where
 from ipc.protocol.errors import BadMessageError
 from ipc.protocol.moments import moment_ms
 from ipc.protocol.patterns import compile_pattern, matches_any
 from ipc.protocol.positions import check_position, position_key
 from ipc.protocol.retry import check_group
 from ipc.protocol.services import full_name
+
+CONDITION_LIMITS: Final = Limits(nodes=1_000, steps=2_500)
+"""As for the condition of a subscription."""
 
 
 @total_ordering
@@ -63,6 +68,7 @@ class DeadLetterFilter:
     ids: frozenset[str] = frozenset()
     since_ms: int = 0
     until_ms: int | None = None
+    where: Predicate | None = None
 
     @classmethod
     def of(
@@ -74,11 +80,13 @@ class DeadLetterFilter:
         ids: Iterable[str] = (),
         since: str | None = None,
         until: str | None = None,
+        where: Any = None,
     ) -> Self:
         """Read a filter as people write it; a service may have its short name.
 
         Raises:
             BadMessageError: a value is not of its form.
+            JSONLexError: the condition is wrong.
 
         """
         now_ms = time.time_ns() // 1_000_000
@@ -91,6 +99,7 @@ class DeadLetterFilter:
             ids=frozenset(str(LetterId.of(text)) if text.count("/") > 1 else text for text in ids),
             since_ms=moment_ms(since, now_ms=now_ms) if since else 0,
             until_ms=moment_ms(until, now_ms=now_ms) if until else None,
+            where=None if where is None else compile_where(where, CONDITION_LIMITS),
         )
 
     @property
@@ -113,7 +122,18 @@ class DeadLetterFilter:
         return self.service in {"", service} and self.group in {"", group}
 
     def wants(self, letter_id: LetterId, event: str, event_id: str) -> bool:
-        """Tell whether a dead letter of such a group and time is meant."""
+        """Tell whether a dead letter of such a group and time is meant, if the condition holds for it."""
         if self.patterns and not matches_any(self.patterns, event):
             return False
         return not self.ids or not self.ids.isdisjoint({str(letter_id), letter_id.position, event_id})
+
+    async def holds_for(self, facts: Mapping[str, Any]) -> bool | None:
+        """Tell whether the condition, if there is one, holds for a dead letter; None where it cannot be evaluated."""
+        if self.where is None:
+            return True
+        # There may be ten thousand letters, and a condition that takes long.
+        await asyncio.sleep(0)
+        try:
+            return self.where.matches(facts)
+        except JSONLexError:
+            return None

@@ -71,13 +71,24 @@ class Buried:
         """What its frame says."""
         return msgspec.json.decode(f"{self.letter.frame}}}", type=Content)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a condition sees: the event as the condition of a subscription does, and why and how often it failed."""
+        event = msgspec.json.decode(f"{self.letter.frame}}}")
+        facts = {name: event.get(name) for name in ("id", "event", "source", "target", "data", "ts", "meta")}
+        return {**facts, "error": self.letter.error, "attempts": self.letter.attempts}
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Dead letters in order, and whether there are more of the kind."""
+    """Dead letters in order, and whether there are more of the kind.
+
+    ``undecided`` counts those that were passed over because the condition could not be evaluated on them.
+    """
 
     letters: list[Buried]
     has_more: bool
+    undecided: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,17 +156,23 @@ class DeadLetters:
 
         """
         found: list[Buried] = []
+        undecided = 0
         for service, group in await self.groups():
             if not wanted.wants_group(service, group) or (after and (service, group) < (after.service, after.group)):
                 continue
             start = after.position if after and (service, group) == (after.service, after.group) else None
             async for buried in self._read(service, group, wanted, start):
                 event_id = buried.content.id if wanted.ids else ""
-                if wanted.wants(buried.id, buried.letter.event, event_id):
+                if not wanted.wants(buried.id, buried.letter.event, event_id):
+                    continue
+                holds = wanted.where is None or await wanted.holds_for(buried.facts)
+                if holds is None:
+                    undecided += 1
+                elif holds:
                     found.append(buried)
                     if len(found) > limit:
-                        return Page(found[:limit], has_more=True)
-        return Page(found, has_more=False)
+                        return Page(found[:limit], has_more=True, undecided=undecided)
+        return Page(found, has_more=False, undecided=undecided)
 
     async def get(self, letter_id: LetterId) -> Buried:
         """Return one dead letter.

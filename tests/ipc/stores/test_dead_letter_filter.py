@@ -55,6 +55,20 @@ def test_groups_are_meant_by_service_and_name() -> None:
     assert not DeadLetterFilter.of(service="herald", group="audit").wants_group("exprsn-herald", "notify")
 
 
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ({"data": 1}, "JSONLEX_INVALID"),
+        ({"$wrong": 1}, "JSONLEX_INVALID"),
+        ({"$in": [1, [[0] * 10] * 100]}, "JSONLEX_TOO_LARGE"),
+    ],
+)
+def test_a_condition_that_is_wrong_is_refused_before_anything_is_read(where: Any, code: str) -> None:
+    with pytest.raises(IPCError) as refused:
+        DeadLetterFilter.of(where=where)
+    assert refused.value.code == code
+
+
 def test_times_become_the_bounds_of_the_stream() -> None:
     bounded = DeadLetterFilter.of(since="1795445282363", until="1795445282999")
     assert (bounded.first_position, bounded.last_position) == ("1795445282363-0", "1795445282999")
@@ -64,6 +78,7 @@ def test_times_become_the_bounds_of_the_stream() -> None:
 def test_a_filter_knows_that_it_leaves_nothing_out() -> None:
     assert DeadLetterFilter.of().wants_everything
     assert not DeadLetterFilter.of(group="notify").wants_everything
+    assert not DeadLetterFilter.of(where=True).wants_everything
 
 
 @pytest.mark.parametrize(

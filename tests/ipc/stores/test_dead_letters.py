@@ -81,6 +81,27 @@ async def test_filters_choose_by_group_event_id_and_time(letters: DeadLetters) -
     assert await ids_of(letters, until="1h") == []
 
 
+async def test_a_condition_chooses_among_events_and_their_failures(letters: DeadLetters) -> None:
+    """Those on which it cannot be evaluated are passed over, and counted."""
+    await letters.bury(HERALD, NOTIFY, letter("e1"))
+    await letters.bury(HERALD, NOTIFY, letter("e2", attempts=1, error="KeyError: 'n'"))
+    odd = letter("e3").frame.replace('{"n":1}', '{"n":"one"}')
+    await letters.bury(HERALD, NOTIFY, letter("e3", frame=odd))
+    bare = letter("e4").frame.partition(',"data":')[0]
+    await letters.bury(HERALD, NOTIFY, letter("e4", frame=bare))
+    for where, ids, undecided in (
+        ({"$eq": [{"$var": "meta.a"}, "b"]}, ["e1", "e2", "e3"], 0),
+        ({"$eq": [{"$var": "data"}, None]}, ["e4"], 0),
+        ({"$in": ["KeyError", {"$var": "error"}]}, ["e2"], 0),
+        ({"$gt": [{"$var": "data.n"}, 0]}, ["e1", "e2"], 1),
+        ({"__jsonlex": True, "expr": {"$lt": [{"$var": "attempts"}, 3]}}, ["e2"], 0),
+    ):
+        page = await letters.find(DeadLetterFilter.of(where=where), limit=10)
+        assert ([buried.content.id for buried in page.letters], page.undecided) == (ids, undecided)
+    page = await letters.find(DeadLetterFilter.of(where={"$var": "data.n"}), limit=1)
+    assert ([buried.content.id for buried in page.letters], page.has_more) == (["e1"], True)
+
+
 async def test_pages_follow_each_other_over_groups_without_gap_or_repeat(
     letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ipc.django_app.conf import conf
-from ipc.django_app.dead_letters import letter_detail, letter_line
+from ipc.django_app.dead_letters import condition_of, letter_detail, letter_line
 from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -71,6 +71,8 @@ class Command(BaseCommand):
             raise BadMessageError(f"say which dead letters to {action} with a filter, or --all")
         page = await letters.find(wanted, limit=options["limit"])
         ids = [buried.id for buried in page.letters]
+        if page.undecided:
+            self.stderr.write(f"the condition could not be evaluated on {page.undecided}, which are left out")
         if action == "list" or options["dry_run"]:
             for buried in page.letters:
                 self.stdout.write(letter_line(buried))
@@ -93,6 +95,7 @@ def _add_filters(parser: ArgumentParser, *, limit: int) -> None:
     parser.add_argument("--id", action="append", default=[], help="a dead letter's id or an event's; repeatable")
     parser.add_argument("--since", help="given up since: 2h, 7d, 2026-11-23T14:30:00Z")
     parser.add_argument("--until", help="given up until, likewise")
+    parser.add_argument("--where", metavar="JSON", help="a JSONLex condition on the event, its error and its attempts")
     parser.add_argument("--limit", type=_limit, default=limit, help=f"at most so many ({limit})")
 
 
@@ -111,6 +114,7 @@ def _filter(options: dict[str, Any]) -> DeadLetterFilter:
         ids=options["id"],
         since=options["since"],
         until=options["until"],
+        where=None if options["where"] is None else condition_of(options["where"]),
     )
 
 

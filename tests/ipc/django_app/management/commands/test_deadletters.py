@@ -82,6 +82,15 @@ def test_redrive_moves_what_the_filter_means(mesh: str) -> None:
     assert [entry.event for _, entry in taken] == ["post:created"]
 
 
+def test_a_condition_chooses_and_what_it_cannot_decide_is_said() -> None:
+    where = '{"$eq": [{"$var": "event"}, "user:updated"]}'
+    assert run("redrive", "--where", where, "--dry-run")[-1] == "1 dead letter to redrive, nothing was done"
+    assert run("redrive", "--where", where) == ["1 dead letter redriven of 1"]
+    notes = StringIO()
+    call_command("deadletters", "list", "--where", '{"$gt": [{"$var": "error"}, 1]}', stdout=StringIO(), stderr=notes)
+    assert "could not be evaluated on 2" in notes.getvalue()
+
+
 def test_discard_keeps_who_and_why(mesh: str) -> None:
     assert run("discard", "--service", "herald", "--reason", "a test") == ["2 dead letters discarded of 2"]
     kept = on(mesh, lambda letters, _: letters.discarded("exprsn-herald", "notify"))
@@ -98,6 +107,9 @@ def test_discard_keeps_who_and_why(mesh: str) -> None:
         (["list", "--since", "soon"], "'soon' is no moment"),
         (["list", "--service", "nobody"], "there is no service 'nobody'"),
         (["list", "--limit", "0"], "argument --limit"),
+        (["redrive", "--where", "{"], "where is not JSON"),
+        (["discard", "--reason", "x", "--where", "null"], "where is a condition, not null"),
+        (["redrive", "--where", '{"n": 1}'], "a condition is an operator"),
         (["show", "herald/notify/1-0"], "there is no dead letter exprsn-herald/notify/1-0"),
         (["show", "this"], "is not the id of a dead letter"),
         (["redrive", "--service", "spark"], "there is no group push of exprsn-spark any more"),
