@@ -28,6 +28,7 @@ TTL_S: Final = 300
 STATEFUL_TTL_S: Final = 7 * 86_400
 MAX_STATE_BYTES: Final = 256 * 1024
 MAX_PAGE: Final = 1_000
+REFUSED_AGAIN_S: Final = 60
 
 
 class Minted(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -161,10 +162,7 @@ class BrokerTokenManager:
             if problem is not None:
                 raise problem
         except TokenError as error:
-            # Only what was signed here once: anybody can fill a trail with what was not.
-            await self._audit.write(
-                "token.refused", by=by, subject=claims.id, details={"code": error.code, "source": claims.source}
-            )
+            await self._write_refusal(claims, error, by)
             raise
         await self.used([claims])
         return claims
@@ -328,6 +326,12 @@ class BrokerTokenManager:
 
         """
         return await self._records.delete_state(_state_key(claims))
+
+    async def _write_refusal(self, claims: Claims, error: TokenError, by: str) -> None:
+        """Write down what was signed here once, and that once a minute: nobody shall fill the trail with refusals."""
+        if await self.is_first_use(f"{claims.id}/{error.code}", ttl_s=REFUSED_AGAIN_S):
+            details = {"code": error.code, "source": claims.source}
+            await self._audit.write("token.refused", by=by, subject=claims.id, details=details)
 
     async def _remember(self, claims: Claims, by: str) -> None:
         record = TokenRecord(claims=msgspec.structs.replace(claims, data=None, metadata=None), by=by)

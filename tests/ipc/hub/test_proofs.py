@@ -38,7 +38,8 @@ def manager(redis_client: Redis) -> BrokerTokenManager:
 
 
 @pytest.fixture
-async def hub(make_hub: MakeHub, manager: BrokerTokenManager) -> Hub:
+async def hub(manager: BrokerTokenManager, make_hub: MakeHub) -> Hub:
+    """A hub that ends before the client of its tokens does."""
     return await make_hub(tokens=manager)
 
 
@@ -156,6 +157,7 @@ async def test_expiry_needs_no_redis_and_revocation_waits_for_it(own_valkey: Emb
         await hub.proofs.identify(KEYS.sign(long.session.identity.claims), service=None, by="t")  # type: ignore[arg-type]  # it has claims
     assert hub.counters.revocation_looks_failed > 0
     await asyncio.to_thread(own_valkey.start)
+    await hub.stop()
     await client.aclose()
 
 

@@ -208,7 +208,9 @@ async def test_the_trail_says_who_and_what_and_never_the_token(
 ) -> None:
     made = await minted(manager, by="operator ann")
     await manager.revoke(made.claims.id, by="operator bob")
-    assert await code_of(manager, made.token, by="127.0.0.1") is ErrorCode.TOKEN_REVOKED
+    for _ in range(3):
+        # Written down once, so that nobody fills the trail with it.
+        assert await code_of(manager, made.token, by="127.0.0.1") is ErrorCode.TOKEN_REVOKED
     assert await code_of(manager, made.token[:-4] + "AAAA") is ErrorCode.TOKEN_INVALID
     rows: Any = await redis_client.xrange(keys.AUDIT)
     entries: list[dict[bytes, bytes]] = [entry for _, entry in rows]
