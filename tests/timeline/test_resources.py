@@ -1,7 +1,6 @@
 """Posts as other services call them: the same rules as over HTTP, and what hostile callers get."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -189,7 +188,7 @@ async def test_thousands_of_unknown_fields_are_answered_shortly(herald: IPCWorke
 
 
 KEYS: list[Any] = [
-    "x", "", " ", "' OR 1=1 --", "../../etc", "\x00", "é" * 300, "%", 0, 5, -1, 2**63, 2**200, 
+    "x", "", " ", "' OR 1=1 --", "../../etc", "\x00", "é" * 300, "%", 0, 5, -1, 2**63, 2**200,
     "60f03e82-d0a1-47e1-92e5-00ba575bb03b", "{ed04970b-ec12-4d0a-852e-e6aaf03c2838}",
 ]  # fmt: skip
 
