@@ -14,6 +14,9 @@ from ipc import EventContext, IPCWorker
 
 WORDS_FILE: Final = Path(__file__).with_name("moderator_words.txt")
 
+TEXT: Final = {"id": {"$var": "data.id"}, "content": {"$var": ["data.content", ""]}}
+"""All that the hub sends of a post: there is nothing else to judge, and a deleted one has no text."""
+
 ipc = IPCWorker("exprsn-moderator")
 log = logging.getLogger("moderator")
 
@@ -38,10 +41,10 @@ def words_found(content: str, words: Collection[str]) -> list[str]:
 WORDS: Final = read_words(WORDS_FILE.read_text(encoding="utf-8"))
 
 
-@ipc.on("post:created", "post:updated", "post:deleted")
+@ipc.on("post:created", "post:updated", "post:deleted", select=TEXT)
 async def check(post: dict[str, Any], ctx: EventContext) -> None:
     """Judge a new or changed post; a deleted one has no content left that could be wrong."""
-    found = words_found(post.get("content", ""), WORDS)
+    found = words_found(post["content"], WORDS)
     verdict = "flagged" if found else "approved"
     log.info("post %s: %s, %s", post["id"], ctx.event, " ".join([verdict, *found]))
     done = {

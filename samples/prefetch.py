@@ -1,4 +1,8 @@
-"""Prefetch keeps the latest posts of each user ready in Redis, and tells Timeline when they have changed."""
+"""Prefetch keeps the latest posts of each user ready in Redis, and tells Timeline when they have changed.
+
+Events only tell it that a post is another one now. It reads the post from Timeline, so that its cache never has what
+Timeline would not show to it, nor an older version because two events came late.
+"""
 
 import asyncio
 import json
@@ -12,10 +16,14 @@ from typing import Any, Final, cast
 from redis.asyncio import Redis
 
 from ipc import EventContext, IPCWorker
+from ipc.protocol.errors import IPCError, NotFoundError
 
 MAX_POSTS: Final = 100
 TTL_S: Final = 86_400
 TIMEOUT_S: Final = 5.0
+
+IDS: Final = {"id": {"$var": "data.id"}, "userId": {"$var": "data.userId"}}
+"""All that the hub sends of a post."""
 
 ipc = IPCWorker("exprsn-prefetch")
 log = logging.getLogger("prefetch")
@@ -72,13 +80,16 @@ def cache() -> TimelineCache:
     return TimelineCache(Redis.from_url(os.environ["PREFETCH_REDIS_URL"], socket_timeout=TIMEOUT_S))
 
 
-@ipc.on("post:created", "post:updated", "post:deleted")
+@ipc.on("post:created", "post:updated", "post:deleted", select=IDS)
 async def refresh(post: dict[str, Any], ctx: EventContext) -> None:
     """Cache a new or changed post that others may see; take out one that is deleted or has become private."""
-    if ctx.event == "post:deleted" or post["visibility"] == "private":
+    try:
+        await cache().put(await ipc.read("posts", key=post["id"]))
+    except IPCError as error:
+        # Better not to have a post than to show what it was before.
         await cache().remove(post["userId"], post["id"])
-    else:
-        await cache().put(post)
+        if not isinstance(error, NotFoundError):
+            raise
     log.info("post %s: cache of %s follows %s", post["id"], post["userId"], ctx.event)
     done = {"postId": post["id"], "event": ctx.event, "handledAt": time.time_ns() // 1_000_000}
     await ipc.emit("cache:updated", done, target="timeline")

@@ -21,6 +21,13 @@ async def test_verdicts_follow_the_content_of_a_post(mesh: Mesh, post: dict[str,
     ]
 
 
+async def test_it_is_sent_nothing_but_the_text(mesh: Mesh, post: dict[str, Any]) -> None:
+    await mesh.attach(moderator.ipc)
+    await mesh.timeline.tell("post:created", post)
+    await mesh.timeline.tell("post:deleted", deleted(post))
+    assert mesh.sent() == [{"id": post["id"], "content": "Good morning"}, {"id": post["id"], "content": ""}]
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [

@@ -1,14 +1,16 @@
 """Prefetch: a cache in a real Redis that follows the posts and never grows beyond its limits."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from ipc import EventContext
 from samples import prefetch
 from samples.prefetch import TTL_S, TimelineCache, keys
-from tests.samples.conftest import Mesh, deleted
+from tests.samples.conftest import DEADLINE_S, Mesh, deleted
 
 
 @pytest.fixture
@@ -34,6 +36,30 @@ async def test_a_post_that_becomes_private_leaves_the_cache(mesh: Mesh, redis: R
     await mesh.attach(prefetch.ipc)
     await mesh.timeline.tell("post:created", post)
     await mesh.timeline.tell("post:updated", {**post, "visibility": "private"})
+    assert await TimelineCache(redis).latest("ada") == []
+
+
+async def test_it_is_sent_nothing_but_ids(mesh: Mesh, post: dict[str, Any]) -> None:
+    await mesh.attach(prefetch.ipc)
+    await mesh.timeline.tell("post:created", post)
+    assert mesh.sent() == [{"id": post["id"], "userId": "ada"}]
+
+
+async def test_a_post_that_cannot_be_read_leaves_the_cache(mesh: Mesh, redis: Redis, post: dict[str, Any]) -> None:
+    """What it was before must not be shown on, and nobody is told that it is there."""
+    failed = asyncio.Event()
+
+    def note(_error: Exception, _ctx: EventContext) -> None:
+        failed.set()
+
+    prefetch.ipc.hook("handler_error")(note)
+    await mesh.attach(prefetch.ipc)
+    await mesh.timeline.tell("post:created", post)
+    mesh.timeline.posts.stored[post["id"]] = {}
+    await mesh.timeline.worker.emit("post:updated", post)
+    async with asyncio.timeout(DEADLINE_S):
+        await failed.wait()
+    prefetch.ipc.unhook("handler_error", note)
     assert await TimelineCache(redis).latest("ada") == []
 
 
