@@ -85,6 +85,23 @@ async def test_a_certificate_gives_a_token_of_its_service(
         assert await client.is_well()
 
 
+async def test_a_request_with_a_token_speaks_for_its_service_and_no_other(
+    locked: ServerProcess, bridge_valkey: EmbeddedValkey
+) -> None:
+    token = (await minted(bridge_valkey.url, permissions=["emit:proof:*"])).token
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def emitted(event: str, query: str = "") -> int:
+        path = f"/api/ipc/emit{query}"
+        return locked.request("POST", path, json={"event": event}, headers=headers).status_code
+
+    asked = [("proof:given", ""), ("other:thing", ""), ("proof:given", "?service=spark")]
+    answers = [await asyncio.to_thread(emitted, *each) for each in asked]
+    assert answers == [200, 403, 403]
+    headers["Authorization"] = "Bearer a.b.c"
+    assert await asyncio.to_thread(emitted, "proof:given") == 401
+
+
 async def test_an_assertion_is_good_for_once(locked: ServerProcess, service_certs: Path) -> None:
     assertion = source_of(locked, service_certs)._assertion()
     answers = [locked.request("POST", PATH, json={"assertion": assertion}) for _ in range(2)]
