@@ -7,6 +7,9 @@ PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_A
 	REDIS_URL=redis://127.0.0.1:6379/0 DATABASE_URL=sqlite://:memory: SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	IPC_BROKER_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))')
 
+# More than there are cores, since most tests wait for the processes that they start.
+TEST_PROCESSES ?= 4
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo test soak check bench setup setup-dev
 
@@ -19,8 +22,8 @@ run: setup  ## start everything: Valkey, the bridge, Timeline and four sample se
 demo: setup  ## start everything, send one post through it step by step, and stop
 	@exec $(PYTHON) manage.py up --demo
 
-test: setup-dev  ## run the tests with coverage; PYTEST_ARGS="-k name" chooses some
-	$(PYTHON) -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+test: setup-dev  ## run the tests with coverage; PYTEST_ARGS="-k name" chooses some, TEST_PROCESSES=0 runs them in one process
+	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 
 soak: setup-dev  ## kill, freeze and cut everything under durable load, for some minutes; FAULTS_SEED=n repeats a run
 	FAULTS_EVENTS=$${FAULTS_EVENTS:-20000} FAULTS_ROUNDS=$${FAULTS_ROUNDS:-3} FAULTS_DURABLE_FREEZE_S=$${FAULTS_DURABLE_FREEZE_S:-5} \
