@@ -40,6 +40,7 @@ def add_call_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--target", help="the service or the instance that shall answer")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds to wait, at most 60 (10)")
     parser.add_argument("--idempotency-key", help="says that the owner may be given the call twice")
+    parser.add_argument("--meta", help="a JSON object that travels beside the data, or @file")
     parser.add_argument("--jsonlex", action="store_true", help="data or query is a JSONLex program for the owner")
     add_target_arguments(parser)
 
@@ -82,6 +83,7 @@ def call(options: Mapping[str, Any]) -> str:
         "timeout_ms": max(1, int(timeout_s * 1000)),
         "idempotency_key": options["idempotency_key"],
         "jsonlex": options["jsonlex"],
+        "meta": json_value(options["meta"], name="meta"),
     }
     reply = _post("call", members, options, timeout_s=timeout_s + MARGIN_S)
     return printable(msgspec.json.format(msgspec.json.encode(reply), indent=2).decode(), keep="\n")

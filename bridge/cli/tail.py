@@ -74,7 +74,9 @@ class _Tail:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted)
-        transport = WebSocketTransport(self._target.socket_url, self._target.service, ca_file=self._target.ca_file)
+        transport = WebSocketTransport(
+            self._target.socket_url, self._target.service, ca_file=self._target.ca_file, tokens=self._target.tokens
+        )
         await self._worker.start(transport, since=since)
         done = asyncio.create_task(self._done.wait())
         try:

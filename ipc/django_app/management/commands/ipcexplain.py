@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from ipc.django_app.conf import conf
 from ipc.django_app.discovery import explanation_lines
@@ -29,6 +29,7 @@ class Command(BaseCommand):
         """Declare what the event would be."""
         parser.add_argument("event", help="its name, such as post:created")
         parser.add_argument("--data", default="null", metavar="JSON", help="its data, which conditions look at")
+        parser.add_argument("--meta", metavar="JSON", help="an object that would travel beside the data")
         parser.add_argument("--target", action="append", metavar="SERVICE", help="repeatable; without it: all")
         parser.add_argument("--source", metavar="SERVICE", help="who would emit it, to see whether that is allowed")
         parser.add_argument("--json", action="store_true", help="as JSON, with all that is known")
@@ -59,6 +60,7 @@ class Command(BaseCommand):
                 Raw(options["data"].encode()),
                 target=options["target"],
                 source=options["source"],
+                meta=UNSET if options["meta"] is None else Raw(options["meta"].encode()),
             )
         finally:
             await redis.aclose()

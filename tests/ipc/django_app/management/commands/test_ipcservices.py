@@ -92,6 +92,7 @@ def test_an_event_is_explained_line_by_line() -> None:
         ("ipcservices", ["nobody"], "there is no service"),
         ("ipcexplain", ["nothing"], "not an event name"),
         ("ipcexplain", ["a:b", "--data", "{"], "JSON"),
+        ("ipcexplain", ["a:b", "--meta", "[1]"], "meta is an object"),
         ("ipcexplain", ["a:b", "--target", "nobody"], "unknown target"),
     ],
 )
