@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import UnsetType
 
@@ -12,10 +13,11 @@ from ipc.hub.session import Session
 from ipc.protocol import codec
 from ipc.protocol.calls import speaks_of_routing
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import OverloadedError, UnavailableError
+from ipc.protocol.errors import IPCError, OverloadedError, UnavailableError
 from ipc.protocol.messages import CallError, Reply
 
 BUSY_MS = 50
+_UNFIT: Final = frozenset({ErrorCode.DATA_TOO_LARGE, ErrorCode.INVALID_DATA})
 
 LimitOf = Callable[[Session, str], int | None]
 """Returns how many calls to a resource a session takes at the same time, None for one that it does not serve."""
@@ -108,6 +110,17 @@ def answer_of(reply: Reply, session: Session) -> Answer:
     if isinstance(reply.data, UnsetType):
         return Answer()
     return Answer(codec.checked_json(bytes(reply.data), session.limits))
+
+
+def refused_reply(session: Session, error: IPCError) -> Answer:
+    """Return what a caller is told when the reply of an owner is refused."""
+    refusal = IPCError(
+        f"the reply of {session.instance} was refused: {error.message}",
+        # Data that does not fit is the answer to one question: its owner is well, and gets calls as before.
+        code=error.code if error.code in _UNFIT else ErrorCode.INTERNAL,
+        details=error.details,
+    )
+    return Answer.of(refusal)
 
 
 def _own_error(error: CallError) -> CallError:

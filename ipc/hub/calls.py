@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ipc.hub.answering import Answering, LimitOf, answer_of
+from ipc.hub.answering import Answering, LimitOf, answer_of, refused_reply
 from ipc.hub.call_routing import CallRouting, GiveAway
 from ipc.hub.counters import Counters
 from ipc.hub.endpoints import Endpoints
@@ -32,7 +32,6 @@ Look = Callable[[list[OpenCall], float], None]
 
 MAX_OPEN: Final = 20_000
 TICK_S: Final = 0.05
-_UNFIT: Final = frozenset({ErrorCode.DATA_TOO_LARGE, ErrorCode.INVALID_DATA})
 JUST_OVER_S: Final = 2 * TICK_S
 """A caller that takes a call back so shortly before its deadline has looked at its own clock: nobody had answered."""
 
@@ -179,14 +178,14 @@ class Calls:
         try:
             answer = answer_of(reply, session)
         except IPCError as error:
-            self._spoil(call, session, error)
+            self.finish(call, refused_reply(session, error))
             raise
         self.finish(call, answer)
 
     def spoil(self, session: Session, call_id: str, error: IPCError) -> None:
         """End a call whose reply is no message at all."""
         if (call := self._answering.find(session, call_id)) is not None:
-            self._spoil(call, session, error)
+            self.finish(call, refused_reply(session, error))
 
     # What becomes of both
 
@@ -277,15 +276,6 @@ class Calls:
     def _run_out(self, call: OpenCall) -> None:
         took_s = time.monotonic() - call.began
         self._end(call, DeadlineError(f"no reply within {took_s:.1f} s; the call may be carried out"))
-
-    def _spoil(self, call: OpenCall, session: Session, error: IPCError) -> None:
-        refusal = IPCError(
-            f"the reply of {session.instance} was refused: {error.message}",
-            # Data that does not fit is the answer to one question: its owner is well, and gets calls as before.
-            code=error.code if error.code in _UNFIT else ErrorCode.INTERNAL,
-            details=error.details,
-        )
-        self.finish(call, Answer.of(refusal))
 
     def _end(self, call: OpenCall, error: IPCError) -> None:
         """End a call, and tell its owner that nobody waits any more; in this order, since telling may end the owner."""
