@@ -88,6 +88,23 @@ def test_there_is_a_json_result_or_an_error_of_ours_and_always_the_same(expressi
 
 
 @settings(max_examples=200, deadline=None)
+@given(EXPRESSIONS, CONTEXTS, CONTEXTS)
+def test_a_program_gives_what_one_step_gives_whatever_it_was_used_for_before(
+    expression: Any, before: Any, context: Any
+) -> None:
+    try:
+        program = compile_expression(wrapped(expression))
+    except JSONLexError as error:
+        assert outcome(expression, context) == f"{error.code} {error.pointer}"
+        return
+    _, result = program.evaluate_each([before, context])
+    if isinstance(result, JSONLexError):
+        assert outcome(expression, context) == f"{result.code} {result.pointer}"
+    else:
+        assert json.dumps(result.value) == outcome(expression, context)
+
+
+@settings(max_examples=200, deadline=None)
 @given(EXPRESSIONS, CONTEXTS)
 def test_filters_and_shapes_agree_with_the_expression(expression: Any, context: Any) -> None:
     result = outcome(expression, context)
