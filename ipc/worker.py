@@ -6,7 +6,7 @@ import inspect
 import logging
 import signal
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ipc.client import Client
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
@@ -195,6 +195,26 @@ class IPCWorker(Client):
         self._hooks.remove(name, function)
 
     # Running
+
+    async def __aenter__(self) -> Self:
+        """Start, and wait until the worker is ready, however long that takes: what a script needs to emit and to call.
+
+        Raises:
+            BadMessageError: neither BRIDGE_URL nor REDIS_URL is set.
+            IPCError: the bridge refused this worker for good.
+
+        """
+        await self.start()
+        try:
+            await self.ready()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        """Stop in order."""
+        await self.stop()
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT: stop taking events, finish those taken, and leave.

@@ -366,11 +366,65 @@ async def test_it_may_be_started_again(worker: IPCWorker, handled: Handled, star
     assert handled.data == [0, 1, 2]
 
 
+async def test_a_script_has_it_ready_for_as_long_as_a_block(
+    worker: IPCWorker, handled: Handled, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipc.worker.transport_from_environment", lambda service, **_: LocalTransport(hub, service))
+
+    async def script() -> None:
+        async with worker as entered:
+            assert entered is worker
+            assert worker.is_ready
+            await worker.emit("post:created", 1)
+            await handled.count(1)
+            raise ValueError("the script's own")
+
+    async with asyncio.timeout(GUARD_S):
+        with pytest.raises(ValueError, match="the script's own"):
+            await script()
+    assert not worker.is_ready
+    with pytest.raises(UnavailableError, match="is not running"):
+        await worker.emit("post:created", 2)
+
+
+async def test_a_script_that_is_refused_does_nothing(worker: IPCWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = ScriptedTransport()
+    transport.refusals = [ConnectionClosedError(4403, "not you")]
+    monkeypatch.setattr("ipc.worker.transport_from_environment", lambda *_, **__: transport)
+    async with asyncio.timeout(GUARD_S):
+        with pytest.raises(ConnectionClosedError, match="not you"):
+            async with worker:
+                pytest.fail("it was let in")
+    await worker.start(transport)
+    await worker.stop()
+
+
+async def test_a_script_that_is_cancelled_before_it_is_ready_leaves_nothing_running(
+    worker: IPCWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting = asyncio.Event()
+
+    class Silent(ScriptedTransport):
+        async def connect(self) -> None:
+            connecting.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("ipc.worker.transport_from_environment", lambda *_, **__: Silent())
+    before = asyncio.all_tasks()
+    entering = asyncio.create_task(worker.__aenter__())
+    async with asyncio.timeout(GUARD_S):
+        await connecting.wait()
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+    assert asyncio.all_tasks() == before
+
+
 async def test_a_bridge_that_refuses_it_for_good_ends_it(worker: IPCWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     errors: list[IPCError] = []
     worker.hook("error")(errors.append)
 
-    def refusing(service: str) -> ScriptedTransport:
+    def refusing(service: str, **_: object) -> ScriptedTransport:
         transport = ScriptedTransport()
         transport.refusals = [ConnectionClosedError(4403, "not you")]
         return transport
