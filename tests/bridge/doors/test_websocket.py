@@ -41,7 +41,7 @@ async def test_a_frame_that_is_no_messages_gets_an_error_and_4400(
     ("message", "code"),
     [
         ({"type": "dance"}, "UNKNOWN_TYPE"),
-        ({"type": "call", "op": "read", "resource": "posts"}, "UNKNOWN_TYPE"),
+        ({"type": "call", "op": "read"}, "INVALID_MESSAGE"),
         ({}, "INVALID_MESSAGE"),
         ({"type": 7}, "INVALID_MESSAGE"),
         ({"type": "emit"}, "INVALID_MESSAGE"),

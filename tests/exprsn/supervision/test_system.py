@@ -1,6 +1,7 @@
 """The whole system as real processes: it comes up, says so, and goes down without a trace."""
 
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -91,6 +92,7 @@ def test_production_is_not_run_like_this(own_system: Mapping[str, str]) -> None:
         **own_system,
         "EXPRSN_ENV": "production",
         "SECRET_KEY": "x" * 60,
+        "IPC_BROKER_KEY": secrets.token_urlsafe(48),
         "DEV_BYPASS": "",
         "IPC_BYPASS_AUTH": "",
     }
