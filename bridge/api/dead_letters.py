@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.operators import OperatorView
-from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary
+from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
 from ipc.stores.dead_letters import DeadLetters, Page
@@ -99,14 +99,19 @@ class RedriveView(OperatorView):
         letters = DeadLetters(self.redis())
         page = await _meant(letters, values)
         ids = [buried.id for buried in page.letters]
-        moved = [] if values["dryRun"] else await letters.redrive(ids)
-        return {
+        orphans = [] if values["dryRun"] else await letters.orphans(ids)
+        skipped = set(orphans)
+        moved = [] if values["dryRun"] else await letters.redrive([each for each in ids if each not in skipped])
+        answer = {
             "matched": _texts(ids),
             "redriven": _texts(moved),
             "dryRun": values["dryRun"],
             "hasMore": page.has_more,
             "undecided": page.undecided,
         }
+        if orphans:
+            raise orphaned(orphans, {**answer, "skipped": _texts(orphans)})
+        return answer
 
 
 class DiscardView(OperatorView):

@@ -1,13 +1,18 @@
 """Dead letters as the command and the HTTP API show them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
+from ipc.stores.dead_letter_filter import LetterId
 from ipc.stores.dead_letters import Buried
+
+SHOWN: Final = 20
 
 
 def condition_of(text: str) -> Any:
@@ -24,6 +29,20 @@ def condition_of(text: str) -> Any:
     if condition is None:
         raise BadMessageError("where is a condition, not null")
     return condition
+
+
+def orphaned(orphans: Sequence[LetterId], details: Mapping[str, Any] | None = None) -> BadMessageError:
+    """Return the error that says which letters were skipped by a redrive, since their groups are forgotten."""
+    groups = sorted({(letter.service, letter.group) for letter in orphans})
+    gone = ", ".join(f"there is no group {group} of {service} any more" for service, group in groups[:SHOWN])
+    letters = ", ".join(map(str, orphans[:SHOWN]))
+    more = f" and {len(orphans) - SHOWN} more" if len(orphans) > SHOWN else ""
+    return BadMessageError(
+        f"{len(orphans)} skipped, since nobody would get the events: {gone}; a member has to subscribe first, or "
+        f"discard them: {letters}{more}",
+        code=ErrorCode.NOT_FOUND,
+        details=details,
+    )
 
 
 def letter_summary(buried: Buried) -> dict[str, Any]:

@@ -204,10 +204,14 @@ class DeadLetters:
             UnavailableError: Redis is out of reach.
 
         """
-
         moved: list[LetterId] = []
         for service, group, positions in _batches(letters):
-            await self._check_group(service, group)
+            if await self._is_forgotten(service, group):
+                raise BadMessageError(
+                    f"there is no group {group} of {service} any more, so nobody would get the events: a member has "
+                    "to subscribe first",
+                    code=ErrorCode.NOT_FOUND,
+                )
             ledger = keys.ledger(f"{service}/{group}")
             streams = [keys.dead(service, group), keys.log(own_log(service, group)), ledger]
             async with translated_errors(f"redrive dead letters of {group}"):
@@ -215,6 +219,17 @@ class DeadLetters:
                 reply: list[bytes] = await run_script(self._redis, _REDRIVE, streams, [*counts, *positions])
             moved += [LetterId(service, group, position.decode()) for position in reply]
         return moved
+
+    async def orphans(self, letters: Sequence[LetterId]) -> list[LetterId]:
+        """Return those letters whose group is forgotten, which nobody would get.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        groups = {(letter.service, letter.group) for letter in letters}
+        forgotten = {pair for pair in sorted(groups) if await self._is_forgotten(*pair)}
+        return [letter for letter in letters if (letter.service, letter.group) in forgotten]
 
     async def discard(self, letters: Sequence[LetterId], *, by: str, reason: str) -> list[LetterId]:
         """Delete dead letters for good, keep who did it and why, and return which were still there.
@@ -262,7 +277,7 @@ class DeadLetters:
                 return
             start = f"({rows[-1][0].decode()}"
 
-    async def _check_group(self, service: str, group: str) -> None:
+    async def _is_forgotten(self, service: str, group: str) -> bool:
         async with translated_errors(f"look for group {group}"):
             try:
                 rows: Any = await self._redis.xinfo_groups(keys.log(own_log(service, group)))
@@ -270,12 +285,7 @@ class DeadLetters:
                 if "no such key" not in str(error).lower():
                     raise
                 rows = []
-        if not rows:
-            raise BadMessageError(
-                f"there is no group {group} of {service} any more, so nobody would get the events: a member has to "
-                "subscribe first",
-                code=ErrorCode.NOT_FOUND,
-            )
+        return not rows
 
 
 def _batches(letters: Sequence[LetterId]) -> Iterator[tuple[str, str, list[str]]]:

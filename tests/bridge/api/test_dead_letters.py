@@ -72,6 +72,26 @@ async def test_a_letter_is_listed_shown_redriven_and_gone(bridge: ServerProcess,
         assert (status, answer["error"]) == (404, "NOT_FOUND")
 
 
+async def test_what_has_no_group_any_more_does_not_keep_the_rest_back(bridge: ServerProcess, group: str) -> None:
+    """The one is redriven, the other is named in the details."""
+    forgotten = f"{group}-gone"
+    async with attached(bridge, "atlas") as client:
+        (orphan,) = await reject(bridge, client, forgotten, "x")
+        gone = await client.ask(type="unsubscribe", events=[], group=forgotten, forget=True)
+        assert gone["type"] == "ok", gone
+        (letter,) = await reject(bridge, client, group, "x")
+        ids = [letter["id"], orphan["id"]]
+        status, answer = await asyncio.to_thread(call, bridge, "POST", f"{PATH}/redrive", json={"id": ids})
+        assert (status, answer["error"]) == (404, "NOT_FOUND")
+        details = answer["details"]
+        assert (details["matched"], details["redriven"]) == (ids, [letter["id"]])
+        assert details["skipped"] == [orphan["id"]]
+        again = await client.event()
+        assert (again["id"], again["attempt"]) == (letter["eventId"], 1)
+        await client.say({"type": "ack", "deliveries": [again["delivery"]]})
+        assert await client.is_well()
+
+
 async def test_pages_and_filters(bridge: ServerProcess, group: str) -> None:
     async with attached(bridge, "atlas") as client:
         letters = await reject(bridge, client, group, "a", "b", "c")

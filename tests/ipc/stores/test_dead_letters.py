@@ -152,6 +152,7 @@ async def test_a_redrive_to_a_group_that_is_forgotten_is_refused_and_keeps_the_l
     with pytest.raises(BadMessageError, match="there is no group notify of exprsn-herald any more") as refused:
         await letters.redrive([buried.id])
     assert refused.value.code is ErrorCode.NOT_FOUND
+    assert await letters.orphans([buried.id]) == [buried.id]
     assert await ids_of(letters) == ["e1"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ipc.django_app.conf import conf
-from ipc.django_app.dead_letters import condition_of, letter_detail, letter_line
+from ipc.django_app.dead_letters import condition_of, letter_detail, letter_line, orphaned
 from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -81,8 +81,12 @@ class Command(BaseCommand):
         elif options["dry_run"]:
             self.stdout.write(_total(len(ids), f"to {action}, nothing was done", has_more=page.has_more))
         elif action == "redrive":
-            moved = await letters.redrive(ids)
+            orphans = await letters.orphans(ids)
+            skipped = set(orphans)
+            moved = await letters.redrive([letter for letter in ids if letter not in skipped])
             self.stdout.write(_total(len(moved), f"redriven of {len(ids)}", has_more=page.has_more))
+            if orphans:
+                raise orphaned(orphans)
         else:
             gone = await letters.discard(ids, by=getpass.getuser(), reason=options["reason"])
             self.stdout.write(_total(len(gone), f"discarded of {len(ids)}", has_more=page.has_more))

@@ -82,6 +82,15 @@ def test_redrive_moves_what_the_filter_means(mesh: str) -> None:
     assert [entry.event for _, entry in taken] == ["post:created"]
 
 
+def test_a_redrive_of_all_skips_those_whose_group_is_forgotten() -> None:
+    (orphan,) = letter_ids("--service", "spark")
+    output = StringIO()
+    with pytest.raises(CommandError, match=f"1 skipped.*no group push of exprsn-spark any more.*discard.*{orphan}"):
+        call_command("deadletters", "redrive", "--all", stdout=output)
+    assert output.getvalue() == "2 dead letters redriven of 3\n"
+    assert letter_ids() == [orphan]
+
+
 def test_a_condition_chooses_and_what_it_cannot_decide_is_said() -> None:
     where = '{"$eq": [{"$var": "event"}, "user:updated"]}'
     assert run("redrive", "--where", where, "--dry-run")[-1] == "1 dead letter to redrive, nothing was done"
