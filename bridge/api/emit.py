@@ -136,4 +136,5 @@ def _result(outcome: Outcome) -> dict[str, Any]:
 
 
 def _told(emitted: Emitted) -> dict[str, Any]:
-    return {"id": emitted.id, "position": emitted.position, "positions": emitted.positions}
+    told = {"id": emitted.id, "position": emitted.position, "positions": emitted.positions}
+    return {**told, "duplicate": True} if emitted.is_repeat else told

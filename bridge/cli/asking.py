@@ -46,7 +46,7 @@ def add_call_arguments(parser: ArgumentParser) -> None:
 
 
 def emit(options: Mapping[str, Any]) -> str:
-    """Emit an event, and return its id with its position in each log, a line each.
+    """Emit an event, and return its id with its position in each log, a line each, and whether it was there before.
 
     Raises:
         CommandError: it was refused, or the bridge cannot be reached.
@@ -60,7 +60,8 @@ def emit(options: Mapping[str, Any]) -> str:
         "meta": json_value(options["meta"], name="meta"),
     }
     emitted = _post("emit", members, options, timeout_s=EMIT_TIMEOUT_S)
-    return "\n".join(f"{emitted['id']}  {log}  {position}" for log, position in emitted["positions"].items())
+    repeat = "  duplicate" if emitted.get("duplicate") else ""
+    return "\n".join(f"{emitted['id']}  {log}  {position}{repeat}" for log, position in emitted["positions"].items())
 
 
 def call(options: Mapping[str, Any]) -> str:

@@ -74,9 +74,9 @@ class _Receipt:
         self._announcer = announcer
         self._change = change
 
-    def accepted(self, log: str, position: str) -> None:
+    def accepted(self, log: str, position: str, *, is_repeat: bool) -> None:
         """Take note: it is in the log, from this hub or from another."""
-        del log, position
+        del log, position, is_repeat
         self._announcer.accepted(self._change)
 
     def refused(self, log: str, error: IPCError) -> None:

@@ -71,10 +71,11 @@ def event_frame(message: Emit, target: str, event_id: str, service: str, ts_ms: 
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """An event that is safe: its id, and its position in each of its logs."""
+    """An event that is safe: its id, its position in each of its logs, and whether it was in all of them before."""
 
     id: str
     positions: dict[str, str]
+    is_repeat: bool
 
     @property
     def position(self) -> str:
@@ -91,9 +92,11 @@ class _Waiting:
         self._logs = logs
         self._positions: dict[str, str] = {}
         self._error: IPCError | None = None
+        self._is_fresh = False
 
-    def accepted(self, log: str, position: str) -> None:
+    def accepted(self, log: str, position: str, *, is_repeat: bool) -> None:
         """Take note of a position."""
+        self._is_fresh = self._is_fresh or not is_repeat
         self._positions[log] = position
         self._settle()
 
@@ -105,7 +108,8 @@ class _Waiting:
 
     def _settle(self) -> None:
         if len(self._positions) == len(self._logs) and not self.outcome.done():
-            emitted = Emitted(self._id, {log: self._positions[log] for log in self._logs})
+            positions = {log: self._positions[log] for log in self._logs}
+            emitted = Emitted(self._id, positions, is_repeat=not self._is_fresh)
             self.outcome.set_result(self._error or emitted)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 from ipc.hub.emitting import event_frame, hashable, route
 from ipc.hub.evaluation import evaluate_asked
@@ -143,14 +144,16 @@ class _EmitReceipt(msgspec.Struct):
     is_asked: bool
     positions: dict[str, str] = {}
     error: IPCError | None = None
+    is_fresh: bool = False
 
-    def accepted(self, log: str, position: str) -> None:
+    def accepted(self, log: str, position: str, *, is_repeat: bool) -> None:
         """Take note of a position; with the last one the emitter is told."""
+        self.is_fresh = self.is_fresh or not is_repeat
         if len(self.logs) > 1:
             self.positions[log] = position
             self._answer()
         elif self.is_asked:
-            self.session.answer(Ok(id=self.request_id, position=position, positions={log: position}))
+            self._tell({log: position})
 
     def refused(self, log: str, error: IPCError) -> None:
         """Take note of a failure; with the last log the emitter is told."""
@@ -164,8 +167,12 @@ class _EmitReceipt(msgspec.Struct):
         if self.error is not None:
             self.session.refuse(self.error, self.request_id)
         elif self.is_asked:
-            positions = {log: self.positions[log] for log in self.logs}
-            self.session.answer(Ok(id=self.request_id, position=positions[self.logs[0]], positions=positions))
+            self._tell({log: self.positions[log] for log in self.logs})
+
+    def _tell(self, positions: dict[str, str]) -> None:
+        duplicate = UNSET if self.is_fresh else True
+        ok = Ok(id=self.request_id, position=positions[self.logs[0]], positions=positions, duplicate=duplicate)
+        self.session.answer(ok)
 
 
 async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:

@@ -26,8 +26,8 @@ EVENT_OVERHEAD_BYTES = 128
 class Receipt(Protocol):
     """Who is told what became of an event."""
 
-    def accepted(self, log: str, position: str) -> None:
-        """Take note: the event is in the log, now or from an earlier time, at this position."""
+    def accepted(self, log: str, position: str, *, is_repeat: bool) -> None:
+        """Take note: the event is in the log at this position, for a repeat that of the first time."""
 
     def refused(self, log: str, error: IPCError) -> None:
         """Take note: the event could not be appended."""
@@ -120,9 +120,9 @@ class LogWriter:
             )
             self._deliver(push)
             self._pushes.put(push, sum(map(utf8_size, push.frames)))
-        for emission, position in zip(batch, appended.positions, strict=True):
+        for index, (emission, position) in enumerate(zip(batch, appended.positions, strict=True)):
             if emission.receipt is not None:
-                emission.receipt.accepted(self._log, position)
+                emission.receipt.accepted(self._log, position, is_repeat=index in appended.repeated)
 
     async def _push(self, pushes: list[Push]) -> None:
         for push in _joined(pushes):

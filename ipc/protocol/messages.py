@@ -223,6 +223,7 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     id: str | None = None
     position: str | UnsetType = UNSET
     positions: dict[str, str] | UnsetType = UNSET
+    duplicate: bool | UnsetType = UNSET
     recovered: bool | UnsetType = UNSET
     reasons: dict[str, str] | UnsetType = UNSET
     status: EventStatus | UnsetType = UNSET

@@ -75,7 +75,9 @@ async def test_a_repeated_id_is_appended_once(bridge: ServerProcess) -> None:
     first = await accepted(bridge, body)
     assert list(first["positions"]) == ["exprsn-svr", "exprsn-atlas"]
     assert first["position"] == first["positions"]["exprsn-svr"]
-    assert await accepted(bridge, body) == first
+    assert await accepted(bridge, body) == {**first, "duplicate": True}
+    wider = await accepted(bridge, {**body, "target": ["svr", "pulse"]})
+    assert (wider["position"], "duplicate" in wider) == (first["position"], False)
     other = (await post(bridge, body, query="?service=pulse")).json()["data"]
     assert other["positions"] != first["positions"]
 

@@ -28,6 +28,8 @@ async def test_an_event_is_emitted_from_an_argument_a_file_and_standard_input(
         lines = told.stdout.splitlines()
         assert (told.returncode, told.stderr, lines[0]) == (0, "", f"{event_id}  exprsn-live  {event['position']}")
         assert lines[1].startswith(f"{event_id}  exprsn-atlas  ")
+        again = await asyncio.to_thread(ipc, bridge, "emit", "cli:one", '"é"', *rest)
+        assert (again.returncode, again.stdout.splitlines()) == (0, [f"{line}  duplicate" for line in lines])
         assert (event["data"], event["meta"], event["source"]) == ("é", {"m": 1}, "exprsn-vault")
         await asyncio.to_thread(ipc, bridge, "emit", "cli:two", f"@{file}", "--target", "live")
         assert (await live.event())["data"] == {"from": "file"}

@@ -97,6 +97,15 @@ async def test_an_emit_is_only_answered_when_it_asks(hub: Hub) -> None:
     assert not [message for message in member.peer.messages if message.get("id") == "1" and message["type"] == "ok"]
 
 
+async def test_a_repeat_is_called_one_where_all_of_its_logs_had_it(hub: Hub) -> None:
+    member = Member(hub)
+    emit: dict[str, object] = {"type": "emit", "id": "1", "event": "a:b", "ack": True, "target": ["herald", "spark"]}
+    for target, expected in [("herald", None), ("herald", True), (["herald", "spark"], None), (["spark"], True)]:
+        member.peer.messages.clear()
+        await member.say({**emit, "target": target})
+        assert (await member.answer("1")).get("duplicate") is expected
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

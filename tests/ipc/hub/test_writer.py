@@ -25,9 +25,11 @@ class Told:
     def __init__(self) -> None:
         self.position: str | None = None
         self.error: IPCError | None = None
+        self.is_repeat = False
 
-    def accepted(self, log: str, position: str) -> None:
+    def accepted(self, log: str, position: str, *, is_repeat: bool) -> None:
         self.position = position
+        self.is_repeat = is_repeat
 
     def refused(self, log: str, error: IPCError) -> None:
         self.error = error
@@ -98,6 +100,7 @@ async def test_repeats_are_told_the_first_position_and_go_no_further(
     (again,) = put(writer, "one", key="s/1")
     await flushed(writer)
     assert again.position == first.position is not None
+    assert (first.is_repeat, again.is_repeat) == (False, True)
     assert len(outlets.delivered) == len(outlets.published) == 1
     assert (counters.events_appended, counters.events_repeated) == (1, 1)
 
