@@ -43,7 +43,7 @@ def route(target: Target) -> tuple[tuple[str, ...], str]:
 
     """
     logs = logs_of_target(target)
-    return logs, codec.encode_json(list(logs) if isinstance(target, tuple) else logs[0])
+    return logs, codec.encode_json(list(logs) if len(logs) > 1 else logs[0])
 
 
 def event_frame(message: Emit, target: str, event_id: str, service: str, ts_ms: int, limits: Limits) -> str:

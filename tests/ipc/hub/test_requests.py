@@ -97,6 +97,23 @@ async def test_an_emit_is_only_answered_when_it_asks(hub: Hub) -> None:
     assert not [message for message in member.peer.messages if message.get("id") == "1" and message["type"] == "ok"]
 
 
+@pytest.mark.parametrize(
+    ("target", "heard"),
+    [
+        (["spark"], "exprsn-spark"),
+        (["spark", "exprsn-spark"], "exprsn-spark"),
+        (["broadcast", "spark"], "broadcast"),
+        (["spark", "herald"], ["exprsn-spark", "exprsn-herald"]),
+    ],
+)
+async def test_a_target_is_a_list_only_where_it_is_several(hub: Hub, target: list[str], heard: object) -> None:
+    spark = Member(hub, "spark")
+    await spark.subscribe("*")
+    await spark.say({"type": "emit", "id": "1", "event": "a:b", "target": target})
+    await spark.hears(1)
+    assert spark.peer.events[0]["target"] == heard
+
+
 async def test_a_repeat_is_called_one_where_all_of_its_logs_had_it(hub: Hub) -> None:
     member = Member(hub)
     emit: dict[str, object] = {"type": "emit", "id": "1", "event": "a:b", "ack": True, "target": ["herald", "spark"]}
