@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -50,6 +51,10 @@ class Command(BaseCommand):
             )
         try:
             asyncio.run(self._run(options))
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Who read this is gone, as `head` when it has its lines; the rest is written to nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
         except IPCError as error:
             raise CommandError(error.message) from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from io import StringIO
 from typing import Any
@@ -60,6 +61,13 @@ def test_the_list_has_a_line_for_each_and_a_total() -> None:
     assert run("list", "--limit", "2")[-1] == "2 dead letters found; there are more, raise --limit or run it again"
     assert run("list", "--event", "post:*", "--group", "notify")[-1] == "1 dead letter found"
     assert run("list", "--until", "1h") == ["0 dead letters found"]
+
+
+def test_a_reader_that_is_gone_ends_it_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        call_command("deadletters", "list", stdout=output)
 
 
 def test_one_is_shown_as_json() -> None:
