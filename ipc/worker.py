@@ -12,7 +12,7 @@ from ipc.client import Client
 from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
 from ipc.hooks import HookName
 from ipc.hub.terms import terms_of
-from ipc.members import Members, Membership
+from ipc.members import Members, Membership, Reject
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.messages import Event, ServerCall, Subscription, Welcome
 from ipc.protocol.patterns import compile_pattern
@@ -388,9 +388,12 @@ class IPCWorker(Client):
         self._hooks.call("error", error)
 
     def _handler_failed(self, error: Exception, context: EventContext) -> None:
-        logger.error(
-            "a handler of %s failed on %s at %s", self.service, context.event, context.position, exc_info=error
-        )
+        where = (self.service, context.event, context.position)
+        if isinstance(error, Reject):
+            # What the handler decided is no failure of its own.
+            logger.warning("a handler of %s rejected %s at %s: %s", *where, error)
+        else:
+            logger.error("a handler of %s failed on %s at %s", *where, exc_info=error)
         self._hooks.call("handler_error", error, context)
 
     def _call_failed(self, error: Exception, context: CallContext) -> None:

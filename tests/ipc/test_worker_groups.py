@@ -196,14 +196,19 @@ async def test_what_never_returns_well_becomes_a_dead_letter(
 
 
 async def test_what_is_rejected_is_a_dead_letter_at_once(
-    attach: Attach, timeline: IPCWorker, word: str, redis: Redis
+    attach: Attach, timeline: IPCWorker, word: str, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """And one line in the log, without a traceback."""
+
     async def reject(ctx: EventContext) -> None:
         raise Reject("no such user")
 
     herald = await attach(Instance(word, reject, retry=SOON), 0)
     await emit(timeline, word, "a")
     assert ((await letter(redis, word)).attempts, herald.heard) == (1, [("a", 1)])
+    (record,) = [record for record in caplog.records if "a handler of" in record.message]
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert record.message.endswith(": no such user")
 
 
 async def test_what_hangs_goes_to_another_instance(
