@@ -214,6 +214,8 @@ class Client:
     async def read(self, resource: str, query: Any = NOTHING, *, key: str | int | None = None, **options: Any) -> Any:
         """Read the thing with a key, or those that a query asks for; options are those of `call`.
 
+        A key is given by name: ``read("posts", key="1")``. ``read("posts", "1")`` has the query ``"1"`` and no key.
+
         Raises:
             IPCError: as `call` raises it.
 
