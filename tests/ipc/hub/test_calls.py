@@ -182,7 +182,8 @@ async def test_callers_in_a_hurry_do_not_open_the_breaker(caller: Party, owner: 
         await caller.call(f"c{number}", timeout_ms=1)
         assert await caller.code(f"c{number}") == "TIMEOUT"
     await caller.call("calm")
-    await owner.peer.until(lambda: len(owner.calls) == 9)
+    # How many of the hurried ones come so far at all depends on the machine.
+    await owner.peer.until(lambda: any(call["deadline_ms"] > 1_000 for call in owner.calls))
 
 
 async def test_awaited_calls_are_answered_and_taken_back(hubs: Hubs, owner: Party) -> None:
