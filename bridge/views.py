@@ -18,8 +18,8 @@ from bridge.stats import stats_of
 from ipc.django_app.apps import ipc_config
 from ipc.django_app.conf import conf
 from ipc.django_app.http import error_body
-from ipc.django_app.runtime import CHECK_TIMEOUT_S, current_hub
-from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.django_app.runtime import CHECK_TIMEOUT_S, running_hub
+from ipc.protocol.errors import IPCError
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +52,8 @@ async def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view
 @require_safe
 async def stats(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
     """Answer with the statistics of the mesh, or 503 while Redis is out of reach."""
-    hub = current_hub()
-    if hub is None:
-        return _refusal(UnavailableError("the hub does not run"))
     try:
-        return JsonResponse({"success": True, "data": stats_of(await hub.registry.list())})
+        return JsonResponse({"success": True, "data": stats_of(await running_hub().registry.list())})
     except IPCError as error:
         return _refusal(error)
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView
+from bridge.api.operators import OperatorView, answer, checked
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -68,14 +68,14 @@ class DeadLetterListView(OperatorView):
         """Answer with a page, and the cursor of the next one or null."""
         query = {name: request.query_params.getlist(name) for name in request.query_params}
         lists = {"event", "id"}
-        values = _checked(ListSerializer, {n: v if n in lists else v[-1] for n, v in query.items()})
+        values = checked(ListSerializer, {n: v if n in lists else v[-1] for n, v in query.items()})
         if "where" in values:
             values["where"] = condition_of(query["where"][-1])
         after = LetterId.of(values["cursor"]) if "cursor" in values else None
         page = async_to_sync(DeadLetters(self.redis()).find)(_filter(values), limit=values["limit"], after=after)
         cursor = str(page.letters[-1].id) if page.has_more else None
         letters = [letter_summary(buried) for buried in page.letters]
-        return _answer({"deadLetters": letters, "next": cursor, "undecided": page.undecided})
+        return answer({"deadLetters": letters, "next": cursor, "undecided": page.undecided})
 
 
 class DeadLetterView(OperatorView):
@@ -84,7 +84,7 @@ class DeadLetterView(OperatorView):
     def get(self, request: Request, service: str, group: str, position: str) -> Response:
         """Answer with all that is known of it."""
         letter_id = LetterId.of(f"{service}/{group}/{position}")
-        return _answer(letter_detail(async_to_sync(DeadLetters(self.redis()).get)(letter_id)))
+        return answer(letter_detail(async_to_sync(DeadLetters(self.redis()).get)(letter_id)))
 
 
 class RedriveView(OperatorView):
@@ -92,8 +92,8 @@ class RedriveView(OperatorView):
 
     def post(self, request: Request) -> Response:
         """Deliver what is meant again, and answer with which."""
-        values = _checked(RedriveSerializer, request.data)
-        return _answer(async_to_sync(self._redrive)(values))
+        values = checked(RedriveSerializer, request.data)
+        return answer(async_to_sync(self._redrive)(values))
 
     async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
         letters = DeadLetters(self.redis())
@@ -102,7 +102,7 @@ class RedriveView(OperatorView):
         orphans = [] if values["dryRun"] else await letters.orphans(ids)
         skipped = set(orphans)
         moved = [] if values["dryRun"] else await letters.redrive([each for each in ids if each not in skipped])
-        answer = {
+        outcome = {
             "matched": _texts(ids),
             "redriven": _texts(moved),
             "dryRun": values["dryRun"],
@@ -110,8 +110,8 @@ class RedriveView(OperatorView):
             "undecided": page.undecided,
         }
         if orphans:
-            raise orphaned(orphans, {**answer, "skipped": _texts(orphans)})
-        return answer
+            raise orphaned(orphans, {**outcome, "skipped": _texts(orphans)})
+        return outcome
 
 
 class DiscardView(OperatorView):
@@ -119,8 +119,8 @@ class DiscardView(OperatorView):
 
     def post(self, request: Request) -> Response:
         """Delete what is meant, and answer with which."""
-        values = _checked(DiscardSerializer, request.data)
-        return _answer(async_to_sync(self._discard)(values))
+        values = checked(DiscardSerializer, request.data)
+        return answer(async_to_sync(self._discard)(values))
 
     async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
         letters = DeadLetters(self.redis())
@@ -134,14 +134,6 @@ class DiscardView(OperatorView):
             "hasMore": page.has_more,
             "undecided": page.undecided,
         }
-
-
-def _checked(serializer_class: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    serializer = serializer_class(data=data)
-    serializer.is_valid(raise_exception=True)
-    if unknown := sorted(set(data) - set(serializer.fields)):
-        raise serializers.ValidationError({name: ["There is no such member."] for name in unknown})
-    return dict(serializer.validated_data)
 
 
 def _filter(values: dict[str, Any]) -> DeadLetterFilter:
@@ -165,7 +157,3 @@ async def _meant(letters: DeadLetters, values: dict[str, Any]) -> Page:
 
 def _texts(ids: list[LetterId]) -> list[str]:
     return [str(letter_id) for letter_id in ids]
-
-
-def _answer(data: dict[str, Any]) -> Response:
-    return Response({"success": True, "data": data}, headers={"Cache-Control": "no-store"})

@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.names import camel
-from bridge.api.operators import OperatorView
-from ipc.django_app.runtime import current_hub
-from ipc.protocol.errors import UnavailableError
+from bridge.api.operators import OperatorView, answer, checked_query
+from ipc.django_app.runtime import running_hub
 
 
 class WhichSerializer(serializers.Serializer[Any]):
@@ -27,14 +26,6 @@ class EventView(OperatorView):
 
     def get(self, request: Request, event_id: str) -> Response:
         """Answer with what each group of each of its logs has done with it."""
-        which = WhichSerializer(data={name: request.query_params[name] for name in request.query_params})
-        which.is_valid(raise_exception=True)
-        if unknown := sorted(set(request.query_params) - set(which.fields)):
-            raise serializers.ValidationError({name: ["There is no such parameter."] for name in unknown})
-        hub = current_hub()
-        if hub is None:
-            raise UnavailableError("the hub does not run")
-        status = async_to_sync(hub.ledger.status)(event_id, **which.validated_data)
-        return Response(
-            {"success": True, "data": camel(msgspec.to_builtins(status))}, headers={"Cache-Control": "no-store"}
-        )
+        which = checked_query(WhichSerializer, request)
+        status = async_to_sync(running_hub().ledger.status)(event_id, **which)
+        return answer(camel(msgspec.to_builtins(status)))

@@ -10,11 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.names import camel
-from bridge.api.operators import OperatorView
-from ipc.django_app.runtime import current_hub
+from bridge.api.operators import OperatorView, answer, checked
+from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.protocol import codec
-from ipc.protocol.errors import UnavailableError
 from ipc.protocol.explanation import Explanation
 
 
@@ -51,17 +50,9 @@ class ExplainView(OperatorView):
         if not isinstance(request.data, dict):
             raise serializers.ValidationError({"event": ["The body is an object with the member event."]})
         members = {name: value for name, value in request.data.items() if name != "data"}
-        event = EventSerializer(data=members)
-        event.is_valid(raise_exception=True)
-        if unknown := sorted(set(members) - set(event.fields)):
-            raise serializers.ValidationError({name: ["There is no such member."] for name in unknown})
-        hub = current_hub()
-        if hub is None:
-            raise UnavailableError("the hub does not run")
-        found = async_to_sync(_explained)(hub, event.validated_data, request.data.get("data"))
-        return Response(
-            {"success": True, "data": camel(msgspec.to_builtins(found))}, headers={"Cache-Control": "no-store"}
-        )
+        event = checked(EventSerializer, members)
+        found = async_to_sync(_explained)(running_hub(), event, request.data.get("data"))
+        return answer(camel(msgspec.to_builtins(found)))
 
 
 async def _explained(hub: Hub, event: dict[str, Any], data: Any) -> Explanation:

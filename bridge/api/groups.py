@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView
+from bridge.api.operators import OperatorView, answer
 from ipc.stores.group_states import GroupState, GroupStates
 
 
@@ -18,10 +18,7 @@ class GroupListView(OperatorView):
     def get(self, request: Request) -> Response:
         """Answer with them, by service and name."""
         states = async_to_sync(GroupStates(self.redis()).list)()
-        return Response(
-            {"success": True, "data": {"groups": [_json(state) for state in states]}},
-            headers={"Cache-Control": "no-store"},
-        )
+        return answer({"groups": [_json(state) for state in states]})
 
 
 def _json(state: GroupState) -> dict[str, Any]:

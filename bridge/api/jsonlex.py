@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView
+from bridge.api.operators import OperatorView, answer
 from ipc.hub.evaluation import EVALUATION_LIMITS
 from ipc.jsonlex import evaluate
 
@@ -24,7 +24,4 @@ class JSONLexView(OperatorView):
         if unknown := sorted(body.keys() - MEMBERS):
             raise serializers.ValidationError({name: ["There is no such member."] for name in unknown})
         result = evaluate(body["expression"], body.get("context"), EVALUATION_LIMITS)
-        return Response(
-            {"success": True, "data": {"result": result.value, "cost": result.cost}},
-            headers={"Cache-Control": "no-store"},
-        )
+        return answer({"result": result.value, "cost": result.cost})

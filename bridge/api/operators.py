@@ -1,10 +1,13 @@
-"""What the views for operators share: who may use them, and how they reach the mesh."""
+"""What the views for operators share: who may use them, how they reach the mesh, what they take and how they answer."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ipc.django_app.identity import Identity
@@ -54,3 +57,35 @@ class OperatorView(APIView):
         if redis is None:
             raise UnavailableError("the hub does not run")
         return redis
+
+
+def checked(
+    serializer_class: type[serializers.Serializer[Any]], given: Mapping[str, Any], *, kind: str = "member"
+) -> dict[str, Any]:
+    """Return the values of what was given, of which nothing may be unknown.
+
+    Raises:
+        ValidationError: with the errors of each.
+
+    """
+    serializer = serializer_class(data=given)
+    serializer.is_valid(raise_exception=True)
+    if unknown := sorted(set(given) - set(serializer.fields)):
+        raise serializers.ValidationError({name: [f"There is no such {kind}."] for name in unknown})
+    return dict(serializer.validated_data)
+
+
+def checked_query(serializer_class: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """Return the values of a request's query, the last of those that are given twice.
+
+    Raises:
+        ValidationError: with the errors of each.
+
+    """
+    query = request.query_params
+    return checked(serializer_class, {name: query[name] for name in query}, kind="parameter")
+
+
+def answer(data: Any) -> Response:
+    """Return a success with what was asked for, to be kept by nobody on the way."""
+    return Response({"success": True, "data": data}, headers={"Cache-Control": "no-store"})

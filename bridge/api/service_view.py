@@ -13,13 +13,13 @@ from django.views.decorators.csrf import csrf_exempt
 from bridge.api.speakers import PARAMETER, speaker_of
 from ipc.django_app.conf import conf
 from ipc.django_app.http import error_body, retry_after
-from ipc.django_app.runtime import current_hub
+from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity
 from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError
+from ipc.protocol.errors import BadMessageError, IPCError
 
 JSON: Final = "application/json"
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -38,10 +38,7 @@ class ServiceView(View):
         try:
             self._check_method(request)
             speaker = await speaker_of(request, self.parameters)
-            hub = current_hub()
-            if hub is None:
-                raise UnavailableError("the hub does not run")
-            return await self.carry_out(hub, speaker, request)
+            return await self.carry_out(running_hub(), speaker, request)
         except IPCError as error:
             response = refusal(error)
             if error.code is ErrorCode.METHOD_NOT_ALLOWED:

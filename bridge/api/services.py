@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.names import camel
-from bridge.api.operators import OperatorView
-from ipc.django_app.runtime import current_hub
-from ipc.protocol.errors import UnavailableError
+from bridge.api.operators import OperatorView, answer, checked_query
+from ipc.django_app.runtime import running_hub
 
 
 class WhichSerializer(serializers.Serializer[Any]):
@@ -25,14 +24,6 @@ class ServiceListView(OperatorView):
 
     def get(self, request: Request) -> Response:
         """Answer with them, by name."""
-        which = WhichSerializer(data={name: request.query_params[name] for name in request.query_params})
-        which.is_valid(raise_exception=True)
-        if unknown := sorted(set(request.query_params) - set(which.fields)):
-            raise serializers.ValidationError({name: ["There is no such parameter."] for name in unknown})
-        hub = current_hub()
-        if hub is None:
-            raise UnavailableError("the hub does not run")
-        found = async_to_sync(hub.services)(which.validated_data.get("service"))
-        return Response(
-            {"success": True, "data": camel(msgspec.to_builtins(found))}, headers={"Cache-Control": "no-store"}
-        )
+        which = checked_query(WhichSerializer, request)
+        found = async_to_sync(running_hub().services)(which.get("service"))
+        return answer(camel(msgspec.to_builtins(found)))

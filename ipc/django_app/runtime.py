@@ -14,7 +14,7 @@ from ipc.django_app.relay import Relay
 from ipc.hub.hub import Hub
 from ipc.hub.mesh import Mesh
 from ipc.hub.tasks import OwnedTasks
-from ipc.protocol.errors import IPCError
+from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.stores.connection import without_password
 from ipc.transports.base import Transport
 from ipc.transports.local import LocalTransport
@@ -136,6 +136,19 @@ def current_hub() -> Hub | None:
     """Return the hub that runs in this process, if one does."""
     runtime = ipc_config().runtime
     return runtime.hub if isinstance(runtime, Runtime) else None
+
+
+def running_hub() -> Hub:
+    """Return the hub that runs in this process.
+
+    Raises:
+        UnavailableError: none does.
+
+    """
+    hub = current_hub()
+    if hub is None:
+        raise UnavailableError("the hub does not run")
+    return hub
 
 
 def current_redis() -> Redis | None:
