@@ -1,6 +1,5 @@
 """`manage.py brokertoken`: make, look at, revoke and list broker tokens."""
 
-import asyncio
 import json
 import sys
 from argparse import ArgumentParser
@@ -11,8 +10,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
 from ipc.django_app import broker_tokens
-from ipc.django_app.conf import conf
-from ipc.protocol.errors import IPCError
+from ipc.django_app.mesh_commands import check_mesh, in_mesh
 from ipc.protocol.tokens import ANY_TARGET, WeakKeyError
 
 T = TypeVar("T")
@@ -48,11 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Do it, or fail in one sentence."""
-        if not conf.redis_url:
-            raise CommandError(
-                "REDIS_URL is not set, so there is no mesh to do this in. Beside `make run` it is in "
-                "var/secrets/redis_url."
-            )
+        check_mesh("there is no mesh to do this in")
         getattr(self, f"_{options['verb']}")(options)
 
     def _mint(self, options: dict[str, Any]) -> None:
@@ -98,8 +92,6 @@ class Command(BaseCommand):
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(work)
-    except IPCError as error:
-        raise CommandError(error.message) from error
+        return in_mesh(work)
     except WeakKeyError as error:
         raise CommandError(f"IPC_BROKER_KEY: {error}") from error

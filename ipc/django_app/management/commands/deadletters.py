@@ -1,18 +1,16 @@
 """`manage.py deadletters`: see what groups have given up, deliver it to them again, or discard it."""
 
-import asyncio
 import getpass
 import json
 import os
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from ipc.django_app.conf import conf
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_line, orphaned
-from ipc.protocol.errors import BadMessageError, IPCError
-from ipc.stores.connection import connect
+from ipc.django_app.mesh_commands import check_mesh, in_mesh, mesh_redis
+from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
 from ipc.stores.dead_letters import DeadLetters
 
@@ -44,31 +42,22 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run the action, and fail in one sentence."""
-        if not conf.redis_url:
-            raise CommandError(
-                "REDIS_URL is not set, so there is nothing to look into. Beside `make run` it is in "
-                "var/secrets/redis_url."
-            )
+        check_mesh()
         try:
-            asyncio.run(self._run(options))
+            in_mesh(self._run(options))
             self.stdout.flush()
         except BrokenPipeError:
             # Who read this is gone, as `head` when it has its lines; the rest is written to nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
-        except IPCError as error:
-            raise CommandError(error.message) from error
 
     async def _run(self, options: dict[str, Any]) -> None:
-        redis = connect(conf.redis_url)
-        try:
+        async with mesh_redis() as redis:
             letters = DeadLetters(redis)
             if options["action"] == "show":
                 buried = await letters.get(LetterId.of(options["letter"]))
                 self.stdout.write(json.dumps(letter_detail(buried), indent=2, ensure_ascii=False))
             else:
                 await self._with_filter(letters, options)
-        finally:
-            await redis.aclose()
 
     async def _with_filter(self, letters: DeadLetters, options: dict[str, Any]) -> None:
         wanted, action = _filter(options), options["action"]

@@ -1,20 +1,18 @@
 """`manage.py ipcexplain`: who would get an event, and who would not and why."""
 
-import asyncio
 import json
 from argparse import ArgumentParser
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from msgspec import UNSET, Raw
 
 from ipc.django_app.conf import conf
 from ipc.django_app.discovery import explanation_lines
+from ipc.django_app.mesh_commands import check_mesh, in_mesh, mesh_redis
 from ipc.hub.explaining import Explainer
-from ipc.protocol.errors import IPCError
 from ipc.protocol.explanation import Explanation
-from ipc.stores.connection import connect
 from ipc.stores.group_states import GroupStates
 from ipc.stores.ledger import Ledger
 from ipc.stores.registry import Registry
@@ -36,31 +34,22 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Show it, or fail in one sentence."""
-        if not conf.redis_url:
-            raise CommandError(
-                "REDIS_URL is not set, so there is nothing to look into. Beside `make run` it is in "
-                "var/secrets/redis_url."
-            )
-        try:
-            found = asyncio.run(self._explanation(options))
-        except IPCError as error:
-            raise CommandError(error.message) from error
+        check_mesh()
+        found = in_mesh(_explanation(options))
         if options["json"]:
             self.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
         else:
             for line in explanation_lines(found):
                 self.stdout.write(line)
 
-    async def _explanation(self, options: dict[str, Any]) -> Explanation:
-        redis = connect(conf.redis_url)
-        try:
-            explainer = Explainer(Registry(redis), GroupStates(redis), Ledger(redis), limits=conf.limits())
-            return await explainer.explain(
-                options["event"],
-                Raw(options["data"].encode()),
-                target=options["target"],
-                source=options["source"],
-                meta=UNSET if options["meta"] is None else Raw(options["meta"].encode()),
-            )
-        finally:
-            await redis.aclose()
+
+async def _explanation(options: dict[str, Any]) -> Explanation:
+    async with mesh_redis() as redis:
+        explainer = Explainer(Registry(redis), GroupStates(redis), Ledger(redis), limits=conf.limits())
+        return await explainer.explain(
+            options["event"],
+            Raw(options["data"].encode()),
+            target=options["target"],
+            source=options["source"],
+            meta=UNSET if options["meta"] is None else Raw(options["meta"].encode()),
+        )

@@ -1,19 +1,16 @@
 """`manage.py ipcservices`: which services there are, and how calls to them are doing."""
 
-import asyncio
 import json
 from argparse import ArgumentParser
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from ipc.django_app.conf import conf
 from ipc.django_app.discovery import service_lines
+from ipc.django_app.mesh_commands import check_mesh, in_mesh, mesh_redis
 from ipc.hub.discovery import Discovery
 from ipc.protocol.discovery import Services
-from ipc.protocol.errors import IPCError
-from ipc.stores.connection import connect
 from ipc.stores.registry import Registry
 from ipc.stores.shares import Shares
 
@@ -30,24 +27,15 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Show them, or fail in one sentence."""
-        if not conf.redis_url:
-            raise CommandError(
-                "REDIS_URL is not set, so there is nothing to look into. Beside `make run` it is in "
-                "var/secrets/redis_url."
-            )
-        try:
-            found = asyncio.run(self._services(options["service"]))
-        except IPCError as error:
-            raise CommandError(error.message) from error
+        check_mesh()
+        found = in_mesh(_services(options["service"]))
         if options["json"]:
             self.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False))
         else:
             for line in service_lines(found):
                 self.stdout.write(line)
 
-    async def _services(self, only: str | None) -> Services:
-        redis = connect(conf.redis_url)
-        try:
-            return await Discovery(Registry(redis), Shares(redis)).services(only)
-        finally:
-            await redis.aclose()
+
+async def _services(only: str | None) -> Services:
+    async with mesh_redis() as redis:
+        return await Discovery(Registry(redis), Shares(redis)).services(only)
