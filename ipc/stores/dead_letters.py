@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
@@ -20,6 +19,7 @@ from ipc.protocol.routing import is_own_log, own_log
 from ipc.stores import keys
 from ipc.stores.connection import Script, run_script, translated_errors
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
+from ipc.stores.groups import group_rows
 from ipc.stores.ledger_record import MAX_RECORDS
 
 MAX_DEAD: Final = 10_000
@@ -279,13 +279,7 @@ class DeadLetters:
 
     async def _is_forgotten(self, service: str, group: str) -> bool:
         async with translated_errors(f"look for group {group}"):
-            try:
-                rows: Any = await self._redis.xinfo_groups(keys.log(own_log(service, group)))
-            except ResponseError as error:
-                if "no such key" not in str(error).lower():
-                    raise
-                rows = []
-        return not rows
+            return not await group_rows(self._redis, own_log(service, group))
 
 
 def _batches(letters: Sequence[LetterId]) -> Iterator[tuple[str, str, list[str]]]:

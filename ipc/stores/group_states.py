@@ -7,14 +7,13 @@ from itertools import groupby
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST, is_own_log, own_log
 from ipc.stores import keys
 from ipc.stores.connection import translated_errors
 from ipc.stores.dead_letters import DeadLetters
-from ipc.stores.groups import Groups
+from ipc.stores.groups import Groups, group_rows
 from ipc.stores.retention import Retention
 
 
@@ -89,13 +88,7 @@ class GroupStates:
         )
 
     async def _on_log(self, log: str) -> dict[str, _OnLog]:
-        try:
-            rows: Any = await self._redis.xinfo_groups(keys.log(log))
-        except ResponseError as error:
-            if "no such key" in str(error).lower():
-                return {}
-            raise
-        return {row["name"].decode(): await self._part(log, row) for row in rows}
+        return {row["name"].decode(): await self._part(log, row) for row in await group_rows(self._redis, log)}
 
     async def _part(self, log: str, row: Mapping[str, Any]) -> _OnLog:
         lag = row["lag"]

@@ -123,12 +123,7 @@ class Groups:
 
         """
         async with translated_errors(f"list the groups of {log}"):
-            try:
-                rows = await self._redis.xinfo_groups(keys.log(log))
-            except ResponseError as error:
-                if not _is_missing(error):
-                    raise
-                return frozenset()
+            rows = await group_rows(self._redis, log)
         return frozenset(row["name"].decode() for row in rows)
 
     async def destroy(self, log: str, name: str) -> None:
@@ -308,6 +303,22 @@ class Groups:
                 if isinstance(reply, ResponseError):
                     raise _missing(name, reply) from reply
         return replies
+
+
+async def group_rows(redis: Redis, log: str) -> list[dict[str, Any]]:
+    """Return what Redis says of each group on a log (XINFO GROUPS); none has a log that does not exist.
+
+    Raises:
+        RedisError: no answer, or Redis refused.
+
+    """
+    try:
+        rows: list[dict[str, Any]] = await redis.xinfo_groups(keys.log(log))
+    except ResponseError as error:
+        if not _is_missing(error):
+            raise
+        return []
+    return rows
 
 
 def _is_missing(error: ResponseError) -> bool:

@@ -22,7 +22,7 @@ from ipc.stores.connection import Command, execute, translated_errors
 from ipc.stores.dead_letters import MAX_DEAD
 from ipc.stores.event_search import EventSearch, Search, Sighting
 from ipc.stores.group_definitions import GroupDefinitions, definition_key, definitions_in, parts
-from ipc.stores.groups import SERVING_TTL_S
+from ipc.stores.groups import SERVING_TTL_S, group_rows
 from ipc.stores.ledger_record import LOST, MAX_RECORDS, place, receipt
 from ipc.stores.stream_scan import Condition, Range, scan
 
@@ -133,12 +133,7 @@ class Ledger(GroupDefinitions):
 
     async def _groups_of(self, log: str) -> dict[str, str]:
         """Return how far each group of a log has read."""
-        try:
-            rows: Any = await self._redis.xinfo_groups(keys.log(log))
-        except ResponseError as error:
-            if "no such key" in str(error).lower():
-                return {}
-            raise
+        rows = await group_rows(self._redis, log)
         return {row["name"].decode(): row["last-delivered-id"].decode() for row in rows}
 
     async def _basics(self, log: str, position: str, groups: Mapping[str, str | None]) -> tuple[list[GroupFacts], int]:
