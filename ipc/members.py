@@ -13,6 +13,7 @@ import msgspec
 
 from ipc.dispatch import EventContext, Handler
 from ipc.hub.tasks import OwnedTasks
+from ipc.protocol.codec import sendable
 from ipc.protocol.messages import Ack, Event, Nack, Progress
 
 logger = logging.getLogger(__name__)
@@ -159,11 +160,6 @@ class Members:
 
 
 def _nack(delivery: str, error: Exception) -> Nack:
-    excerpt = _sendable("".join(traceback.format_exception(error))[-MAX_EXCERPT:])
-    reason = _sendable(f"{type(error).__name__}: {error}"[:MAX_REASON])
+    excerpt = sendable("".join(traceback.format_exception(error))[-MAX_EXCERPT:])
+    reason = sendable(f"{type(error).__name__}: {error}"[:MAX_REASON])
     return Nack(deliveries=[delivery], reason=reason, reject=isinstance(error, Reject), traceback=excerpt)
-
-
-def _sendable(text: str) -> str:
-    """Return a text that can be sent: what an exception says may have lone surrogates, which have no UTF-8 form."""
-    return text.encode(errors="backslashreplace").decode()

@@ -16,7 +16,7 @@ from ipc.hub.tasks import OwnedTasks
 from ipc.keyed_calls import KeyedCalls
 from ipc.programs import OwnContext, Programs, check_own_context, program_context
 from ipc.protocol import codec
-from ipc.protocol.calls import check_op, check_resource
+from ipc.protocol.calls import call_error, check_op, check_resource
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, ValidationFailedError
 from ipc.protocol.limits import Limits
@@ -25,7 +25,6 @@ from ipc.protocol.messages import CallError, Reply, Resource, ServerCall
 logger = logging.getLogger(__name__)
 
 TAKES: Final = ("key", "data", "query", "ctx")
-MAX_ERROR: Final = 1_000
 MAX_DETAILS_BYTES: Final = 64 * 1024
 DEFAULT_LIMITS: Final = Limits()
 
@@ -271,29 +270,17 @@ def _context_of(call: ServerCall) -> CallContext:
 
 
 def _error_of(error: IPCError) -> CallError:
-    return CallError(
-        code=error.code,
-        message=_sendable(error.message),
-        retryable=error.retryable,
-        retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
-        details=_details(error.details) if error.details else UNSET,
-    )
-
-
-def _details(details: Mapping[str, Any]) -> Any:
     """Return what the hub takes for certain: details are made of what the caller has sent."""
+    told = call_error(error)
+    return told if _fits(told.details) else msgspec.structs.replace(told, details=UNSET)
+
+
+def _fits(details: Any) -> bool:
     try:
-        fits = len(codec.encode_json(details)) <= MAX_DETAILS_BYTES
+        return details is UNSET or len(codec.encode_json(details)) <= MAX_DETAILS_BYTES
     except BadMessageError:
-        fits = False
-    return dict(details) if fits else UNSET
+        return False
 
 
 def _bug(error: Exception) -> CallError:
-    return CallError(
-        code=ErrorCode.INTERNAL, message=_sendable(f"the owner failed: {type(error).__name__}"), retryable=True
-    )
-
-
-def _sendable(text: str) -> str:
-    return text[:MAX_ERROR].encode(errors="backslashreplace").decode()
+    return call_error(IPCError(f"the owner failed: {type(error).__name__}"))

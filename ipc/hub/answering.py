@@ -11,7 +11,7 @@ from msgspec import UnsetType
 from ipc.hub.open_call import Answer, OpenCall, nobody
 from ipc.hub.session import Session
 from ipc.protocol import codec
-from ipc.protocol.calls import speaks_of_routing
+from ipc.protocol.calls import call_error, speaks_of_routing
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import IPCError, OverloadedError, UnavailableError
 from ipc.protocol.messages import CallError, Reply
@@ -127,5 +127,4 @@ def _own_error(error: CallError) -> CallError:
     if not speaks_of_routing(error.code):
         return error
     nested = UnavailableError(f"the owner could not do it: {error.code}: {error.message}", code=ErrorCode.UNAVAILABLE)
-    failed = Answer.of(nested).error
-    return failed if failed is not None else error
+    return call_error(nested)

@@ -1,16 +1,15 @@
 """A call on its way: what was asked, by whom, who is to answer, and by when."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw, UnsetType
 
 from ipc.hub.owners import Owner
 from ipc.hub.session import Session
 from ipc.protocol import codec
-from ipc.protocol.calls import MAX_ERROR_LENGTH, check_op, check_resource, check_timeout, may_repeat
+from ipc.protocol.calls import call_error, check_op, check_resource, check_timeout, may_repeat
 from ipc.protocol.errors import BadMessageError, IPCError, NoOwnerError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Call, CallError, ServerReply
@@ -27,16 +26,7 @@ class Answer:
     @classmethod
     def of(cls, error: IPCError) -> "Answer":
         """Return an exception as an answer."""
-        return cls(
-            error=CallError(
-                code=error.code,
-                # A client refuses a reply with a longer one, and would wait in vain.
-                message=error.message[:MAX_ERROR_LENGTH],
-                retryable=error.retryable,
-                retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
-                details=dict(error.details) if error.details else UNSET,
-            )
-        )
+        return cls(error=call_error(error))
 
 
 class Caller(Protocol):
@@ -175,8 +165,3 @@ def _target(target: str | None) -> str | None:
         return None
     service, colon, instance = target.partition(":")
     return f"{full_name(service)}{colon}{instance}"
-
-
-def error_details(error: CallError) -> Mapping[str, Any] | None:
-    """Return the details of an error if they are an object."""
-    return error.details if isinstance(error.details, dict) else None

@@ -5,8 +5,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from msgspec import UNSET
+
+from ipc.protocol.codec import sendable
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError
+from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.messages import CallError
 
 DEFAULT_TIMEOUT_MS: Final = 10_000
 MAX_TIMEOUT_MS: Final = 60_000
@@ -26,13 +30,7 @@ def check_resource(name: str) -> str:
         BadMessageError: INVALID_RESOURCE, with the rule.
 
     """
-    if len(name) > MAX_NAME_LENGTH or not _RESOURCE.fullmatch(name):
-        raise BadMessageError(
-            f"{name[:64]!r} is not a resource: write a letter, then letters, digits, '_' and '-', "
-            f"at most {MAX_NAME_LENGTH} characters",
-            code=ErrorCode.INVALID_RESOURCE,
-        )
-    return name
+    return _checked(name, _RESOURCE, "a resource: write a letter, then letters, digits, '_' and '-'")
 
 
 @lru_cache(maxsize=4096)
@@ -43,11 +41,13 @@ def check_op(name: str) -> str:
         BadMessageError: INVALID_RESOURCE, with the rule.
 
     """
-    if len(name) > MAX_NAME_LENGTH or not _OP.fullmatch(name):
+    return _checked(name, _OP, "an operation: write a letter, then letters, digits and '_'")
+
+
+def _checked(name: str, form: re.Pattern[str], rule: str) -> str:
+    if len(name) > MAX_NAME_LENGTH or not form.fullmatch(name):
         raise BadMessageError(
-            f"{name[:64]!r} is not an operation: write a letter, then letters, digits and '_', "
-            f"at most {MAX_NAME_LENGTH} characters",
-            code=ErrorCode.INVALID_RESOURCE,
+            f"{name[:64]!r} is not {rule}, at most {MAX_NAME_LENGTH} characters", code=ErrorCode.INVALID_RESOURCE
         )
     return name
 
@@ -78,6 +78,17 @@ def check_unique(names: Iterable[str]) -> None:
         if name in seen:
             raise BadMessageError(f"the resource {name} is named twice", code=ErrorCode.INVALID_RESOURCE)
         seen.add(name)
+
+
+def call_error(error: IPCError) -> CallError:
+    """Return an exception as a reply tells of it; a client refuses a longer message, and would wait in vain."""
+    return CallError(
+        code=error.code,
+        message=sendable(error.message[:MAX_ERROR_LENGTH]),
+        retryable=error.retryable,
+        retry_after_ms=UNSET if error.retry_after_ms is None else error.retry_after_ms,
+        details=dict(error.details) if error.details else UNSET,
+    )
 
 
 def may_repeat(op: str, *, is_keyed: bool) -> bool:

@@ -54,6 +54,11 @@ def utf8_size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
+def sendable(text: str) -> str:
+    """Return a text that can be sent: what an exception says may have lone surrogates, which have no UTF-8 form."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def encode_json(value: object) -> str:
     """Return the JSON of any value.
 

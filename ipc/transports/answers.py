@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import msgspec
 
 from ipc.protocol.errors import IPCError, UnavailableError, error_from_code
-from ipc.protocol.messages import Error, Ok
+from ipc.protocol.messages import CallError, Error, Ok
 
 
 class Answers:
@@ -59,11 +59,12 @@ class Answers:
                 del self._open[request_id]
 
 
-def error_from_message(message: Error) -> IPCError:
-    """Return the exception for an ``error`` message."""
+def error_from_message(message: Error | CallError) -> IPCError:
+    """Return the exception for an ``error`` message, or for the error of a reply."""
     return error_from_code(
         message.code,
         message.message,
-        details=message.details or None,
+        # An owner's own may be any JSON.
+        details=message.details if isinstance(message.details, dict) and message.details else None,
         retry_after_ms=None if message.retry_after_ms is msgspec.UNSET else message.retry_after_ms,
     )

@@ -10,8 +10,8 @@ from msgspec import Raw, UnsetType
 
 from ipc.protocol.calls import may_repeat
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import DeadlineError, IPCError, OwnerLostError, UnavailableError, error_from_code
-from ipc.protocol.messages import Call, CallError, Cancel, ClientMessage, Error, ServerReply
+from ipc.protocol.errors import DeadlineError, IPCError, OwnerLostError, UnavailableError
+from ipc.protocol.messages import Call, Cancel, ClientMessage, Error, ServerReply
 from ipc.transports.answers import error_from_message
 
 FIRST_PAUSE_S: Final = 0.05
@@ -72,7 +72,7 @@ class OutgoingCalls:
         if isinstance(message, Error):
             answer.set_exception(error_from_message(message))
         elif message.error is not None:
-            answer.set_exception(_error_of(message.error))
+            answer.set_exception(error_from_message(message.error))
         else:
             answer.set_result(message)
         return True
@@ -121,9 +121,3 @@ def _may_call_again(error: IPCError, message: Call) -> bool:
 
 def _pause_s(attempt: int) -> float:
     return random.uniform(0, min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** min(attempt, 10)))  # noqa: S311 - spreads load
-
-
-def _error_of(error: CallError) -> IPCError:
-    details = error.details if isinstance(error.details, dict) else None
-    after_ms = None if isinstance(error.retry_after_ms, UnsetType) else error.retry_after_ms
-    return error_from_code(error.code, error.message, details=details, retry_after_ms=after_ms)
