@@ -32,6 +32,8 @@ def ours_env(folder: Path) -> dict[str, str]:
         "EXPRSN_SERVICE": "bridge",
         "DEV_BYPASS": "true",
         "IPC_BYPASS_AUTH": "true",
+        # Limited as in production, but by a budget that no load uses up.
+        "IPC_RATE_MAX": "1000000000",
         "DEBUG": "false",
         "BIND_HOST": "127.0.0.1",
         "BRIDGE_URL": "",

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ipc.protocol.limits import Limits
 from ipc.protocol.services import namespace
 from ipc.stores.registry import Registration
 
 
-def stats_of(registrations: Sequence[Registration]) -> dict[str, Any]:
+def stats_of(registrations: Sequence[Registration], limits: Limits, *, is_limited: bool) -> dict[str, Any]:
     """Return the statistics; times in Unix milliseconds.
 
     Shapes: ``services`` has one entry for each service that is attached at least once, described by its instance seen
@@ -31,8 +32,12 @@ def stats_of(registrations: Sequence[Registration]) -> dict[str, Any]:
         "services": services,
         "activeConnections": len(connections),
         "connections": connections,
-        # No limiter runs yet; the figures are those it will start with.
-        "rateLimits": {"enabled": False, "window": 60_000, "maxRequests": 1_000},
+        "rateLimits": {
+            "enabled": is_limited,
+            "window": limits.rate_window_ms,
+            "maxRequests": limits.rate_max,
+            "maxExempt": limits.rate_exempt_max,
+        },
     }
 
 

@@ -53,7 +53,9 @@ async def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view
 async def stats(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
     """Answer with the statistics of the mesh, or 503 while Redis is out of reach."""
     try:
-        return JsonResponse({"success": True, "data": stats_of(await running_hub().registry.list())})
+        hub = running_hub()
+        found = stats_of(await hub.registry.list(), hub.limits, is_limited=hub.limiter is not None)
+        return JsonResponse({"success": True, "data": found})
     except IPCError as error:
         return _refusal(error)
 

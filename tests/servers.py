@@ -206,6 +206,8 @@ def _environment(redis_url: str, certs_dir: Path, var_dir: Path) -> dict[str, st
         "DEBUG": "false",
         "DEV_BYPASS": "true",
         "IPC_BYPASS_AUTH": "true",
+        # Tests share bridges and services; those of the limits switch them on.
+        "IPC_RATE_LIMIT": "false",
         "REDIS_URL": redis_url,
         "BRIDGE_URL": "",
         # Whatever database the tests themselves run on, a server has a file of its own.

@@ -145,6 +145,11 @@ class Conf:
         return bool(_setting("IPC_BYPASS_AUTH", False))
 
     @property
+    def rate_limit(self) -> bool:
+        """Whether services may send only so many messages."""
+        return bool(_setting("IPC_RATE_LIMIT", True))
+
+    @property
     def on_behalf(self) -> frozenset[str]:
         """The full names of the services whose calls may act for a user.
 
@@ -179,6 +184,9 @@ class Conf:
             calls_per_owner=int(_setting("IPC_CALLS_PER_OWNER", default.calls_per_owner)),
             breaker_failures=int(_setting("IPC_BREAKER_FAILURES", default.breaker_failures)),
             breaker_pause_ms=int(_setting("IPC_BREAKER_PAUSE", default.breaker_pause_ms)),
+            rate_max=int(_setting("IPC_RATE_MAX", default.rate_max)),
+            rate_exempt_max=int(_setting("IPC_RATE_EXEMPT_MAX", default.rate_exempt_max)),
+            rate_window_ms=int(_setting("IPC_RATE_WINDOW", default.rate_window_ms)),
             heartbeat_ms=int(_setting("IPC_HEARTBEAT", default.heartbeat_ms)),
             auth_timeout_ms=int(_setting("IPC_AUTH_TIMEOUT", default.auth_timeout_ms)),
         )

@@ -62,6 +62,7 @@ class Runtime:
                 needs_persistence=not conf.in_development,
                 # Only the bridge has doors that take tokens; its workers, such as Timeline's, are inside.
                 make_tokens=conf.token_manager if self.worker is None else None,
+                limits_rates=conf.rate_limit and self.worker is None,
             )
             await self.mesh.start()
             logger.info("%s joins the mesh at %s", conf.service, without_password(conf.redis_url))

@@ -30,6 +30,8 @@ class Counters:
     sessions_too_slow: int = 0
     sessions_expired: int = 0
     sessions_revoked: int = 0
+    messages_limited: int = 0
+    limits_unknown: int = 0
     tokens_refused: int = 0
     tokens_renewed: int = 0
     revocation_looks_failed: int = 0

@@ -16,7 +16,9 @@ from ipc.hub.discovery import Discovery
 from ipc.hub.explaining import Explainer
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.ledger import DeliveryLedger
+from ipc.hub.limiter import Limiter
 from ipc.hub.loop_time import LoopTime
+from ipc.hub.meter import Meter
 from ipc.hub.presence import Presence
 from ipc.hub.proofs import REVOKED, Proofs
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
@@ -35,6 +37,7 @@ from ipc.protocol.positions import position_key
 from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S
+from ipc.stores.rate_limit import RateLimitStore
 from ipc.stores.registry import HEARTBEAT_S
 from ipc.stores.tokens import BrokerTokenManager
 
@@ -55,6 +58,7 @@ class Hub:
         clock: the time that groups go by.
         announces: whether the hub tells the mesh which services come and go.
         tokens: knows broker tokens, where a door of this hub takes them.
+        rate_limits: keeps how many messages services may send, where they are limited.
 
     """
 
@@ -67,6 +71,7 @@ class Hub:
         clock: Clock | None = None,
         announces: bool = True,
         tokens: BrokerTokenManager | None = None,
+        rate_limits: RateLimitStore | None = None,
     ) -> None:
         self.id = new_ulid()
         self.limits = limits or Limits()
@@ -84,6 +89,11 @@ class Hub:
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
         self._feeds: dict[str, LogFeed] = {}
+        self.limiter = (
+            Limiter(rate_limits, self.id, self.sessions, limits=self.limits, counters=self.counters, clock=self.clock)
+            if rate_limits is not None
+            else None
+        )
         self.calling = Calling(
             self.id,
             stores.resources,
@@ -132,6 +142,8 @@ class Hub:
         self._tasks.start(self._presence.watch(), "services that leave")
         self._tasks.start(self.calling.calls.watch(), "open calls")
         self._tasks.start(self.proofs.watch(), "tokens that end")
+        if self.limiter is not None:
+            self._tasks.start(self.limiter.watch(), "rate limits")
         await joined.wait()
 
     async def stop(self) -> None:
@@ -144,6 +156,8 @@ class Hub:
                     await writer.flushed()
                 await self.deliveries.stop()
                 await self._share.remove()
+                if self.limiter is not None:
+                    await self.limiter.close()
         except IPCError as error:
             logger.warning("what this hub has said of itself runs out by itself: %s", error)
         except TimeoutError:
@@ -185,7 +199,7 @@ class Hub:
 
     def attach(self, peer: Peer, identity: Identity, origin: Origin) -> Session:
         """Let an instance in and welcome it; its door has verified the identity."""
-        session = Session(peer, identity, origin, self.limits, on_close=self._forget)
+        session = Session(peer, identity, origin, self.limits, on_close=self._forget, measure=self.meter)
         self.sessions[session.id] = session
         session.answer(
             Welcome(
@@ -202,6 +216,10 @@ class Hub:
         )
         self._presence.changed(session)
         return session
+
+    def meter(self, identity: Identity) -> Meter | None:
+        """Return what measures the messages of an identity, None where they are not limited."""
+        return self.limiter.meter(identity) if self.limiter is not None else None
 
     async def receive(self, session: Session, frame: str | bytes) -> None:
         """Carry out a frame of a session; returns when the session may send more."""

@@ -20,6 +20,7 @@ from ipc.stores.eventlog import EventLog
 from ipc.stores.group_states import GroupStates
 from ipc.stores.groups import Groups
 from ipc.stores.ledger import Ledger
+from ipc.stores.rate_limit import RateLimits
 from ipc.stores.registry import Registry
 from ipc.stores.resources import Resources
 from ipc.stores.shares import Shares
@@ -39,6 +40,7 @@ class Mesh:
         needs_persistence: whether a Redis that writes nothing to disk is worth a warning.
         announces: whether the hub tells the mesh which services come and go.
         make_tokens: returns what knows broker tokens, where a door of this process takes them.
+        limits_rates: whether services may send only so many messages.
 
     """
 
@@ -52,6 +54,7 @@ class Mesh:
         needs_persistence: bool = True,
         announces: bool = True,
         make_tokens: Callable[[Redis], BrokerTokenManager] | None = None,
+        limits_rates: bool = False,
     ) -> None:
         self.redis = connect(redis_url)
         self.keeper = Keeper(self.redis, needs_persistence=needs_persistence)
@@ -62,6 +65,7 @@ class Mesh:
             limits=limits,
             announces=announces,
             tokens=make_tokens(self.redis) if make_tokens is not None else None,
+            rate_limits=RateLimits(self.redis) if limits_rates else None,
         )
 
     async def start(self) -> Self:

@@ -114,7 +114,7 @@ class Proofs:
                     f"the new token lacks {verb}:{name}, of which this session makes use: let go of it first",
                     details={"needed": f"{verb}:{name}"},
                 )
-        session.identity = identity
+        session.prove(identity)
         self._counters.tokens_renewed += 1
 
     async def revoke(self, token_id: str, *, by: str) -> None:

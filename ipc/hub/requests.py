@@ -12,6 +12,7 @@ from ipc.hub.emitting import event_frame, hashable, route
 from ipc.hub.evaluation import evaluate_asked
 from ipc.hub.explaining import check_may_emit
 from ipc.hub.ledger import check_may_ask
+from ipc.hub.meter import Meter
 from ipc.hub.session import Session
 from ipc.hub.subscriptions import asked_patterns, subscribe, unsubscribe
 from ipc.hub.writer import Emission
@@ -21,6 +22,7 @@ from ipc.protocol.discovery import MAX_EMITS
 from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.messages import (
     Ack,
+    AnyClientMessage,
     Auth,
     Call,
     Cancel,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from ipc.hub.hub import Hub
 
 
+Messages = list[AnyClientMessage | codec.Refused]
 MESSAGES_A_TURN = 32
 """After so many messages of a frame the event loop does what else there is: their append begins while the rest is read.
 
@@ -71,6 +74,8 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
         too_large = error.code is ErrorCode.FRAME_TOO_LARGE
         session.close(CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME, error.message)
         return
+    if session.meter is not None:
+        messages = await _within_limit(hub, session, session.meter, messages)
     for number, message in enumerate(messages):
         if number and not number % MESSAGES_A_TURN:
             await asyncio.sleep(0)
@@ -88,6 +93,27 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
                 hub.calling.calls.spoil(session, message.id, message.error)
         else:
             await _request(hub, session, message)
+
+
+async def _within_limit(hub: "Hub", session: Session, meter: Meter, messages: Messages) -> Messages:
+    """Return the messages of a frame that the service may still send, and refuse the others of those that count."""
+    wanted = sum(type(message) in COUNTED for message in messages)
+    if not wanted or meter.pass_now(wanted):
+        return messages
+    granted = await meter.take(wanted)
+    if granted == wanted:
+        return messages
+    hub.counters.messages_refused += wanted - granted
+    error, passed = meter.refusal(), list[Any]()
+    for message in messages:
+        if type(message) not in COUNTED:
+            passed.append(message)
+        elif granted:
+            granted -= 1
+            passed.append(message)
+        else:
+            session.refuse(error, message.id)
+    return passed
 
 
 async def _request(hub: "Hub", session: Session, message: Any) -> None:
@@ -303,3 +329,5 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     State: _state,
 }
 _DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve, Auth})
+COUNTED = frozenset({Emit, Call, JSONLex, Subscribe, Serve, State, Status, Discover, Explain})
+"""What counts for the rate limit: all that makes work for others than the session itself."""

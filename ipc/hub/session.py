@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ipc.hub.batching import Batcher
 from ipc.hub.interest import Interest
+from ipc.hub.meter import Meter
 from ipc.hub.tasks import OwnedTasks
 from ipc.hub.terms import Terms
 from ipc.protocol import codec
@@ -15,7 +16,7 @@ from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import ServerMessage, ServerPing
+from ipc.protocol.messages import Ok, ServerMessage, ServerPing
 from ipc.protocol.tokens import Claims
 
 FLUSH_TIMEOUT_S = 2.0
@@ -58,14 +59,23 @@ class Session:
     Args:
         peer: where frames and the close code go.
         on_close: called once, when the session has been closed from this side.
+        measure: returns what measures the messages of an identity, None where they are not limited.
 
     """
 
     def __init__(
-        self, peer: Peer, identity: Identity, origin: Origin, limits: Limits, *, on_close: Callable[["Session"], None]
+        self,
+        peer: Peer,
+        identity: Identity,
+        origin: Origin,
+        limits: Limits,
+        *,
+        on_close: Callable[["Session"], None],
+        measure: Callable[[Identity], Meter | None] = lambda _identity: None,
     ) -> None:
         self.id = new_ulid()
         self.identity = identity
+        self.meter = measure(identity)
         self.origin = origin
         self.service = identity.service
         self.instance = f"{identity.service}:{origin.instance_id}"
@@ -88,6 +98,7 @@ class Session:
         self._closing: asyncio.Task[None] | None = None
         self._peer = peer
         self._on_close = on_close
+        self._measure = measure
         self._outbox = Batcher(
             self._send,
             capacity=limits.outbox_bytes,
@@ -96,6 +107,11 @@ class Session:
             max_size=limits.frame_bytes,
             name=f"outbox {self.instance}",
         )
+
+    def prove(self, identity: Identity) -> None:
+        """Let the session go on with another proof of the same service."""
+        self.identity = identity
+        self.meter = self._measure(identity)
 
     def put(self, text: str, size: int, count: int = 1) -> None:
         """Put messages that are encoded already into the outbox; a session that reads too slowly is closed."""
@@ -113,6 +129,8 @@ class Session:
 
     def answer(self, message: ServerMessage) -> None:
         """Put one message into the outbox."""
+        if self.meter is not None and type(message) is Ok:
+            message.remaining = self.meter.standing.remaining
         text = codec.encode(message)
         self.put(text, codec.utf8_size(text))
 

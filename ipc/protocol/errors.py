@@ -18,6 +18,7 @@
     |   +-- NoOwnerError          nobody serves the resource right now
     |   +-- OwnerLostError        whoever had the call went away; it may have been carried out
     |   +-- OverloadedError       as many calls in flight as are taken, or a circuit breaker is open
+    +-- RateLimitError          as many messages as the service may send for now
     +-- ConnectionClosedError   the transport is closed, with its close code
 """
 
@@ -153,6 +154,12 @@ class OverloadedError(UnavailableError):
     default_code = ErrorCode.OVERLOADED
 
 
+class RateLimitError(IPCError):
+    """The service has sent as many messages as it may for now; ``retry_after_ms`` says when there will be more."""
+
+    default_code = ErrorCode.RATE_LIMIT_EXCEEDED
+
+
 LOST: Final = 1006
 
 
@@ -197,6 +204,7 @@ _BY_CODE: dict[ErrorCode, type[IPCError]] = {
     ErrorCode.DRAINING: UnavailableError,
     ErrorCode.TOO_SLOW: UnavailableError,
     ErrorCode.TIMEOUT: DeadlineError,
+    ErrorCode.RATE_LIMIT_EXCEEDED: RateLimitError,
     ErrorCode.NO_OWNER: NoOwnerError,
     ErrorCode.OWNER_LOST: OwnerLostError,
     ErrorCode.OVERLOADED: OverloadedError,

@@ -21,5 +21,8 @@ class Limits:
     outbox_messages: int = 32_768
     window_bytes: int = 4 * 1024 * 1024
     heartbeat_ms: int = 25_000
+    rate_max: int = 1_000
+    rate_exempt_max: int = 600_000
+    rate_window_ms: int = 60_000
     auth_timeout_ms: int = 5_000
     drain_ms: int = 10_000

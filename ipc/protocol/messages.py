@@ -218,7 +218,10 @@ class Welcome(ServerMessage, tag="welcome", kw_only=True):
 
 
 class Ok(ServerMessage, tag="ok", kw_only=True):
-    """A request was carried out; which members are set depends on the request."""
+    """A request was carried out; which members are set depends on the request.
+
+    ``remaining`` is how many more messages the service may send for now, where it has a limit.
+    """
 
     id: str | None = None
     position: str | UnsetType = UNSET
@@ -233,6 +236,7 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     result: Any | UnsetType = UNSET
     cost: int | UnsetType = UNSET
     value: Any | UnsetType = UNSET
+    remaining: int | UnsetType = UNSET
 
 
 class Error(ServerMessage, tag="error", kw_only=True):
@@ -322,11 +326,14 @@ class ServerPong(ServerMessage, tag="pong", kw_only=True):
 
 class Notice(ServerMessage, tag="notice", kw_only=True):
     """Something the client should know: ``draining``, with the milliseconds after which to come back; that its token
-    expires soon, and when; or that it was revoked."""
+    expires soon, and when; that it was revoked; or that most of what the service may send is used up, with how much is
+    left and the milliseconds until there is more."""
 
     notice: Literal["draining", "token_expiring", "rate_warning", "revoked"]
     retry_after_ms: int | None = None
     expires_in_ms: int | None = None
+    remaining: int | None = None
+    resets_in_ms: int | None = None
 
 
 AnyClientMessage = (

@@ -122,3 +122,14 @@ def state(key: str) -> str:
 def lost(name: str) -> str:
     """Return the hash of how many events of a log each group has lost to its cap."""
     return f"ipc:lost:{{{name}}}"
+
+
+def rate(budget: str) -> str:
+    """Return the sorted set of what a budget, ``<service>`` or ``<service>/exempt``, has let through, by when."""
+    service, _, kind = budget.partition("/")
+    return f"ipc:rate:{{{service}}}:{kind}" if kind else f"ipc:rate:{{{service}}}"
+
+
+def leases(budget: str) -> str:
+    """Return the hash of a budget's total and of what hubs may let through of it by themselves."""
+    return f"{rate(budget)}:leases"

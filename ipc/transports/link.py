@@ -348,6 +348,9 @@ class Link:
             self._sender.put(Pong(sent=message.sent), self._sender.session)
             self._live.heartbeat(message.positions or {})
         elif isinstance(message, Notice):
+            if message.notice == "rate_warning":
+                logger.warning("the service may send only %s more messages for now", message.remaining)
+                return
             logger.info("the bridge says: %s", message.notice)
             # daphne sends no reason with its close frames, so the delay comes in both.
             self._asked_delay_ms = message.retry_after_ms
@@ -374,6 +377,7 @@ def _raise_failed(subscribing: "asyncio.Task[None]") -> None:
     """Raise what a subscription failed with: what may be tried again counts as a lost connection."""
     error = subscribing.exception()
     if isinstance(error, IPCError) and error.retryable and not isinstance(error, ConnectionClosedError):
-        raise ConnectionClosedError(CloseCode.INTERNAL, str(error)) from error
+        delay = f", reconnect in {error.retry_after_ms} ms" if error.retry_after_ms is not None else ""
+        raise ConnectionClosedError(CloseCode.INTERNAL, f"{error}{delay}") from error
     if error is not None:
         raise error

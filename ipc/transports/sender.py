@@ -92,14 +92,15 @@ class Sender:
     async def request(self, message: ClientMessage, *, timeout_s: float = ANSWER_TIMEOUT_S) -> Ok:
         """Send a message with an id and return its ``ok``, however many connections that takes.
 
-        It is repeated, with the same id, when the connection was lost or the answer says to try again.
+        It is repeated, with the same id, when the connection was lost or the answer says to try again, unless it says
+        to do so later than there is time: then that answer is raised at once.
 
         Raises:
             DeadlineError: no answer in time, it may have been carried out.
             IPCError: it was refused.
 
         """
-        attempt = 0
+        attempt, give_up_at = 0, asyncio.get_running_loop().time() + timeout_s
         last: IPCError | None = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -111,7 +112,10 @@ class Sender:
                         if not error.retryable:
                             raise
                         last = error
-                    await asyncio.sleep(backoff_s(attempt := attempt + 1))
+                    pause_s = max(backoff_s(attempt := attempt + 1), (last.retry_after_ms or 0) / 1000)
+                    if pause_s > give_up_at - asyncio.get_running_loop().time() and last.retry_after_ms is not None:
+                        raise last
+                    await asyncio.sleep(pause_s)
         except TimeoutError:
             why = last.message if last else "there is no connection"
             raise DeadlineError(f"no answer within {timeout_s:g} s: {why}") from last

@@ -67,7 +67,7 @@ async def until(bridge: ServerProcess, service: str, sessions: int) -> dict[str,
 
 async def test_statistics_have_the_exact_shape(make_bridge: MakeBridge, own_valkey: EmbeddedValkey) -> None:
     """Empty, then with two instances of one service and one of another, then empty again."""
-    rate_limits = {"enabled": False, "window": 60_000, "maxRequests": 1_000}
+    rate_limits = {"enabled": False, "window": 60_000, "maxRequests": 1_000, "maxExempt": 600_000}
     empty = {
         "success": True,
         "data": {

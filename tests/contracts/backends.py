@@ -10,6 +10,7 @@ from ipc.hub.stores import RegistryStore, Stores
 from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter
 from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.rate_limit import RateLimits, RateLimitStore
 from ipc.stores.registry import GRACE_S, TTL_S, Registry
 from ipc.stores.token_records import TokenRecords, TokenRecordStore
 from ipc.testing.channels import MemoryChannels
@@ -18,6 +19,7 @@ from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.group_states import MemoryGroupStates
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.ledger import MemoryLedger
+from ipc.testing.rate_limit import MemoryRateLimits
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.shares import MemoryShares
@@ -45,6 +47,9 @@ class Backend(Protocol):
 
     def token_records(self) -> TokenRecordStore:
         """Return what is remembered of tokens, as another process has it."""
+
+    def rate_limits(self) -> RateLimitStore:
+        """Return how many messages services may send, as another process has it."""
 
     async def hub(self) -> Hub:
         """Return another started hub."""
@@ -77,6 +82,11 @@ class ValkeyBackend:
         self._stack.push_async_callback(client.aclose)
         return TokenRecords(client)
 
+    def rate_limits(self) -> RateLimitStore:
+        client = connect(self._url)
+        self._stack.push_async_callback(client.aclose)
+        return RateLimits(client)
+
     async def hub(self) -> Hub:
         mesh = await Mesh(self._url, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s).start()
         self._stack.push_async_callback(mesh.stop)
@@ -102,6 +112,7 @@ class MemoryBackend:
         self._dead_letters = MemoryDeadLetters(groups)
         self._registry = MemoryRegistry(now_ms)
         self._token_records = MemoryTokenRecords(now_ms)
+        self._rate_limits = MemoryRateLimits(now_ms)
         self._stores = Stores(
             eventlog=MemoryEventLog(streams, now_ms, maxlen=log_maxlen, ttl_s=log_ttl_s),
             groups=groups,
@@ -121,6 +132,9 @@ class MemoryBackend:
 
     def token_records(self) -> TokenRecordStore:
         return self._token_records
+
+    def rate_limits(self) -> RateLimitStore:
+        return self._rate_limits
 
     async def hub(self) -> Hub:
         hub = Hub(stores=self._stores, channel_layer=self._channels)

@@ -22,7 +22,7 @@ async def test_a_revocation_by_command_closes_the_sessions_of_a_running_hub(redi
     try:
         made = await broker_tokens.mint("herald", permissions=None)
         member = Member(running.hub)
-        member.session.identity = await running.hub.proofs.identify(made.token, service=None, by="test")
+        member.session.prove(await running.hub.proofs.identify(made.token, service=None, by="test"))
         await asyncio.gather(broker_tokens.revoke_source("herald"), member.peer.close_code())
         assert member.peer.closed is not None
         assert member.peer.closed[0] == 4430

@@ -51,7 +51,7 @@ async def member_with(hub: Hub, made: Minted) -> Member:
     """Attach as a door does it."""
     identity = await hub.proofs.identify(made.token, service="exprsn-herald", by="test")
     member = Member(hub)
-    member.session.identity = identity
+    member.session.prove(identity)
     return member
 
 

@@ -7,6 +7,7 @@ from ipc.protocol.codes import MAX_REASON_BYTES, CloseCode, ErrorCode, close_rea
 RETRYABLE = {
     "AUTH_TIMEOUT",
     "TOO_SLOW",
+    "RATE_LIMIT_EXCEEDED",
     "NO_OWNER",
     "OWNER_LOST",
     "OVERLOADED",
@@ -60,6 +61,7 @@ STATUSES = {
     "CIRCUIT_OPEN": 503,
     "AUTH_TIMEOUT": 408,
     "TOO_SLOW": 429,
+    "RATE_LIMIT_EXCEEDED": 429,
     "TOO_MANY_SUBSCRIPTIONS": 429,
     "JSONLEX_TOO_LARGE": 413,
     "JSONLEX_RESULT_TOO_LARGE": 413,

@@ -1,0 +1,103 @@
+"""Rate limits over two bridge processes with one Redis, behind each server."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exprsn.embedded import EmbeddedValkey
+from ipc.protocol.errors import RateLimitError
+from ipc.protocol.permissions import USUAL
+from ipc.transports.tokens import GivenToken
+from ipc.transports.websocket import WebSocketTransport
+from ipc.worker import IPCWorker
+from tests import servers
+from tests.bridge.tokens import LOCKED, bearer, minted
+from tests.clients import Client, attached
+from tests.servers import ServerProcess
+
+pytestmark = pytest.mark.processes
+BATCH = 50
+
+
+@pytest.fixture(scope="module")
+def bridges(
+    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+    """One behind daphne and one behind uvicorn, limited as in production."""
+    limited = {**LOCKED, "IPC_RATE_LIMIT": "true"}
+    made = [
+        servers.bridge(kind, bridge_valkey.url, certs_dir, tmp_path_factory.mktemp("limited"), **limited)
+        for kind in ("daphne", "uvicorn")
+    ]
+    with made[0] as one, made[1] as two:
+        yield one, two
+
+
+async def emit(client: Client, count: int) -> list[str]:
+    """Emit so many events in one frame, and return what became of each."""
+    ids = [f"{id(client)}-{client._asked}-{number}" for number in range(count)]
+    client._asked += 1
+    await client.say(*({"type": "emit", "event": "a:b", "id": name, "ack": True} for name in ids))
+    answers = [await client.hear(lambda heard, name=name: heard.get("id") == name) for name in ids]
+    return [answer.get("code", "ok") for answer in answers]
+
+
+async def test_the_thousand_and_first_within_a_minute_is_refused_by_whichever_bridge(
+    bridges: tuple[ServerProcess, ServerProcess], bridge_valkey: EmbeddedValkey
+) -> None:
+    token = bearer((await minted(bridge_valkey.url, "payments")).token)
+    async with attached(bridges[0], "payments", **token) as one, attached(bridges[1], "payments", **token) as two:
+        passed = 0
+        for _ in range(1_000 // (2 * BATCH) - 1):
+            for became in await asyncio.gather(emit(one, BATCH), emit(two, BATCH)):
+                assert became == ["ok"] * BATCH
+                passed += BATCH
+        while passed < 1_000:
+            for client in (one, two):
+                assert await emit(client, 1) == ["ok"]
+                passed += 1
+        for client in (one, two):
+            assert await emit(client, 1) == ["RATE_LIMIT_EXCEEDED"]
+            assert await client.is_well()
+
+
+async def test_a_flood_from_both_sides_gets_exactly_the_limit_through(
+    bridges: tuple[ServerProcess, ServerProcess], bridge_valkey: EmbeddedValkey
+) -> None:
+    token = bearer((await minted(bridge_valkey.url, "atlas")).token)
+    async with attached(bridges[0], "atlas", **token) as one, attached(bridges[1], "atlas", **token) as two:
+
+        async def flood(client: Client) -> list[list[str]]:
+            return [await emit(client, 400) for _ in range(2)]
+
+        became = [codes for floods in await asyncio.gather(flood(one), flood(two)) for codes in floods]
+    assert sum(codes.count("ok") for codes in became) == 1_000
+    assert sum(codes.count("RATE_LIMIT_EXCEEDED") for codes in became) == 600
+
+
+async def test_an_exempt_token_goes_on(
+    bridges: tuple[ServerProcess, ServerProcess], bridge_valkey: EmbeddedValkey
+) -> None:
+    made = await minted(bridge_valkey.url, "vault", rate_limit_exempt=True, permissions=USUAL)
+    async with attached(bridges[0], "vault", **bearer(made.token)) as client:
+        assert await emit(client, 500) + await emit(client, 501) == ["ok"] * 1_001
+
+
+async def test_a_worker_is_told_at_once_when_waiting_would_take_too_long(
+    bridges: tuple[ServerProcess, ServerProcess], bridge_valkey: EmbeddedValkey
+) -> None:
+    token = (await minted(bridge_valkey.url, "gallery")).token
+    async with attached(bridges[0], "gallery", **bearer(token)) as client:
+        assert [await emit(client, 500) for _ in range(2)] == [["ok"] * 500] * 2
+    worker = IPCWorker("gallery")
+    await worker.start(
+        WebSocketTransport(bridges[1].ws_url, "gallery", ca_file=bridges[1].ca_file, tokens=GivenToken(token))
+    )
+    try:
+        with pytest.raises(RateLimitError) as raised:
+            await worker.emit("a:b", {})
+    finally:
+        await worker.stop()
+    assert 0 < (raised.value.retry_after_ms or 0) <= 60_000
