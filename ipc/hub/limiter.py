@@ -2,7 +2,8 @@
 
 Every message of a service far below its limit would cost a question to Redis. So a hub is lent a share of what is left
 for a tenth of a second, and lets that through by itself; close to the limit it is lent nothing and asks each time.
-Measured, exempt sessions emitting one event a frame: 2 % of the bridge's throughput, where asking for each took 70 %.
+Measured with ``python -m bench.limits``, events one by one: less than 2 us of CPU for each, where asking each
+time took 350.
 """
 
 import asyncio

@@ -97,7 +97,7 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
 
 async def _within_limit(hub: "Hub", session: Session, meter: Meter, messages: Messages) -> Messages:
     """Return the messages of a frame that the service may still send, and refuse the others of those that count."""
-    wanted = sum(type(message) in COUNTED for message in messages)
+    wanted = len([message for message in messages if type(message) in COUNTED])
     if not wanted or meter.pass_now(wanted):
         return messages
     granted = await meter.take(wanted)
