@@ -193,9 +193,11 @@ class Calls:
         """End the calls of a session that is gone, and find others to answer those that it had to."""
         caller = self._callers.pop(session, None)
         for call in list(caller.calls.values()) if caller is not None else ():
+            self._counters.calls_shut_out += session.is_shut_out
             self.abandon(call)
         for call in self._answering.leave(session):
-            self.lose(call, f"{session.instance} left before it had replied")
+            self._counters.calls_shut_out += session.is_shut_out
+            self.lose(call, f"{session.instance} {session.farewell} before it had replied")
 
     def lose(self, call: OpenCall, reason: str) -> None:
         """Give a call whose owner is gone to another if it may be repeated, else end it."""

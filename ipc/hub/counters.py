@@ -32,6 +32,8 @@ class Counters:
     sessions_revoked: int = 0
     messages_limited: int = 0
     limits_unknown: int = 0
+    deliveries_shut_out: int = 0
+    calls_shut_out: int = 0
     tokens_refused: int = 0
     tokens_renewed: int = 0
     revocation_looks_failed: int = 0

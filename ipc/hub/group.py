@@ -106,7 +106,8 @@ class GroupMembers:
         for delivery in member.held if member is not None else ():
             self._deliveries.pop(delivery.id, None)
             self.deadlines.stop(delivery)
-            delivery.error = "its member left before it had acknowledged"
+            delivery.error = f"its member {session.farewell} before it had acknowledged"
+            self._counters.deliveries_shut_out += session.is_shut_out
             delivery.traceback = ""
             if delivery.attempt >= self.policy.max_attempts + MAX_LOSSES:
                 self.dead.append(delivery)

@@ -284,6 +284,7 @@ class GroupTask:
         await self._redelivery.bury()
         while group.acks:
             await self._exchange()
+        await self._bookkeeping.write()
         if group.members:
             return False
         group.forget_all()

@@ -20,6 +20,10 @@ from ipc.protocol.messages import Ok, ServerMessage, ServerPing
 from ipc.protocol.tokens import Claims
 
 FLUSH_TIMEOUT_S = 2.0
+_SHUT_OUT = {
+    CloseCode.REVOKED: "was shut out, its token being revoked,",
+    CloseCode.UNAUTHENTICATED: "was shut out, its token having expired,",
+}
 
 
 class Peer(Protocol):
@@ -92,6 +96,7 @@ class Session:
         self._confirmed = asyncio.Event()
         self.unanswered_pings = 0
         self.is_closed = False
+        self._close_code: CloseCode | None = None
         self.emitted = 0
         # The names of events that it has emitted, the first of them.
         self.emits: dict[str, None] = {}
@@ -169,8 +174,19 @@ class Session:
         if self.is_closed:
             return
         self.is_closed = True
+        self._close_code = code
         self._closing = self.tasks.start(self._close_peer(code, reason), "close")
         self._on_close(self)
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether it was closed because its token proves nothing any more."""
+        return self._close_code in _SHUT_OUT
+
+    @property
+    def farewell(self) -> str:
+        """How it ended, for whoever waits for something from it."""
+        return _SHUT_OUT.get(self._close_code, "left") if self._close_code is not None else "left"
 
     async def closed(self) -> None:
         """Wait until the peer has been told that it is closed from this side; not long, if it is stuck."""

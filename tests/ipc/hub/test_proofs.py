@@ -102,7 +102,48 @@ async def test_a_call_in_flight_fails_when_the_session_of_its_owner_is_revoked(
     await owner.peer.until(lambda: bool(said(owner, "call")))
     await hub.proofs.revoke(made.claims.id, by="test")
     await caller.peer.until(lambda: bool(said(caller, "reply")))
-    assert said(caller, "reply")[0]["error"]["code"] == "OWNER_LOST"
+    error = said(caller, "reply")[0]["error"]
+    assert error["code"] == "OWNER_LOST"
+    assert "was shut out, its token being revoked, before it had replied" in error["message"]
+    assert hub.counters.calls_shut_out == 1
+
+
+async def test_a_call_of_a_session_that_is_revoked_is_cancelled_at_its_owner(
+    hub: Hub, manager: BrokerTokenManager
+) -> None:
+    made = await minted(manager)
+    owner, caller = Member(hub, "spark"), await member_with(hub, made)
+    assert (await owner.ask(type="serve", resources=[{"name": "mails", "ops": ["read"]}]))["type"] == "ok"
+    await caller.say({"type": "call", "id": "c", "op": "read", "resource": "mails"})
+    await owner.peer.until(lambda: bool(said(owner, "call")))
+    await hub.proofs.revoke(made.claims.id, by="test")
+    await owner.peer.until(lambda: bool(said(owner, "cancel")))
+    assert said(owner, "cancel")[0]["id"] == said(owner, "call")[0]["id"]
+    assert hub.counters.calls_shut_out == 1
+
+
+async def test_what_a_revoked_member_held_is_marked_and_goes_to_another(hub: Hub, manager: BrokerTokenManager) -> None:
+    made = await minted(manager)
+    shut_out = await member_with(hub, made)
+    await shut_out.subscribe("*", group="mail")
+    await Member(hub, "spark").emit("post:created", 1, id="e1", target="herald")
+    await shut_out.hears(1)
+    await hub.proofs.revoke(made.claims.id, by="test")
+    assert await shut_out.peer.close_code() == 4430
+    asking = Member(hub, "spark")
+
+    async def group() -> dict[str, Any]:
+        found: dict[str, Any] = (await asking.ask(type="status", event="e1"))["status"]["groups"][0]
+        return found
+
+    async with asyncio.timeout(10):
+        while "error" not in (marked := await group()):
+            pass
+    assert marked["error"] == "its member was shut out, its token being revoked, before it had acknowledged"
+    assert hub.counters.deliveries_shut_out == 1
+    other = Member(hub, "herald")
+    await other.subscribe("*", group="mail")
+    assert await other.hears(1) == [1]
 
 
 async def test_a_session_is_warned_and_closed_when_its_token_expires(hub: Hub, manager: BrokerTokenManager) -> None:
