@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from redis.asyncio import Redis
@@ -61,16 +61,22 @@ def problem_of(peer: str, header_names: Iterable[str], values: Iterable[str] = (
 
 
 class BypassUses:
-    """How often the bypass was used in this process; the audit trail has one use a minute of each kind and service."""
+    """How often the bypass was used in this process; the audit trail has one use a minute of each kind and service.
 
-    def __init__(self) -> None:
+    Args:
+        monotonic: seconds that only grow.
+
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self.count: Counter[Kind] = Counter()
         self._lock = threading.Lock()
         self._written_at: dict[tuple[Kind, str], float] = {}
 
     def add(self, kind: Kind, service: str, *, by: str) -> None:
         """Count a use, from any thread; ``service`` is whose request it is, or what a socket was let in as."""
-        now = time.monotonic()
+        now = self._monotonic()
         with self._lock:
             self.count[kind] += 1
             if now - self._written_at.get((kind, service), -WRITTEN_EVERY_S) < WRITTEN_EVERY_S:
