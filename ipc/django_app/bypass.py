@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
-from redis.asyncio import Redis
-
 from ipc.django_app.conf import conf, is_loopback
 from ipc.django_app.runtime import current_runtime
 from ipc.protocol.errors import IPCError
 from ipc.stores.audit import Audit
+from ipc.stores.connection import connect
 from ipc.stores.token_records import TokenRecords
 
 logger = logging.getLogger(__name__)
@@ -84,16 +83,20 @@ class BypassUses:
             self._written_at[kind, service] = now
         runtime = current_runtime()
         if runtime is not None:
-            runtime.do_beside(lambda redis: _write(redis, kind, service, by), "audit of the bypass")
+            runtime.do_beside(lambda: _write(kind, service, by), "audit of the bypass")
 
 
-async def _write(redis: Redis, kind: Kind, service: str, by: str) -> None:
+async def _write(kind: Kind, service: str, by: str) -> None:
+    # On a connection of its own: the hub's, which are kept, are for its work.
+    redis = connect(conf.redis_url, max_connections=1)
     try:
         # Once over all processes, too.
         if await TokenRecords(redis).is_first_use(f"bypass/{kind}/{service}", ttl_ms=WRITTEN_EVERY_S * 1000):
             await Audit(redis).write("bypass.used", by=by, subject=service, details={"kind": kind})
     except IPCError as error:
         logger.warning("a use of the development bypass is not in the audit trail: %s", error)
+    finally:
+        await redis.aclose()
 
 
 bypass_uses: Final = BypassUses()

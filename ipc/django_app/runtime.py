@@ -97,17 +97,16 @@ class Runtime:
             checks["worker"] = {"ok": self.worker.is_ready}
         return checks
 
-    def do_beside(self, work: Callable[[Redis], Coroutine[Any, Any, None]], name: str) -> None:
-        """Do something with the Redis of the mesh, asked for from any thread; nobody waits for it.
+    def do_beside(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Do something beside the application, asked for from any thread; nobody waits for it.
 
         A process that has not joined the mesh does nothing.
         """
         if self.mesh is None or self._loop is None:
             return
-        redis = self.mesh.redis
         # A thread may still ask when the loop has ended.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(lambda: self._tasks.start(work(redis), name))
+            self._loop.call_soon_threadsafe(lambda: self._tasks.start(work(), name))
 
     async def _start_worker(self, worker: IPCWorker) -> None:
         transport = self._transport(worker.service, worker.version or self._conf.version)
