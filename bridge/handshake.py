@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from django.conf import settings
 from django.http.request import validate_host
 
-from ipc.django_app.conf import conf, is_loopback
+from ipc.django_app.bypass import bypass_uses, is_bypass_on, problem_of
+from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
 from ipc.hub.session import Identity, Origin
 from ipc.protocol.codec import FrameError
@@ -80,15 +81,18 @@ def check_origin(headers: Headers) -> None:
         )
 
 
-def bypassed_identity(service: str, client: tuple[str, int] | None) -> Identity | None:
+def bypassed_identity(service: str, client: tuple[str, int] | None, headers: Headers) -> Identity | None:
     """Return the identity that a development machine gives to whoever asks, or None where a proof is needed.
 
-    It is for the machine itself only, whatever address the server was told to listen on.
+    It is for the machine itself only, whatever address the server was told to listen on, and not for what a proxy
+    on it lets through.
     """
-    if not (conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth):
+    if not (is_bypass_on() and conf.ipc_bypass_auth):
         return None
-    if client is None or not is_loopback(client[0]):
+    peer = client[0] if client is not None else ""
+    if problem_of(peer, (name.decode("latin-1") for name in headers)) is not None:
         return None
+    bypass_uses.add("socket", service, by=peer)
     return Identity(service=service, permissions=frozenset({"*"}), is_dev_bypass=True)
 
 

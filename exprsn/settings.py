@@ -46,13 +46,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Before all that asks who somebody is.
+    "ipc.django_app.middleware.DevBypassMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "ipc.django_app.middleware.DevBypassMiddleware",
     "ipc.django_app.middleware.IPCMiddleware",
 ]
 TEMPLATES = [

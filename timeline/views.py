@@ -13,8 +13,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ipc.django_app.authentication import CATokenAuthentication, RequestIdentityAuthentication
 from ipc.django_app.identity import Identity
 from ipc.django_app.parsers import BoundedJSONParser
+from ipc.django_app.permissions import HasCAPermission
 from timeline import selectors, services
 from timeline.models import MAX_USER_ID_LENGTH, Post
 from timeline.pagination import PostPagination
@@ -25,8 +27,11 @@ class PostView(GenericAPIView[Post]):
     """What the views of posts share."""
 
     serializer_class: type[CamelCaseSerializer] = PostSerializer
+    authentication_classes = [CATokenAuthentication, RequestIdentityAuthentication]
+    permission_classes = [HasCAPermission]
     parser_classes = [BoundedJSONParser]
     pagination_class = PostPagination
+    ca_resource = "posts"
 
     @property
     def user_id(self) -> str:
@@ -70,6 +75,8 @@ class PostListView(PostView):
 class PostDetailView(PostView):
     """One post; PUT, PATCH and DELETE are its owner's."""
 
+    ca_resource = "posts/{post_id}"
+
     def get_queryset(self) -> QuerySet[Post]:
         """Return the posts that the user may see."""
         return selectors.post_list(viewer_id=self.user_id)
@@ -104,6 +111,7 @@ class CompletionListView(PostView):
     """What other services reported about a post."""
 
     serializer_class = CompletionSerializer
+    ca_resource = "posts/{post_id}/completions"
 
     def get(self, request: Request, post_id: uuid.UUID) -> Response:
         """Answer with the reports in the order heard."""

@@ -64,7 +64,7 @@ class NativeConsumer(AsyncConsumer):
         handshake.check_address(scope.get("query_string", b""))
         # Who shows a token is held to it, also where none would be needed.
         token = handshake.bearer_of(scope["headers"])
-        identity = handshake.bypassed_identity(service, client) if token is None else None
+        identity = handshake.bypassed_identity(service, client, headers) if token is None else None
         if identity is None:
             token = token or await self._token_said(receive)
             by = client[0] if client else "unknown"

@@ -1,12 +1,53 @@
-"""Authentication of the HTTP APIs: the identity that a middleware found, else the Django session."""
+"""Authentication of the HTTP APIs: a CA token, the identity that a middleware found, or the Django session."""
 
-from typing import cast
+import time
+from typing import Final, cast
 
-from rest_framework.authentication import SessionAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from ipc.django_app.identity import ALL_PERMISSIONS, Identity
-from ipc.django_app.middleware import IPCHttpRequest, identity_of
+from ipc.django_app.ca_key import current_ca_key
+from ipc.django_app.identity import ALL_PERMISSIONS, CAToken, Identity
+from ipc.django_app.middleware import IPCHttpRequest, ca_token_of, identity_of
+from ipc.django_app.proof_errors import ProofRefused
+from ipc.protocol import ca_tokens, tokens
+from ipc.protocol.errors import IPCError
+from ipc.protocol.signed_tokens import claimed_algorithm
+
+CHALLENGE: Final = 'Bearer realm="exprsn"'
+
+
+class CATokenAuthentication(BaseAuthentication):
+    """Makes ``request.user`` the `Identity` of a CA token (``Authorization: Bearer``), and ``request.auth`` the token.
+
+    A broker token is left to whoever takes those. What is neither is refused: who shows a token is held to it, also
+    where a session or the development bypass would do without.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Identity, CAToken] | None:
+        """Return the identity and what the token says, or None where there is none.
+
+        Raises:
+            ProofRefused: the token proves nothing (401), or there is no CA to check it with (503).
+
+        """
+        text = _bearer_of(request)
+        # By a claim that proves nothing yet: each kind is then verified by its own algorithm, and by no other.
+        if text is None or claimed_algorithm(text) == tokens.ALGORITHM:
+            return None
+        try:
+            claims = current_ca_key().verify(text)
+            ca_tokens.check_claims(claims, now_s=time.time())
+        except IPCError as error:
+            raise ProofRefused(error) from error
+        token = CAToken(claims)
+        http = cast(IPCHttpRequest, request._request)
+        http.ca_token, http.ipc_identity = token, token.identity
+        return token.identity, token
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's
+        """Return the challenge that a 401 must carry (RFC 9110 section 15.5.2)."""
+        return CHALLENGE
 
 
 class RequestIdentityAuthentication(SessionAuthentication):
@@ -16,8 +57,8 @@ class RequestIdentityAuthentication(SessionAuthentication):
     then their posts would belong to nobody. A session is a cookie, so it needs the CSRF token; a header does not.
     """
 
-    def authenticate(self, request: Request) -> tuple[Identity, None] | None:
-        """Return the identity.
+    def authenticate(self, request: Request) -> tuple[Identity, CAToken | None] | None:
+        """Return the identity, and the mock CA token where the development bypass gave one.
 
         Raises:
             PermissionDenied: a session without its CSRF token.
@@ -25,7 +66,7 @@ class RequestIdentityAuthentication(SessionAuthentication):
         """
         identity = identity_of(request._request)
         if identity is not None:
-            return identity, None
+            return identity, ca_token_of(request._request)
         found = super().authenticate(request)
         if found is None:
             return None
@@ -37,4 +78,10 @@ class RequestIdentityAuthentication(SessionAuthentication):
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's
         """Return the challenge that a 401 must carry (RFC 9110 section 15.5.2)."""
-        return 'Bearer realm="exprsn"'
+        return CHALLENGE
+
+
+def _bearer_of(request: Request) -> str | None:
+    """Return what the header ``Authorization`` has for a token, or None where it has another scheme (RFC 6750)."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

@@ -83,12 +83,19 @@ async def find(source: str | None, *, after: str, count: int) -> TokenPage:
     return await _managed(lambda manager: manager.find(source, after=after, count=count))
 
 
-def claims_lines(claims: Claims) -> Iterator[str]:
-    """Yield the lines that say what a token says."""
+def claims_lines(claims: msgspec.Struct) -> Iterator[str]:
+    """Yield the lines that say what a token says, of either kind."""
     for name, value in msgspec.to_builtins(claims).items():
-        if value not in (None, "", False, []):
-            shown = f"{value}, {_moment(value)}" if name in {"iat", "exp"} else value
-            yield f"{name:<15} {', '.join(shown) if isinstance(shown, list | tuple) else shown}"
+        if value not in (None, "", False, [], ()):
+            yield f"{name:<15} {_shown(name, value)}"
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in {"iat", "exp"}:
+        return f"{value}, {_moment(value)}"
+    if name == "permissions" and isinstance(value, dict):
+        value = [permission for permission, is_given in value.items() if is_given]
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def token_lines(page: TokenPage) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from http import HTTPStatus
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
@@ -12,6 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from ipc.django_app.proof_errors import ProofRefused
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import IPCError
 
@@ -87,6 +89,8 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _answer_to(error: exceptions.APIException) -> Response:
+    if isinstance(error, ProofRefused):
+        return _answer_to_proof(error)
     code = next(
         (code for kind, code in _CODES.items() if isinstance(error, kind)),
         ErrorCode.INTERNAL if error.status_code >= 500 else ErrorCode.INVALID_MESSAGE,  # noqa: PLR2004 - RFC 9110
@@ -103,6 +107,16 @@ def _answer_to(error: exceptions.APIException) -> Response:
     else:
         message, details = str(error.detail), None
     return Response(error_body(code, message, details), status=error.status_code, headers=headers)
+
+
+def _answer_to_proof(refused: ProofRefused) -> Response:
+    error = refused.error
+    headers = retry_after(error.retry_after_ms)
+    challenge = getattr(refused, "auth_header", None)
+    if challenge and refused.status_code == HTTPStatus.UNAUTHORIZED:
+        # RFC 6750, section 3.1.
+        headers["WWW-Authenticate"] = f'{challenge}, error="invalid_token"'
+    return Response(error_body(error.code, error.message), status=refused.status_code, headers=headers)
 
 
 def _validation_message(detail: object) -> str:

@@ -1,39 +1,22 @@
 """Middleware: the development bypass, and ``request.ipc``. Both work in synchronous and asynchronous stacks."""
 
 import logging
-import threading
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 
-from ipc.django_app.conf import conf, is_loopback
-from ipc.django_app.identity import DEV_IDENTITY, Identity
+from ipc.django_app.bypass import HEADERS, bypass_status, bypass_uses, is_bypass_on, problem_of
+from ipc.django_app.conf import conf
+from ipc.django_app.identity import CAToken, Identity, mock_ca_token
 from ipc.django_app.models import OutboxEvent
 from ipc.django_app.outbox import outbox_add
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.routing import Target
 
 logger = logging.getLogger(__name__)
-
-BYPASS_HEADERS: Final = ("X-Broker-Token", "X-IPC-Request")
-
-
-class BypassCounter:
-    """How many requests of this process were let in by the development bypass."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.value = 0
-
-    def add(self) -> None:
-        """Count one more, from any thread."""
-        with self._lock:
-            self.value += 1
-
-
-bypassed_requests: Final = BypassCounter()
 
 
 class RequestIPC:
@@ -72,11 +55,17 @@ class IPCHttpRequest(HttpRequest):
 
     ipc: RequestIPC
     ipc_identity: Identity
+    ca_token: CAToken
 
 
 def identity_of(request: HttpRequest) -> Identity | None:
     """Return who makes the request, if that is known already."""
     return getattr(request, "ipc_identity", None)
+
+
+def ca_token_of(request: HttpRequest) -> CAToken | None:
+    """Return the CA token that the request came with, or the mock one of the development bypass."""
+    return getattr(request, "ca_token", None)
 
 
 class _PreparingMiddleware:
@@ -100,25 +89,29 @@ class _PreparingMiddleware:
 
 
 class DevBypassMiddleware(_PreparingMiddleware):
-    """Gives a request the development identity, if it asks for it, on a development machine and from that machine."""
+    """Gives a request the development identity, if it asks for it, on a development machine and from that machine.
+
+    It comes before all that asks who somebody is.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         super().__init__(get_response)
-        if conf.in_development and conf.dev_bypass:
-            logger.warning("development bypass is on: %s: true makes a request %s", BYPASS_HEADERS[1], DEV_IDENTITY)
+        if conf.in_development:
+            logger.log(logging.WARNING if is_bypass_on() else logging.INFO, bypass_status())
 
     def prepare(self, request: IPCHttpRequest) -> None:
-        """Set ``request.ipc_identity`` and count, where the bypass applies."""
-        if not (conf.in_development and conf.dev_bypass and is_loopback(conf.bind_host)):
+        """Set ``request.ipc_identity`` and ``request.ca_token`` and count, where the bypass applies."""
+        values = [request.headers[name] for name in HEADERS if name in request.headers]
+        if not values or not is_bypass_on():
             return
-        if not any(request.headers.get(name, "").strip().lower() == "true" for name in BYPASS_HEADERS):
+        peer = request.META.get("REMOTE_ADDR") or ""
+        problem = problem_of(peer, request.headers, values)
+        if problem is not None:
+            logger.warning("development bypass refused to %s: %s", peer or "nobody known", problem)
             return
-        # A server started by hand may listen wider than BIND_HOST says.
-        if not is_loopback(request.META.get("REMOTE_ADDR") or ""):
-            logger.warning("development bypass refused to %s: only for this machine", request.META.get("REMOTE_ADDR"))
-            return
-        request.ipc_identity = DEV_IDENTITY
-        bypassed_requests.add()
+        request.ca_token = mock_ca_token(time.time())
+        request.ipc_identity = request.ca_token.identity
+        bypass_uses.add("http", conf.service, by=peer)
 
 
 class IPCMiddleware(_PreparingMiddleware):

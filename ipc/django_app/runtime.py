@@ -1,7 +1,9 @@
 """What runs beside a service's ASGI application, in its event loop: the hub, the worker and the relay."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.utils.module_loading import import_string
@@ -42,6 +44,7 @@ class Runtime:
         self.mesh: Mesh | None = None
         self.worker: IPCWorker | None = import_string(conf.worker_path) if conf.worker_path else None
         self.relay: Relay | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def hub(self) -> Hub | None:
@@ -51,8 +54,7 @@ class Runtime:
     async def start(self) -> None:
         """Start all parts; Redis and the bridge may still be out of reach."""
         conf = self._conf
-        if self.worker is None and conf.in_development and conf.dev_bypass and conf.ipc_bypass_auth:
-            logger.warning("development bypass is on: sockets are let in without a token")
+        self._loop = asyncio.get_running_loop()
         if conf.redis_url and not (conf.bridge_url and self.worker is not None):
             self.mesh = Mesh(
                 conf.redis_url,
@@ -96,6 +98,17 @@ class Runtime:
             checks["worker"] = {"ok": self.worker.is_ready}
         return checks
 
+    def do_beside(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Do something beside the application, asked for from any thread; nobody waits for it.
+
+        A process that has not joined the mesh does nothing.
+        """
+        if self.mesh is None or self._loop is None:
+            return
+        # A thread may still ask when the loop has ended.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(lambda: self._tasks.start(work(), name))
+
     async def _start_worker(self, worker: IPCWorker) -> None:
         transport = self._transport(worker.service, worker.version or self._conf.version)
         if transport is None:
@@ -133,10 +146,16 @@ def _redis_answer(mesh: Mesh) -> dict[str, Any]:
     return {"ok": True, "warnings": warnings} if warnings else {"ok": True}
 
 
+def current_runtime() -> Runtime | None:
+    """Return what runs in this process beside the application, if anything does."""
+    runtime = ipc_config().runtime
+    return runtime if isinstance(runtime, Runtime) else None
+
+
 def current_hub() -> Hub | None:
     """Return the hub that runs in this process, if one does."""
-    runtime = ipc_config().runtime
-    return runtime.hub if isinstance(runtime, Runtime) else None
+    runtime = current_runtime()
+    return runtime.hub if runtime is not None else None
 
 
 def running_hub() -> Hub:
@@ -154,5 +173,5 @@ def running_hub() -> Hub:
 
 def current_redis() -> Redis | None:
     """Return the Redis of the mesh that this process has joined, if it has; it belongs to the server's event loop."""
-    runtime = ipc_config().runtime
-    return runtime.mesh.redis if isinstance(runtime, Runtime) and runtime.mesh is not None else None
+    runtime = current_runtime()
+    return runtime.mesh.redis if runtime is not None and runtime.mesh is not None else None

@@ -5,8 +5,6 @@ A token says which service its bearer is and what it may do. Whether it was revo
 
 import hashlib
 import hmac
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,22 +17,18 @@ from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import ulid_ms
 from ipc.protocol.permissions import check_permissions
 from ipc.protocol.services import SERVICES, full_name
+from ipc.protocol.signed_tokens import check_times, header_of
 
 TYPE: Final = "broker"
 VERSION: Final = "1.0"
 ANY_TARGET: Final = "*"
 DEVELOPMENT: Final = "dev"
-MAX_TOKEN_BYTES: Final = 8_192
-"""As much as every server takes in one header."""
+ALGORITHM: Final = "HS256"
 MAX_LIFETIME_S: Final = 31 * 86_400
 """No token is valid for longer, so that no revocation has to be remembered for longer."""
-LEEWAY_S: Final = 5.0
-"""How far ahead the clock of whoever signed a token may be; what has expired has expired."""
 MIN_KEY_BYTES: Final = 32
 """The length of what HS256 computes (RFC 7518, section 3.2)."""
 _MIN_DIFFERENT_BYTES: Final = 10
-_ALGORITHM: Final = "HS256"
-_PARTS: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _KNOWN_TARGETS: Final = frozenset({ANY_TARGET, *SERVICES})
 
 
@@ -127,8 +121,8 @@ class TokenKeys:
         """Return the token that says it."""
         key = next(iter(self._keys.values()))
         payload = msgspec.json.encode(claims)
-        header = {"alg": _ALGORITHM, "typ": "JWT", "kid": key.id}
-        token: str = jwt.api_jws.PyJWS().encode(payload, key.secret, algorithm=_ALGORITHM, headers=header)
+        header = {"alg": ALGORITHM, "typ": "JWT", "kid": key.id}
+        token: str = jwt.api_jws.PyJWS().encode(payload, key.secret, algorithm=ALGORITHM, headers=header)
         return token
 
     def verify(self, token: str) -> Claims:
@@ -138,12 +132,14 @@ class TokenKeys:
             TokenError: TOKEN_INVALID, it is no token, too large, or nobody here has signed it.
 
         """
-        header = _header(token)
+        header = header_of(token)
+        if header.get("alg") != ALGORITHM:
+            raise TokenError(f"a broker token is signed with {ALGORITHM}, and nothing else is taken")
         key = self._keys.get(header.get("kid", ""))
         if key is None:
             raise TokenError("the token is signed with a key that this bridge does not have, or not any more")
         try:
-            payload = jwt.api_jws.PyJWS().decode(token, key.secret, algorithms=[_ALGORITHM])
+            payload = jwt.api_jws.PyJWS().decode(token, key.secret, algorithms=[ALGORITHM])
         except jwt.InvalidTokenError as error:
             raise TokenError("the signature of the token is wrong") from error
         try:
@@ -178,13 +174,7 @@ def check_claims(
             "the token was made on a development machine and counts for nothing here",
             code=ErrorCode.TOKEN_WRONG_ENVIRONMENT,
         )
-    if claims.iat > now_s + LEEWAY_S:
-        raise TokenError(
-            f"the token is valid only in {claims.iat - now_s:.0f} s: set the clocks of both machines",
-            code=ErrorCode.TOKEN_NOT_YET_VALID,
-        )
-    if claims.remaining_s(now_s) <= 0:
-        raise TokenError(f"the token expired {-claims.remaining_s(now_s):.0f} s ago", code=ErrorCode.TOKEN_EXPIRED)
+    check_times(issued_s=claims.iat, expires_s=claims.exp, now_s=now_s)
     if source is not None and claims.source != source:
         raise TokenError(f"the token is {claims.source}'s, not {source}'s", code=ErrorCode.TOKEN_WRONG_SERVICE)
     if accepted_targets and claims.target not in {ANY_TARGET, *accepted_targets}:
@@ -228,22 +218,3 @@ def check_form(claims: Claims) -> None:
         check_permissions(claims.permissions)
     except BadMessageError as error:
         raise TokenError(f"the token's permissions are wrong: {error.message}") from error
-
-
-def _header(token: str) -> dict[str, Any]:
-    """Return the header of a token, as far as it is one of ours; PyJWT would look at other members of it, too."""
-    if len(token) > MAX_TOKEN_BYTES:
-        raise TokenError(f"a token has at most {MAX_TOKEN_BYTES} characters, this one has {len(token)}")
-    if not _PARTS.fullmatch(token):
-        raise TokenError("this is no token: one has three parts of letters, digits, '-' and '_', divided by dots")
-    try:
-        header = json.loads(jwt.utils.base64url_decode(token.partition(".")[0]))
-    except (ValueError, RecursionError) as error:
-        raise TokenError("the header of the token is no JSON") from error
-    if not isinstance(header, dict) or not all(isinstance(value, str) for value in header.values()):
-        raise TokenError("the header of the token is not what a broker token has")
-    if header.get("alg") != _ALGORITHM or not header.keys() <= {"alg", "typ", "kid"}:
-        raise TokenError(
-            f"a broker token is signed with {_ALGORITHM}, and its header says nothing but alg, typ and kid"
-        )
-    return header

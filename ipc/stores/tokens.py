@@ -10,10 +10,10 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, ConflictError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
 from ipc.protocol.services import SERVICES, full_name
+from ipc.protocol.signed_tokens import LEEWAY_S
 from ipc.protocol.tokens import (
     ANY_TARGET,
     DEVELOPMENT,
-    LEEWAY_S,
     MAX_LIFETIME_S,
     Claims,
     TokenKeys,

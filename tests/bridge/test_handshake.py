@@ -1,9 +1,14 @@
 """Who is let in: the namespace, the origin, and the proof, on real servers."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ipc.stores import keys
+from ipc.stores.connection import connect
+from tests import servers
 from tests.bridge.conftest import MakeBridge
 from tests.clients import attached, socket_to
 from tests.servers import ServerProcess
@@ -65,6 +70,34 @@ async def test_what_a_client_says_of_its_process_is_shown(bridge: ServerProcess)
     headers = {"X-IPC-Pid": "4711", "X-IPC-Hostname": "host-a", "X-IPC-Instance": instance}
     async with socket_to(bridge, "/ipc/atlas", additional_headers=headers) as client:
         assert (await client.next())["instance"] == f"exprsn-atlas:{instance}"
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+async def test_what_came_through_a_proxy_needs_a_proof_though_the_proxy_is_on_this_machine(
+    bridge: ServerProcess, header: str
+) -> None:
+    """uvicorn believes such a proxy, so that whoever is behind it could even say that it is this machine."""
+    async with socket_to(bridge, "/ipc/herald", additional_headers={header: "127.0.0.1"}) as client:
+        await client.say({"type": "auth", "token": "any"})
+        assert (await client.next())["code"] == "TOKEN_INVALID"
+        assert await client.close_code() == 4401
+    asked = {"X-IPC-Request": "true", header: "127.0.0.1"}
+    assert (await asyncio.to_thread(bridge.get, "/api/ipc/groups", headers=asked)).status_code == 401
+
+
+def test_a_header_that_is_there_twice_asks_for_nothing(bridge: ServerProcess) -> None:
+    assert bridge.get("/api/ipc/groups", headers=[("X-IPC-Request", "true")]).status_code == 200
+    assert bridge.get("/api/ipc/groups", headers=[("X-IPC-Request", "true")] * 2).status_code == 401
+
+
+async def test_the_trail_has_who_was_let_in_without_a_proof(redis_url: str, certs_dir: Path, tmp_path: Path) -> None:
+    with servers.bridge("uvicorn", redis_url, certs_dir, tmp_path / "bridge") as bridge:
+        async with attached(bridge, "nexus"), attached(bridge, "nexus"), connect(redis_url) as client:
+            # Fails where nothing comes for so long.
+            found: Any = await client.xread({keys.AUDIT: "0"}, block=10_000)
+            ((_, entries),) = found
+            said = [(fields[b"action"], fields[b"subject"], fields[b"details"]) for _, fields in entries]
+            assert said == [(b"bypass.used", b"exprsn-nexus", b'{"kind":"socket"}')]
 
 
 class TestWithoutBypass:

@@ -1,5 +1,6 @@
 """What somebody tries who has no token, a stolen one, another service's, or one of his own making."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -247,6 +248,11 @@ async def test_a_production_bridge_takes_no_token_of_a_development_machine(
     with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, tmp_path / "production", **settings) as bridge:
         development = (await minted(bridge_valkey.url)).token
         assert await refusal(bridge, development) == ("TOKEN_WRONG_ENVIRONMENT", 4401)
+        shown = {"Authorization": f"Bearer {development}", "X-IPC-Request": "true"}
+        answer = await asyncio.to_thread(bridge.request, "POST", "/api/ipc/emit", json={"event": "a:b"}, headers=shown)
+        assert (answer.status_code, answer.json()["error"]) == (401, "TOKEN_WRONG_ENVIRONMENT")
+        asked = await asyncio.to_thread(bridge.get, "/api/ipc/groups", headers={"X-IPC-Request": "true"})
+        assert (asked.status_code, asked.json()["error"]) == (401, "UNAUTHENTICATED")
         production = await managed(
             bridge_valkey.url,
             lambda manager: manager.mint("herald", permissions=["emit:*"], by="test"),

@@ -7,7 +7,12 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from certs.authority import new_root_key
+from certs.names import CA
+from certs.pair import KeyType
+from certs.store import CertificateStore
 from tests import servers
+from tests.people import bearer, token_of
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -27,6 +32,17 @@ def test_timeline_without_a_mesh_takes_posts(timeline: ServerProcess) -> None:
     response = timeline.request("POST", "/api/posts", json={"content": "hello"}, headers={"X-IPC-Request": "true"})
     assert response.status_code == 201
     assert timeline.get("/health").json()["checks"]["ipc"]["pending"] == 1
+
+
+def test_timeline_takes_a_token_that_its_ca_has_signed(timeline: ServerProcess) -> None:
+    """In a process of its own, over TLS; one of another CA is refused."""
+    key = CertificateStore(timeline.ca_file.parent).read(CA).key
+    headers = bearer(token_of("ann", key, permissions=["append"], resource="posts"))
+    response = timeline.request("POST", "/api/posts", json={"content": "hello"}, headers=headers)
+    assert (response.status_code, response.json()["userId"]) == (201, "ann")
+    assert timeline.get("/api/posts", headers=headers).status_code == 403
+    foreign = bearer(token_of("ann", new_root_key(KeyType.EC)))
+    assert timeline.get("/api/posts", headers=foreign).json()["error"] == "TOKEN_INVALID"
 
 
 def test_timeline_has_no_sockets(timeline: ServerProcess) -> None:

@@ -8,9 +8,9 @@ import pytest
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import TokenError, UnknownServiceError
 from ipc.protocol.ids import new_ulid
+from ipc.protocol.signed_tokens import MAX_TOKEN_BYTES
 from ipc.protocol.tokens import (
     MAX_LIFETIME_S,
-    MAX_TOKEN_BYTES,
     Claims,
     TokenKey,
     TokenKeys,

@@ -17,7 +17,8 @@ from redis.asyncio import Redis
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError, TokenError
 from ipc.protocol.ids import new_ulid
-from ipc.protocol.tokens import MAX_TOKEN_BYTES, Claims, TokenKey, TokenKeys
+from ipc.protocol.signed_tokens import MAX_TOKEN_BYTES
+from ipc.protocol.tokens import Claims, TokenKey, TokenKeys
 from ipc.stores.audit import Audit
 from ipc.stores.token_records import TokenRecords
 from ipc.stores.tokens import BrokerTokenManager

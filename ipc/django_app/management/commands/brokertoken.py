@@ -69,7 +69,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({**msgspec.to_builtins(claims), "holds": problem is None}, indent=2))
         else:
-            self.stdout.writelines(broker_tokens.claims_lines(claims))
+            self.stdout.write("\n".join(broker_tokens.claims_lines(claims)))
         if problem is not None:
             raise CommandError(problem.message)
 
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(msgspec.to_builtins(page), indent=2))
         else:
-            self.stdout.writelines(broker_tokens.token_lines(page))
+            self.stdout.write("\n".join(broker_tokens.token_lines(page)))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
