@@ -129,7 +129,7 @@ class System:
         return 0
 
     async def _start_services(self, layout: Layout) -> None:
-        async with https_client(layout.ca_file) as client:
+        async with https_client(layout.certs_dir) as client:
             # Two stages, so that they stop one after the other, but they come up together.
             self._say("starting bridge")
             await self._supervisor.start(programs.bridge(layout, client, os.environ))
