@@ -90,10 +90,9 @@ def _ask_clients(context: Any, authority: x509.Certificate) -> None:
     """Ask for certificates here, since Twisted's options would let in what else a company's root has signed."""
     from OpenSSL import SSL, crypto
 
-    anchor = crypto.X509.from_cryptography(authority)
     store = context.get_cert_store()
-    store.add_cert(anchor)
+    store.add_cert(crypto.X509.from_cryptography(authority))
     store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT | SSL.VERIFY_CLIENT_ONCE)
     # Browsers look for a certificate of those whom the server names.
-    context.set_client_ca_list([anchor.get_subject()])
+    context.add_client_ca(authority)
