@@ -31,6 +31,7 @@ from ipc.protocol.messages import (
     Welcome,
 )
 from ipc.protocol.services import full_name
+from ipc.transports.tokens import token_source
 from ipc.transports.trust import LOCALHOST, identity_of
 from ipc.transports.websocket import WebSocketTransport
 
@@ -81,7 +82,8 @@ class CheckSkippedError(Exception):
 async def check_bridge(url: str, *, ca_file: Path, timeout_s: float, certs_dir: Path | None = None) -> list[Result]:
     """Run the eight checks in their order, each with a deadline, and return what became of them.
 
-    A bridge that asks for a certificate is shown the one of the bridge, or of localhost, in ``certs_dir``.
+    The certificate of the bridge in ``certs_dir`` proves who asks; without it, localhost's is shown to a bridge that
+    asks for one.
 
     Raises:
         ValueError: the URL is no ``http://`` or ``https://`` address, or the CA file cannot be read.
@@ -91,7 +93,9 @@ async def check_bridge(url: str, *, ca_file: Path, timeout_s: float, certs_dir: 
     checked_url = bridge_address(url)
     identity = identity_of(certs_dir, full_name(SERVICE), LOCALHOST)
     context = trusting(ca_file, identity) if checked_url.startswith("https:") else True
-    socket = _Socket(WebSocketTransport(socket_address(checked_url), SERVICE, ca_file=ca_file, certs_dir=certs_dir))
+    address = socket_address(checked_url)
+    tokens = token_source("", address, SERVICE, certs_dir=certs_dir, ca_file=ca_file)
+    socket = _Socket(WebSocketTransport(address, SERVICE, ca_file=ca_file, certs_dir=certs_dir, tokens=tokens))
     async with httpx.AsyncClient(base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False) as http:
         checks: dict[str, Callable[[], Awaitable[None]]] = {
             "Bridge Health Check": lambda: _health(http),

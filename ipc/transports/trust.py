@@ -106,7 +106,7 @@ def certificate_refusal(error: BaseException, *, is_cut: bool = False) -> str | 
             return f"does not take the certificate of this service ({cause.reason}): renew it, by the bridge's CA"
     if is_cut:
         why = str(error) or type(error).__name__
-        return f"has closed the connection ({why}): if it asks for certificates, put one of its CA into CERTS_DIR"
+        return f"cannot be reached: {why}; if it asks for certificates, put one of its CA into CERTS_DIR"
     return None
 
 
