@@ -17,17 +17,17 @@ class ServiceManager:
         units: where the unit files are.
         programs: the command lines of services that have none there, by their names.
         environment: what services have beside their EnvironmentFile; it is not the caller's.
-        log: where their output goes.
+        logs: the directory where their output goes.
 
     """
 
     def __init__(
-        self, units: Path, programs: Mapping[str, Sequence[str]], environment: Mapping[str, str], log: Path
+        self, units: Path, programs: Mapping[str, Sequence[str]], environment: Mapping[str, str], logs: Path
     ) -> None:
         self._units = units
         self._programs = programs
         self._environment = environment
-        self._log = log
+        self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def systemctl(self, *arguments: str) -> None:
@@ -45,9 +45,16 @@ class ServiceManager:
         for name in reversed(self._running):
             self._end(self._running[name])
 
+    def output(self, prefix: str = "") -> str:
+        """Return what the services have said whose names begin so."""
+        return "".join(log.read_text(errors="replace") for log in sorted(self._logs.glob(f"{prefix}*.log")))
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
     def _start(self, name: str) -> None:
         command, environment, cwd = self._unit(name)
-        with self._log.open("ab") as output:
+        with self._log(name).open("ab") as output:
             self._running[name] = subprocess.Popen(
                 leashed(command),
                 cwd=cwd,
@@ -60,7 +67,7 @@ class ServiceManager:
     def _stop(self, name: str) -> None:
         process = self._running.pop(name, None)
         if process is not None:
-            assert process.poll() is None, f"{name} has ended by itself:\n{self._log.read_text(errors='replace')}"
+            assert process.poll() is None, f"{name} has ended by itself:\n{self.output(name)}"
             self._end(process)
 
     @staticmethod

@@ -73,16 +73,18 @@ class CertificateTokens:
     Args:
         bridge_url: of the bridge, ``wss://host:port``.
         service: whose certificate it is.
-        identity: its files; they are read for each token, so they may be renewed.
+        certificate_file, key_file: both as PEM; they are read for each token, so they may be renewed.
         ca_file: the CA that signed the bridge's certificate; without it the system's authorities count.
 
     """
 
-    def __init__(self, bridge_url: str, service: str, *, identity: Identity, ca_file: Path | None) -> None:
+    def __init__(
+        self, bridge_url: str, service: str, *, certificate_file: Path, key_file: Path, ca_file: Path | None
+    ) -> None:
         parts = urlsplit(bridge_url)
         self._url = f"{'http' if parts.scheme == 'ws' else 'https'}://{parts.netloc}{PATH}"
         self._service = full_name(service)
-        self._identity = identity
+        self._identity = Identity(certificate_file, key_file)
         self._ca_file = ca_file
         self._token: Token | None = None
 
@@ -160,7 +162,13 @@ def token_source(
     """Return where tokens come from: the service's certificate, a given one, or nowhere, as in development."""
     name = full_name(service)
     if (identity := identity_of(certs_dir, name)) is not None:
-        return CertificateTokens(bridge_url, name, identity=identity, ca_file=ca_file)
+        return CertificateTokens(
+            bridge_url,
+            name,
+            certificate_file=identity.certificate_file,
+            key_file=identity.key_file,
+            ca_file=ca_file,
+        )
     return GivenToken(given) if given else None
 
 
