@@ -2,11 +2,13 @@
 
 import errno
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
+
 from certs.tls import client_context
+from ipc.transports.trust import Identity, causes, certificate_refusal, show
 
 
 def bridge_address(url: str) -> str:
@@ -31,25 +33,32 @@ def socket_address(address: str) -> str:
     return f"ws{address.removeprefix('http')}"
 
 
-def trusting(ca_file: Path) -> ssl.SSLContext:
-    """Return what checks the certificate of a bridge.
+def trusting(ca_file: Path, identity: Identity | None = None) -> ssl.SSLContext:
+    """Return what checks the certificate of a bridge, and shows one to a bridge that asks.
 
     Raises:
         ValueError: the CA file cannot be read.
+        IPCError: the certificate cannot be read.
 
     """
     try:
-        return client_context(ca_file)
+        context = client_context(ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ValueError(
             f"the CA file {ca_file} cannot be read ({error.strerror or error}): "
             "run manage.py gencerts, or give --ca-file"
         ) from error
+    if identity is not None:
+        show(context, identity)
+    return context
 
 
 def reason(error: Exception) -> str:
     """Return what is wrong in the words of whoever has to put it right."""
-    for cause in _causes(error):
+    is_cut = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError) and error.request.url.scheme == "https"
+    if refusal := certificate_refusal(error, is_cut=is_cut):
+        return f"the bridge {refusal}"
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the certificate is not trusted: {cause.verify_message}; give its CA with --ca-file"
         if isinstance(cause, ssl.SSLError):
@@ -59,12 +68,3 @@ def reason(error: Exception) -> str:
         ):
             return "connection refused: is the bridge running there?"
     return str(error) or type(error).__name__
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for member in error.exceptions:
-                yield from _causes(member)
-        error = error.__cause__ or error.__context__

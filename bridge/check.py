@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,9 @@ from ipc.protocol.messages import (
     Subscribe,
     Welcome,
 )
+from ipc.protocol.services import full_name
+from ipc.transports.tokens import token_source
+from ipc.transports.trust import LOCALHOST, identity_of
 from ipc.transports.websocket import WebSocketTransport
 
 logger = logging.getLogger(__name__)
@@ -75,16 +79,23 @@ class CheckSkippedError(Exception):
     """The check could not be run; the text says why."""
 
 
-async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Result]:
+async def check_bridge(url: str, *, ca_file: Path, timeout_s: float, certs_dir: Path | None = None) -> list[Result]:
     """Run the eight checks in their order, each with a deadline, and return what became of them.
+
+    The certificate of the bridge in ``certs_dir`` proves who asks; without it, localhost's is shown to a bridge that
+    asks for one.
 
     Raises:
         ValueError: the URL is no ``http://`` or ``https://`` address, or the CA file cannot be read.
+        IPCError: the certificate cannot be read.
 
     """
     checked_url = bridge_address(url)
-    context = trusting(ca_file) if checked_url.startswith("https:") else True
-    socket = _Socket(WebSocketTransport(socket_address(checked_url), SERVICE, ca_file=ca_file))
+    identity = identity_of(certs_dir, full_name(SERVICE), LOCALHOST)
+    context = trusting(ca_file, identity) if checked_url.startswith("https:") else True
+    address = socket_address(checked_url)
+    tokens = token_source("", address, SERVICE, certs_dir=certs_dir, ca_file=ca_file)
+    socket = _Socket(WebSocketTransport(address, SERVICE, ca_file=ca_file, certs_dir=certs_dir, tokens=tokens))
     async with httpx.AsyncClient(base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False) as http:
         checks: dict[str, Callable[[], Awaitable[None]]] = {
             "Bridge Health Check": lambda: _health(http),
@@ -110,7 +121,7 @@ async def _run(name: str, check: Callable[[], Awaitable[None]], timeout_s: float
         return Result(name, Outcome.SKIP, str(skipped))
     except (TimeoutError, httpx.TimeoutException):
         return Result(name, Outcome.FAIL, f"no answer within {timeout_s:g} s")
-    except (CheckFailedError, IPCError, httpx.HTTPError) as error:
+    except (CheckFailedError, IPCError, httpx.HTTPError, ssl.SSLError) as error:
         return Result(name, Outcome.FAIL, reason(error))
     return Result(name, Outcome.PASS)
 

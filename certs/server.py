@@ -4,13 +4,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from django.conf import settings
 
 from certs.errors import CertificateError, MissingCertificateError
 from certs.info import CertificateInfo, describe
 from certs.listening import DaphneServer, OnListening, Ports
-from certs.names import LOCALHOST, resolve
-from certs.pair import Pair, check_dates
+from certs.names import CA, LOCALHOST, resolve, short_name
+from certs.pair import Pair, check_dates, read_certificates
 from certs.renewal import RENEW_BEFORE
 from certs.store import CertificateStore
 from certs.tls import twisted_options
@@ -50,7 +51,8 @@ class HTTPServerManager:
 class HTTPSServerManager(HTTPServerManager):
     """Serves a service's ASGI application over HTTPS, TLS 1.2 or newer, with a redirect from a plain port beside it.
 
-    The constructor loads the certificate, so that what is wrong with it is known before a port opens.
+    The constructor loads the certificate, so that what is wrong with it is known before a port opens. A service that is
+    in ``MTLS_SERVICES`` talks only to clients with a certificate that the CA has signed.
 
     Raises:
         CertificateError: the pair is missing, unreadable, expired or mismatched, or the service is unknown.
@@ -72,6 +74,12 @@ class HTTPSServerManager(HTTPServerManager):
         self.redirect_port = http_port if redirect_http else None
         store = CertificateStore(Path(certs_dir or settings.CERTS_DIR))
         self.certificate_name, self.pair = load_pair(store, self.service_name)
+        self.client_authority = _client_authority(store) if self.asks_clients else None
+
+    @property
+    def asks_clients(self) -> bool:
+        """Whether clients have to show a certificate."""
+        return short_name(self.service_name) in getattr(settings, "MTLS_SERVICES", ())
 
     @property
     def certificate_info(self) -> CertificateInfo:
@@ -82,7 +90,7 @@ class HTTPSServerManager(HTTPServerManager):
         return Ports(
             host=self.host,
             port=self.port,
-            tls=twisted_options(self.pair),
+            tls=twisted_options(self.pair, client_authority=self.client_authority),
             redirect_port=self.redirect_port,
             allowed_hosts=allowed_hosts(),
         )
@@ -118,6 +126,16 @@ def _read_pair(store: CertificateStore, service: str, advice: str) -> tuple[str,
             return LOCALHOST, pair
     except CertificateError as error:
         raise type(error)(f"{error}: {advice}") from error
+
+
+def _client_authority(store: CertificateStore) -> x509.Certificate:
+    path = store.certificate_path(CA)
+    try:
+        authority = read_certificates(path)[0]
+    except CertificateError as error:
+        raise type(error)(f"{error}, and clients have to show a certificate of that CA: put it there") from error
+    check_dates(authority, path, advice="nobody could show a certificate of it")
+    return authority
 
 
 def allowed_hosts() -> list[str]:

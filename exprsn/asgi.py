@@ -14,6 +14,7 @@ from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from bridge.routing import websocket_router  # noqa: E402
+from exprsn.client_certificates import check_client_certificates  # noqa: E402
 from exprsn.lifespan import Lifespan  # noqa: E402
 from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
@@ -23,7 +24,11 @@ refuse_unsafe_settings()
 http_application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
 sockets = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
 
-application = Lifespan(ProtocolTypeRouter({"http": http_application, "websocket": sockets}), lambda: Runtime(conf))
+application = Lifespan(
+    ProtocolTypeRouter({"http": http_application, "websocket": sockets}),
+    lambda: Runtime(conf),
+    check_server=check_client_certificates,
+)
 application.follow_daphne()
 
 # What was imported stays: the collector need not look at it again, nor look so often at what an event allocates, of

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -129,7 +130,7 @@ class Demo:
         self._say = say
         self._step_timeout_s = step_timeout_s
         self._observer = Observer()
-        self._client = https_client(layout.ca_file, timeout_s=step_timeout_s)
+        self._client = https_client(layout.certs_dir, timeout_s=step_timeout_s)
 
     async def run(self) -> int:
         """Go through all steps; 0 when each of them happened in time, otherwise 1."""
@@ -146,7 +147,12 @@ class Demo:
         return 0
 
     async def _go_through(self) -> None:
-        bridge = WebSocketTransport(self._layout.bridge_ws_url, "exprsn-pulse", ca_file=self._layout.ca_file)
+        bridge = WebSocketTransport(
+            self._layout.bridge_ws_url,
+            "exprsn-pulse",
+            ca_file=self._layout.ca_file,
+            certs_dir=self._layout.certs_dir,
+        )
         await self._observer.worker.start(bridge)
         await self._in_time("an observer attaches to the bridge", self._observer.worker.ready())
         for reader in READERS:
@@ -205,7 +211,7 @@ class Demo:
                 return await work
         except TimeoutError as error:
             raise StepError(f"{step}: did not happen within {self._step_timeout_s:g} s") from error
-        except (httpx.HTTPError, IPCError) as error:
+        except (httpx.HTTPError, ssl.SSLError, IPCError) as error:
             raise StepError(f"{step}: {error}") from error
 
     def _step(self, after_ms: int, text: str) -> None:

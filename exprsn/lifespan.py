@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from daphne.server import twisted_loop
+from django.core.exceptions import ImproperlyConfigured
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -46,11 +47,19 @@ class Lifespan:
     Args:
         application: gets everything but the lifespan messages.
         make_runtime: called once, in the event loop of the server.
+        check_server: called before that, with the server's ``receive``, or with None by daphne.
 
     """
 
-    def __init__(self, application: Application, make_runtime: Callable[[], Runnable]) -> None:
+    def __init__(
+        self,
+        application: Application,
+        make_runtime: Callable[[], Runnable],
+        *,
+        check_server: Callable[[Receive | None], None] = lambda _receive: None,
+    ) -> None:
         self._application = application
+        self._check_server = check_server
         self._make_runtime = make_runtime
         self._runtime: Runnable | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -67,6 +76,7 @@ class Lifespan:
         reactor.callWhenRunning(self._daphne_runs)
 
     def _daphne_runs(self) -> None:
+        self._check_server(None)
         self._starting = twisted_loop.create_task(self._start())
         self._starting.add_done_callback(_log_failure)
         reactor.addSystemEventTrigger("before", "shutdown", self._daphne_stops)  # type: ignore[arg-type]  # a zope interface has no self
@@ -77,7 +87,11 @@ class Lifespan:
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
+            self._check_server(receive)
             await self._start()
+        except ImproperlyConfigured as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         except Exception as error:
             logger.exception("the runtime cannot start")
             await send({"type": "lifespan.startup.failed", "message": str(error)})

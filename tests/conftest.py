@@ -7,6 +7,8 @@ import pytest
 import redis
 
 from exprsn.embedded import EmbeddedValkey
+from tests.secured_redis import SecuredRedis, find_server
+from tests.secured_redis import secured_redis as start_secured_redis
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,13 @@ def redis_url(valkey: EmbeddedValkey) -> str:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
+
+
+@pytest.fixture(scope="session")
+def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredRedis]:
+    """A Redis with TLS, a password and a user of few rights."""
+    program = find_server()
+    if program is None:
+        pytest.skip("no redis-server is installed, and the Valkey of the wheel has no TLS (Debian: redis-server)")
+    with start_secured_redis(program, tmp_path_factory.mktemp("secured-redis")) as server:
+        yield server

@@ -49,8 +49,8 @@ class ServerProcess:
         self.url = f"https://localhost:{port}"
         self.ws_url = f"wss://localhost:{port}"
         self.ca_file = ca_file
-        self.trust: ssl.SSLContext = client_context(ca_file)
-        self._command = command
+        self.trust: ssl.SSLContext = client_context(ca_file, shown=_localhost(ca_file.parent))
+        self.command = command
         self._environment = {**os.environ, **environment}
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,7 +69,7 @@ class ServerProcess:
         """Start the server, from the main thread: its leash is held by the thread."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                leashed(self._command),
+                leashed(self.command),
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -110,7 +110,7 @@ class ServerProcess:
         """Ask the server to stop, and return its exit code; 0 also for uvicorn, which ends by the signal it got."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(STOP_TIMEOUT_S)
-        return 0 if code == -signal.SIGTERM and "uvicorn" in self._command else code
+        return 0 if code == -signal.SIGTERM and "uvicorn" in self.command else code
 
     def kill(self) -> None:
         """End the server as a crash would."""
@@ -146,6 +146,8 @@ def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **setting
             command += ["--ws-per-message-deflate", "false"]
         command += ["--ssl-certfile", str(certs_dir / "localhost-cert.pem")]
         command += ["--ssl-keyfile", str(certs_dir / "localhost-key.pem")]
+        if settings.get("IPC_MTLS") == "true":
+            command += ["--ssl-cert-reqs", "2", "--ssl-ca-certs", str(certs_dir / "ca-cert.pem")]
     environment = {
         **_environment(redis_url, certs_dir, var_dir),
         "EXPRSN_SERVICE": "bridge",
@@ -189,6 +191,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _localhost(certs_dir: Path) -> tuple[Path, Path]:
+    return certs_dir / "localhost-cert.pem", certs_dir / "localhost-key.pem"
 
 
 def _server(

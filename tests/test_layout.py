@@ -24,7 +24,9 @@ TOPICS = frozenset(
         "groups",
         "postgres",
         "processes",
+        "production",
         "properties",
+        "tls",
         "window",
     }
 )

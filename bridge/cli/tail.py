@@ -75,7 +75,11 @@ class _Tail:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted)
         transport = WebSocketTransport(
-            self._target.socket_url, self._target.service, ca_file=self._target.ca_file, tokens=self._target.tokens
+            self._target.socket_url,
+            self._target.service,
+            ca_file=self._target.ca_file,
+            certs_dir=self._target.certs_dir,
+            tokens=self._target.tokens,
         )
         await self._worker.start(transport, since=since)
         done = asyncio.create_task(self._done.wait())

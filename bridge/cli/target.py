@@ -16,6 +16,7 @@ from bridge.addresses import bridge_address, socket_address, trusting
 from ipc.django_app.conf import conf
 from ipc.protocol.services import full_name
 from ipc.transports.tokens import GivenToken
+from ipc.transports.trust import LOCALHOST, identity_of
 
 DEFAULT_SERVICE: Final = "bridge"
 
@@ -26,6 +27,7 @@ class BridgeTarget:
 
     address: str
     ca_file: Path
+    certs_dir: Path
     service: str
     token: str = field(default="", repr=False)
 
@@ -42,9 +44,10 @@ class BridgeTarget:
         """
         url = options["url"] or conf.bridge_url or f"https://localhost:{settings.SERVICE_PORTS['bridge']}"
         address = bridge_address(f"http{url.removeprefix('ws')}" if url.startswith(("ws:", "wss:")) else url)
-        ca_file = options["ca_file"] or Path(settings.CERTS_DIR) / "ca-cert.pem"
+        certs_dir = Path(settings.CERTS_DIR)
+        ca_file = options["ca_file"] or certs_dir / "ca-cert.pem"
         service = options["service"] or (_whose(conf.token) if conf.token else DEFAULT_SERVICE)
-        return cls(address, ca_file, full_name(service), conf.token)
+        return cls(address, ca_file, certs_dir, full_name(service), conf.token)
 
     @property
     def tokens(self) -> GivenToken | None:
@@ -61,9 +64,11 @@ class BridgeTarget:
 
         Raises:
             ValueError: the CA file cannot be read.
+            IPCError: the certificate of the service cannot be read.
 
         """
-        verify: ssl.SSLContext | bool = trusting(self.ca_file) if self.address.startswith("https:") else True
+        identity = identity_of(self.certs_dir, self.service, LOCALHOST)
+        verify: ssl.SSLContext | bool = trusting(self.ca_file, identity) if self.address.startswith("https:") else True
         who = {"Authorization": f"Bearer {self.token}"} if self.token else {"X-IPC-Request": "true"}
         headers = {**who, "X-IPC-Service": self.service}
         return httpx.Client(base_url=self.address, verify=verify, timeout=timeout_s, trust_env=False, headers=headers)

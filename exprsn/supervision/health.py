@@ -1,12 +1,15 @@
 """Asking the running services how they are, over TLS with the project's own authority."""
 
 import logging
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
+from certs.names import CA, LOCALHOST
+from certs.store import CertificateStore
 from certs.tls import client_context
 
 TIMEOUT_S: Final = 2.0
@@ -17,10 +20,16 @@ IPC_REQUEST: Final[Mapping[str, str]] = {"X-IPC-Request": "true"}
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def https_client(ca_file: Path, *, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
-    """Return a client that trusts the authority in ``ca_file`` and nobody else, and uses no proxy."""
+def https_client(certs_dir: Path, *, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
+    """Return a client that trusts the authority in ``certs_dir`` and nobody else, and uses no proxy.
+
+    It shows localhost's certificate to who asks for one.
+    """
+    store = CertificateStore(certs_dir)
     return httpx.AsyncClient(
-        verify=client_context(ca_file),
+        verify=client_context(
+            store.certificate_path(CA), shown=(store.certificate_path(LOCALHOST), store.key_path(LOCALHOST))
+        ),
         timeout=timeout_s,
         headers=dict(IPC_REQUEST),
         trust_env=False,
@@ -31,7 +40,7 @@ async def is_healthy(client: httpx.AsyncClient, url: str) -> bool:
     """Tell whether a service answers ``/health`` with 200."""
     try:
         return (await client.get(f"{url}/health")).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+    except (httpx.HTTPError, ssl.SSLError):
         return False
 
 
@@ -44,7 +53,7 @@ async def is_attached(client: httpx.AsyncClient, bridge_url: str, service: str, 
         answer = await client.get(f"{bridge_url}/api/ipc/stats")
         connections = answer.json()["data"]["connections"] if answer.status_code == httpx.codes.OK else []
         return any(_is_new(connection, service, since_ms) for connection in connections)
-    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+    except (httpx.HTTPError, ssl.SSLError, ValueError, LookupError, TypeError):
         return False
 
 

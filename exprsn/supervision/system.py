@@ -21,7 +21,8 @@ from exprsn.supervision.output import PrefixedOutput
 from exprsn.supervision.preparation import PreparationError
 from exprsn.supervision.programs import SAMPLES, Layout
 from exprsn.supervision.supervisor import SupervisionError, Supervisor
-from ipc.stores.connection import without_password
+from ipc.protocol.errors import BadMessageError
+from ipc.stores.connection import check_url, without_password
 
 OWN_NAME: Final = "up"
 REDIS_TIMEOUT_S: Final = 3.0
@@ -129,7 +130,7 @@ class System:
         return 0
 
     async def _start_services(self, layout: Layout) -> None:
-        async with https_client(layout.ca_file) as client:
+        async with https_client(layout.certs_dir) as client:
             # Two stages, so that they stop one after the other, but they come up together.
             self._say("starting bridge")
             await self._supervisor.start(programs.bridge(layout, client, os.environ))
@@ -176,11 +177,14 @@ def _layout(redis_url: str) -> Layout:
 
 def _check_redis(url: str) -> None:
     try:
+        check_url(url)
         with redis.Redis.from_url(
             url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
         ) as client:
             client.ping()
-    except (redis.RedisError, ValueError, OSError) as error:
+    except BadMessageError as error:
+        raise PreparationError(f"REDIS_URL: {error.message}") from error
+    except (redis.RedisError, OSError) as error:
         raise PreparationError(
             f"REDIS_URL {without_password(url)} does not answer ({error}): start that server, or unset REDIS_URL for an"
             " embedded one"

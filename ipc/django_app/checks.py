@@ -20,6 +20,7 @@ def register_checks() -> None:
     register(check_limits)
     register(check_keys, Tags.security)
     register(check_permissions, Tags.security)
+    register(check_client_certificates, Tags.security)
     register(check_mesh)
 
 
@@ -30,7 +31,14 @@ def refuse_unsafe_settings() -> None:
         ImproperlyConfigured: one of the checks of this module found an error.
 
     """
-    found = [*check_bypass(), *check_names(), *check_limits(), *check_keys(), *check_permissions()]
+    found = [
+        *check_bypass(),
+        *check_names(),
+        *check_limits(),
+        *check_keys(),
+        *check_permissions(),
+        *check_client_certificates(),
+    ]
     errors = [message for message in found if message.level >= ERROR]
     if errors:
         raise ImproperlyConfigured("; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors))
@@ -147,6 +155,30 @@ def check_permissions(**_kwargs: Any) -> list[CheckMessage]:
         _ = conf.permissions
     except BadMessageError as error:
         return [Error(f"IPC_PERMISSIONS: {error.message}.", id="ipc.E005")]
+    return []
+
+
+def check_client_certificates(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E006``: the bridge shall ask its clients for certificates, and cannot."""
+    if not conf.mtls or getattr(settings, "EXPRSN_SERVICE", "") != "bridge":
+        return []
+    if not conf.tls_enabled:
+        return [
+            Error(
+                "IPC_MTLS asks clients for certificates, which needs TLS, and TLS_ENABLED is false.",
+                hint="Set TLS_ENABLED=true, or IPC_MTLS=false and let what ends TLS in front of the bridge ask.",
+                id="ipc.E006",
+            )
+        ]
+    # On a development machine `make run` makes the CA, after this.
+    if not conf.in_development and (conf.ca_file is None or not conf.ca_file.is_file()):
+        return [
+            Error(
+                f"IPC_MTLS asks clients for certificates of a CA, and there is no {conf.ca_file or 'CERTS_DIR'}.",
+                hint="Put the certificate of the CA there, or make one with `manage.py gencerts`.",
+                id="ipc.E006",
+            )
+        ]
     return []
 
 

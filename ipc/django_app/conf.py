@@ -42,8 +42,23 @@ class Conf:
     @property
     def ca_file(self) -> Path | None:
         """The CA that the bridge's certificate is checked against; None leaves that to the system's authorities."""
+        return self.certs_dir / "ca-cert.pem" if self.certs_dir else None
+
+    @property
+    def mtls(self) -> bool:
+        """Whether the bridge talks TLS only to clients with a certificate of the CA."""
+        return bool(_setting("IPC_MTLS", False))
+
+    @property
+    def tls_enabled(self) -> bool:
+        """Whether the service answers TLS only."""
+        return bool(_setting("TLS_ENABLED", True))
+
+    @property
+    def certs_dir(self) -> Path | None:
+        """Where the certificates and the keys are."""
         certs_dir = _setting("CERTS_DIR", None)
-        return Path(certs_dir) / "ca-cert.pem" if certs_dir else None
+        return Path(certs_dir) if certs_dir else None
 
     @property
     def log_maxlen(self) -> int:

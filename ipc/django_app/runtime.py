@@ -124,9 +124,15 @@ class Runtime:
             return LocalTransport(self.mesh.hub, service, version=version)
         if self._conf.bridge_url:
             conf = self._conf
-            certs_dir = conf.ca_file.parent if conf.ca_file is not None else None
-            tokens = token_source(conf.token, conf.bridge_url, service, certs_dir=certs_dir, ca_file=conf.ca_file)
-            return WebSocketTransport(conf.bridge_url, service, ca_file=conf.ca_file, version=version, tokens=tokens)
+            tokens = token_source(conf.token, conf.bridge_url, service, certs_dir=conf.certs_dir, ca_file=conf.ca_file)
+            return WebSocketTransport(
+                conf.bridge_url,
+                service,
+                ca_file=conf.ca_file,
+                certs_dir=conf.certs_dir,
+                version=version,
+                tokens=tokens,
+            )
         return None
 
     @staticmethod

@@ -1,6 +1,7 @@
 """Connections to Redis, with a deadline on everything that waits."""
 
 import hashlib
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from ipc.protocol.errors import DeadlineError, UnavailableError
+from ipc.protocol.errors import BadMessageError, DeadlineError, UnavailableError
 
 CONNECT_TIMEOUT_S = 2.0
 COMMAND_TIMEOUT_S = 5.0
@@ -25,7 +26,12 @@ def connect(url: str, *, max_connections: int = MAX_CONNECTIONS) -> Redis:
 
     A command is not repeated by the client: an append that timed out may have happened, and only the emitter, who has
     the event's id, can repeat it safely.
+
+    Raises:
+        BadMessageError: as `check_url` does.
+
     """
+    check_url(url)
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
@@ -36,6 +42,24 @@ def connect(url: str, *, max_connections: int = MAX_CONNECTIONS) -> Redis:
         retry=Retry(NoBackoff(), 0),
     )
     return Redis.from_pool(pool)
+
+
+def check_url(url: str) -> None:
+    """Look whether a Redis URL is one, with options that the client knows; nothing is sent.
+
+    Raises:
+        BadMessageError: it is none. What was found there is not said, since it may be a part of the password.
+
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(url)
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, AttributeError, RedisError):
+        raise BadMessageError(
+            f"{without_password(url)} is no address of a Redis, or has an option that is none: write"
+            " redis://user:password@host:6379/0, or rediss:// with ?ssl_ca_certs=FILE for TLS, and special characters"
+            " of the password percent-encoded"
+        ) from None
 
 
 Command = Sequence[str | bytes | int]
@@ -50,9 +74,18 @@ class Script:
 
 
 def without_password(url: str) -> str:
-    """Return a Redis URL that may be shown: scheme, host, port and database."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    """Return a Redis URL that may be shown: scheme, host, port and database.
+
+    A password whose ``/``, ``?`` or ``#`` is not percent-encoded looks like a host or a path; then nothing is shown.
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the URL"
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return "the URL"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
 async def execute(redis: Redis, *commands: Command) -> list[Any]:
@@ -110,7 +143,7 @@ async def translated_errors(doing: str) -> AsyncIterator[None]:
 
     Raises:
         DeadlineError: no answer in time; what was asked may have happened.
-        UnavailableError: Redis cannot be reached, is loading, read-only or out of memory.
+        UnavailableError: Redis cannot be reached or trusted, is loading, read-only or out of memory.
 
     """
     try:
@@ -122,4 +155,7 @@ async def translated_errors(doing: str) -> AsyncIterator[None]:
     except ResponseError as error:
         raise UnavailableError(f"{doing}: Redis refused: {error}") from error
     except (RedisError, OSError) as error:
+        if isinstance(error.__cause__ or error.__context__, ssl.SSLCertVerificationError):
+            hint = "its CA is ssl_ca_certs in the URL, as in rediss://…?ssl_ca_certs=/path/ca.pem"
+            raise UnavailableError(f"{doing}: the certificate of Redis is not trusted: {error} {hint}") from error
         raise UnavailableError(f"{doing}: Redis is out of reach: {error}") from error

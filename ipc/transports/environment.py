@@ -23,7 +23,9 @@ def transport_from_environment(service: str, *, version: str = "") -> Transport:
         tokens = token_source(
             os.environ.get("IPC_TOKEN", ""), bridge_url, service, certs_dir=certs_dir, ca_file=ca_file
         )
-        return WebSocketTransport(bridge_url, service, ca_file=ca_file, version=version, tokens=tokens)
+        return WebSocketTransport(
+            bridge_url, service, ca_file=ca_file, certs_dir=certs_dir, version=version, tokens=tokens
+        )
     if redis_url := os.environ.get("REDIS_URL"):
         return MeshTransport(redis_url, service, version=version)
     raise BadMessageError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, error_from_code
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.services import full_name
-from ipc.transports.trust import trust_of
+from ipc.transports.trust import Identity, certificate_refusal, identity_of, trust_of
 
 PATH: Final = "/api/ipc/tokens"
 ASK_TIMEOUT_S: Final = 10.0
@@ -83,8 +84,7 @@ class CertificateTokens:
         parts = urlsplit(bridge_url)
         self._url = f"{'http' if parts.scheme == 'ws' else 'https'}://{parts.netloc}{PATH}"
         self._service = full_name(service)
-        self._certificate_file = certificate_file
-        self._key_file = key_file
+        self._identity = Identity(certificate_file, key_file)
         self._ca_file = ca_file
         self._token: Token | None = None
 
@@ -116,13 +116,16 @@ class CertificateTokens:
         # Imported late: whoever has no certificate, or no bridge, need not pay for it.
         import httpx
 
-        trust = trust_of(self._ca_file) if self._url.startswith("https:") else False
+        trust = trust_of(self._ca_file, shown=self._identity) if self._url.startswith("https:") else False
         try:
             async with httpx.AsyncClient(verify=trust, timeout=ASK_TIMEOUT_S, trust_env=False) as client:
                 answer = await client.post(self._url, json={"assertion": assertion})
-        except httpx.HTTPError as error:
-            why = str(error) or type(error).__name__
-            raise ConnectionClosedError(LOST, f"{self._url} cannot be reached: {why}") from error
+        except (httpx.HTTPError, ssl.SSLError) as error:
+            is_cut = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError) and trust is not False
+            why = (
+                certificate_refusal(error, is_cut=is_cut) or f"cannot be reached: {str(error) or type(error).__name__}"
+            )
+            raise ConnectionClosedError(LOST, f"{self._url} {why}") from error
         if answer.status_code in _AGAIN:
             raise ConnectionClosedError(LOST, f"{self._url} gives no token right now: HTTP {answer.status_code}")
         if not answer.is_success:
@@ -132,11 +135,10 @@ class CertificateTokens:
     def _assertion(self) -> str:
         """Return the proof of who this is, good for a minute and for once."""
         try:
-            certificates = x509.load_pem_x509_certificates(self._certificate_file.read_bytes())
-            key = load_pem_private_key(self._key_file.read_bytes(), None)
+            certificates = x509.load_pem_x509_certificates(self._identity.certificate_file.read_bytes())
+            key = load_pem_private_key(self._identity.key_file.read_bytes(), None)
         except (OSError, ValueError, TypeError) as error:
-            files = f"{self._certificate_file} or {self._key_file}"
-            raise BadMessageError(f"{files} cannot be read: {error}") from error
+            raise BadMessageError(f"{self._identity} cannot be read: {error}") from error
         now_s = int(time.time())
         claims = {
             "iss": self._service,
@@ -151,7 +153,7 @@ class CertificateTokens:
             return jwt.encode(claims, key, algorithm=_ALGORITHMS[key.curve.name], headers={"x5c": chain})
         if isinstance(key, rsa.RSAPrivateKey):
             return jwt.encode(claims, key, algorithm="RS256", headers={"x5c": chain})
-        raise BadMessageError(f"{self._key_file} is neither an RSA key nor one of P-256 or P-384")
+        raise BadMessageError(f"{self._identity.key_file} is neither an RSA key nor one of P-256 or P-384")
 
 
 def token_source(
@@ -159,12 +161,14 @@ def token_source(
 ) -> TokenSource | None:
     """Return where tokens come from: the service's certificate, a given one, or nowhere, as in development."""
     name = full_name(service)
-    if certs_dir is not None:
-        certificate_file, key_file = certs_dir / f"{name}-cert.pem", certs_dir / f"{name}-key.pem"
-        if certificate_file.exists() and key_file.exists():
-            return CertificateTokens(
-                bridge_url, name, certificate_file=certificate_file, key_file=key_file, ca_file=ca_file
-            )
+    if (identity := identity_of(certs_dir, name)) is not None:
+        return CertificateTokens(
+            bridge_url,
+            name,
+            certificate_file=identity.certificate_file,
+            key_file=identity.key_file,
+            ca_file=ca_file,
+        )
     return GivenToken(given) if given else None
 
 

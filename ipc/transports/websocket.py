@@ -7,9 +7,10 @@ import socket
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidURI
 
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
@@ -17,10 +18,10 @@ from ipc.protocol.codes import CloseCode
 from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import Auth
-from ipc.protocol.services import namespace
+from ipc.protocol.services import full_name, namespace
 from ipc.transports.sender import backoff_s
 from ipc.transports.tokens import Token, TokenSource
-from ipc.transports.trust import trust_of
+from ipc.transports.trust import LOCALHOST, certificate_refusal, identity_of, trust_of
 
 CONNECT_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 30.0
@@ -38,6 +39,8 @@ class WebSocketTransport:
         url: of the bridge, ``wss://host:port``; ``ws://`` is for tests and for TLS that ends in front of it.
         service: whose session it is.
         ca_file: the CA that signed the bridge's certificate; without it the system's authorities count.
+        certs_dir: where the certificate of the service is, or localhost's, for a bridge that asks for one; it is read
+            for each connection, so it may be renewed.
         version: of the service, to be shown.
         tokens: gives the broker token that proves who this is; None where nobody asks, on a development machine.
 
@@ -49,11 +52,14 @@ class WebSocketTransport:
         service: str,
         *,
         ca_file: Path | None = None,
+        certs_dir: Path | None = None,
         version: str = "",
         tokens: TokenSource | None = None,
     ) -> None:
         self._uri = url.rstrip("/") + namespace(service)
+        self._service = full_name(service)
         self._ca_file = ca_file
+        self._certs_dir = certs_dir
         self._tokens = tokens
         self._token: Token | None = None
         self._renewing = OwnedTasks(f"token of {service}")
@@ -70,8 +76,8 @@ class WebSocketTransport:
         """Open the WebSocket.
 
         Raises:
-            ConnectionClosedError: the bridge is out of reach or its certificate is not trusted, try again.
-            BadMessageError: the URL is no WebSocket address, or the CA file cannot be read.
+            ConnectionClosedError: the bridge is out of reach or one of the two is not trusted, try again.
+            BadMessageError: the URL is no WebSocket address, or the CA file or the certificate cannot be read.
             IPCError: the bridge gives no token.
 
         """
@@ -83,6 +89,7 @@ class WebSocketTransport:
             self._socket = await connect(
                 self._uri,
                 ssl=self._ssl_context(),
+                create_connection=_Connection,
                 additional_headers=headers,
                 open_timeout=CONNECT_TIMEOUT_S,
                 close_timeout=CLOSE_TIMEOUT_S,
@@ -97,8 +104,11 @@ class WebSocketTransport:
             hint = "CERTS_DIR or IPC_CA_FILE names the CA that signed its certificate"
             raise ConnectionClosedError(LOST, f"{self._uri} is not trusted: {error.verify_message}; {hint}") from error
         except (OSError, InvalidHandshake, TimeoutError) as error:
-            why = str(error) or type(error).__name__
-            raise ConnectionClosedError(LOST, f"{self._uri} cannot be reached: {why}") from error
+            is_cut = isinstance(error, InvalidMessage | ConnectionResetError) and not self._uri.startswith("ws:")
+            why = (
+                certificate_refusal(error, is_cut=is_cut) or f"cannot be reached: {str(error) or type(error).__name__}"
+            )
+            raise ConnectionClosedError(LOST, f"{self._uri} {why}") from error
         if self._tokens is not None:
             self._renewing.start(self._renew(self._tokens, self._socket), "renewal")
 
@@ -160,4 +170,35 @@ class WebSocketTransport:
         return self._socket
 
     def _ssl_context(self) -> ssl.SSLContext | None:
-        return None if self._uri.startswith("ws:") else trust_of(self._ca_file)
+        if self._uri.startswith("ws:"):
+            return None
+        return trust_of(self._ca_file, shown=identity_of(self._certs_dir, self._service, LOCALHOST))
+
+
+class _Connection(ClientConnection):
+    """A connection that says why TLS ended.
+
+    In TLS 1.3 a server looks at a client's certificate when the client already counts itself as connected (RFC 8446,
+    section 4.4.4), and of that websockets says only that there was no answer.
+    """
+
+    _lost_by: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep why."""
+        self._lost_by = exc
+        super().connection_lost(exc)
+
+    async def handshake(self, *args: Any, **options: Any) -> None:
+        """Do the opening handshake.
+
+        Raises:
+            ssl.SSLError: the server ended TLS.
+
+        """
+        try:
+            await super().handshake(*args, **options)
+        except InvalidHandshake as error:
+            if isinstance(self._lost_by, ssl.SSLError):
+                raise self._lost_by from error
+            raise

@@ -9,13 +9,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from certs.authority import Authority
-from certs.pair import certificates_to_pem, key_to_pem
+from certs.pair import PrivateKey, certificates_to_pem, key_to_pem
 
 Made = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
+Issuer = tuple[x509.Certificate, PrivateKey]
 
 
 def make(
-    name: str, *, issuer: Made | None = None, ca: bool = True, path_length: int | None = None, days: float = 400
+    name: str,
+    *,
+    issuer: Issuer | None = None,
+    ca: bool = True,
+    path_length: int | None = None,
+    days: float = 400,
+    purpose: x509.ObjectIdentifier | None = None,
 ) -> Made:
     """Make a certificate below the issuer, or a root."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -35,6 +42,8 @@ def make(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(_usage(ca=ca), critical=True)
     )
+    if purpose is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     return builder.sign(signer, hashes.SHA256()), key
 
 

@@ -17,5 +17,6 @@ CERTS_DIR = os.environ["CERTS_DIR"]
 CERTS_SERVICES = ["exprsn-bridge", "exprsn-timeline", "exprsn-herald"]
 SERVICE_PORTS = {"bridge": 0, "timeline": 0}
 REDIRECT_PORTS = {"timeline": 0}
+MTLS_SERVICES = os.environ.get("MTLS_SERVICES", "").split()
 BIND_HOST = os.environ.get("BIND_HOST", "127.0.0.1")
 IPC_MAX_FRAME = 1024

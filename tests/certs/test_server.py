@@ -106,6 +106,27 @@ def test_the_allowed_hosts_are_djangos(settings: Settings, *, debug: bool, count
     assert len(allowed_hosts()) == count
 
 
+def test_a_service_whose_clients_show_certificates_needs_the_ca_for_them(
+    store: CertificateStore, settings: Settings
+) -> None:
+    """The others do not."""
+    settings.MTLS_SERVICES = ["bridge"]
+    assert HTTPSServerManager("bridge", 3010).asks_clients
+    store.certificate_path("ca").unlink()
+    with pytest.raises(
+        MissingCertificateError, match=r"ca-cert\.pem, and clients have to show a certificate of that CA"
+    ):
+        HTTPSServerManager("bridge", 3010)
+    assert not HTTPSServerManager("timeline", 3004).asks_clients
+
+
+def test_a_ca_that_has_expired_is_none_for_clients(store: CertificateStore, settings: Settings) -> None:
+    settings.MTLS_SERVICES = ["bridge"]
+    store.write_certificates("ca", [companies.make("Old", days=-1)[0]])
+    with pytest.raises(ExpiredCertificateError, match="nobody could show a certificate of it"):
+        HTTPSServerManager("bridge", 3010)
+
+
 @pytest.mark.processes
 def test_the_company_chain_is_sent(store: CertificateStore, tmp_path: Path) -> None:
     """A client that has only the root follows the intermediate that the server sends."""

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge.check import Outcome, check_bridge
+from ipc.protocol.errors import IPCError
 
 MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.SKIP: "\N{EN DASH}"}
 
@@ -29,8 +30,10 @@ class Command(BaseCommand):
         url = options["url"] or f"https://localhost:{settings.SERVICE_PORTS['bridge']}"
         ca_file = options["ca_file"] or Path(settings.CERTS_DIR) / "ca-cert.pem"
         try:
-            results = asyncio.run(check_bridge(url, ca_file=ca_file, timeout_s=options["timeout"]))
-        except ValueError as error:
+            results = asyncio.run(
+                check_bridge(url, ca_file=ca_file, timeout_s=options["timeout"], certs_dir=Path(settings.CERTS_DIR))
+            )
+        except (ValueError, IPCError) as error:
             raise CommandError(str(error)) from error
         for result in results:
             line = f"{MARKS[result.outcome]} {result.name:<38} {result.outcome}"

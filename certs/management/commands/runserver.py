@@ -90,7 +90,10 @@ class Command(DaphneCommand):  # type: ignore[misc]  # daphne has no types
 
     def _manager(self) -> HTTPServerManager:
         if self.tls:
-            return HTTPSServerManager(self.service, int(self.port), self.redirect_port, host=self.addr)
+            manager = HTTPSServerManager(self.service, int(self.port), self.redirect_port, host=self.addr)
+            # For the application, which would warn of a server that does not ask.
+            settings.SERVER_ASKS_CLIENTS = manager.asks_clients
+            return manager
         return HTTPServerManager(int(self.port), host=self.addr)
 
     def _stop(self) -> None:

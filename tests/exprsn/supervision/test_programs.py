@@ -25,7 +25,7 @@ def layout(certificates: Path) -> programs.Layout:
 
 
 async def test_samples_know_the_bridge_and_no_secret_of_the_system(layout: programs.Layout) -> None:
-    async with https_client(layout.ca_file) as client:
+    async with https_client(layout.certs_dir) as client:
         told = {name: programs.sample(name, layout, client, SECRET).environment for name in programs.SAMPLES}
     for environment in told.values():
         assert not environment.keys() & SECRET.keys()
@@ -37,7 +37,7 @@ async def test_samples_know_the_bridge_and_no_secret_of_the_system(layout: progr
 
 async def test_servers_join_the_mesh_themselves(layout: programs.Layout) -> None:
     """BRIDGE_URL would win over REDIS_URL."""
-    async with https_client(layout.ca_file) as client:
+    async with https_client(layout.certs_dir) as client:
         for make, service in ((programs.bridge, "bridge"), (programs.timeline, "timeline")):
             environment = make(layout, client, SECRET | {"BRIDGE_URL": "wss://elsewhere"}).environment
             assert "BRIDGE_URL" not in environment
@@ -45,7 +45,7 @@ async def test_servers_join_the_mesh_themselves(layout: programs.Layout) -> None
 
 
 async def test_what_does_not_answer_is_not_ready(layout: programs.Layout) -> None:
-    async with https_client(layout.ca_file) as client:
+    async with https_client(layout.certs_dir) as client:
         for program in (
             programs.bridge(layout, client, {}),
             programs.timeline(layout, client, {}),

@@ -99,10 +99,12 @@ def test_production_is_not_run_like_this(own_system: Mapping[str, str]) -> None:
     assert "this runs a development machine: set EXPRSN_ENV=development" in refused(environment)
 
 
-def test_the_demonstration_goes_through_every_step(own_system: Mapping[str, str]) -> None:
+@pytest.mark.parametrize("asks_for_certificates", ["false", "true"])
+def test_the_demonstration_goes_through_every_step(own_system: Mapping[str, str], asks_for_certificates: str) -> None:
     """Three operations, each from the database to the four services and back."""
+    environment = {**own_system, "IPC_MTLS": asks_for_certificates}
     ended = subprocess.run(
-        (*UP, "--demo"), cwd=ROOT, env=own_system, capture_output=True, text=True, timeout=120, check=False
+        (*UP, "--demo"), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     for operation in ("post:created", "post:updated", "post:deleted"):

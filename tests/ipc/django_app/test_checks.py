@@ -1,10 +1,14 @@
 """Each system check: what it refuses, and what it lets be."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
+
+from ipc.django_app.checks import refuse_unsafe_settings
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +100,23 @@ def test_production_without_a_way_to_the_mesh_is_warned_of(settings: Settings, n
     settings.DEV_BYPASS = settings.IPC_BYPASS_AUTH = False
     assert found(settings, EXPRSN_ENV="production") == ["ipc.W001"]
     assert found(settings, **{name: "somewhere"}) == []
+
+
+PRODUCTION = {"EXPRSN_ENV": "production", "DEV_BYPASS": False, "IPC_BYPASS_AUTH": False, "REDIS_URL": "redis://h"}
+
+
+def test_asking_clients_for_certificates_needs_tls_and_their_ca(settings: Settings, tmp_path: Path) -> None:
+    on = {**PRODUCTION, "EXPRSN_SERVICE": "bridge", "IPC_MTLS": True, "CERTS_DIR": tmp_path}
+    assert found(settings, **on) == ["ipc.E006"]
+    assert found(settings, CERTS_DIR=None) == ["ipc.E006"]
+    (tmp_path / "ca-cert.pem").touch()
+    assert found(settings, CERTS_DIR=tmp_path) == []
+    assert found(settings, TLS_ENABLED=False) == ["ipc.E006"]
+    with pytest.raises(ImproperlyConfigured, match=r"ipc\.E006: IPC_MTLS asks .* TLS_ENABLED is false"):
+        refuse_unsafe_settings()
+    assert found(settings, EXPRSN_SERVICE="timeline") == []
+    assert found(settings, EXPRSN_SERVICE="bridge", IPC_MTLS=False) == []
+
+
+def test_a_development_machine_has_no_ca_before_it_makes_one(settings: Settings, tmp_path: Path) -> None:
+    assert found(settings, EXPRSN_SERVICE="bridge", IPC_MTLS=True, CERTS_DIR=tmp_path) == []

@@ -1,13 +1,14 @@
 """Connections to a real Valkey that goes away, falls silent or refuses: each is one of our errors, in time."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
 
 from exprsn.embedded import EmbeddedValkey
-from ipc.protocol.errors import DeadlineError, UnavailableError
+from ipc.protocol.errors import BadMessageError, DeadlineError, UnavailableError
 from ipc.stores import connection
 from ipc.stores.connection import connect, translated_errors, without_password
 from ipc.stores.eventlog import EventLog, NewEvent
@@ -113,7 +114,31 @@ async def test_other_errors_pass() -> None:
         ("rediss://user:s3cret@redis.internal:6380/2", "rediss://redis.internal:6380/2"),
         ("redis://localhost", "redis://localhost"),
         ("unix:///run/redis.sock?password=s3cret", "unix:///run/redis.sock"),
+        ("rediss://:s3cret@[::1]:6380/0?ssl_ca_certs=/ca.pem", "rediss://::1:6380/0"),
+        ("redis://:s3/cret@localhost:6379/0", "the URL"),
+        ("redis://user:12/s3cret@localhost:6379/0", "the URL"),
+        ("redis://user:12#s3cret@localhost:6379/0", "the URL"),
+        ("redis://user:s3cret@localhost:99999/0", "the URL"),
+        ("redis://[s3cret@localhost", "the URL"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost",
+        "redis://:s3/cret@localhost:6379/0",
+        "redis://user:s3cret@localhost:99999/0",
+        "redis://[s3cret@localhost",
+        "redis://:s3cret@localhost/0?ssl_ca_certs=/ca.pem",
+        "rediss://:s3cret@localhost/0?ssl_ca_cert=/ca.pem",
+        "rediss://:s3cret@localhost/0?ssl_cert_reqs=perhaps",
+    ],
+)
+def test_what_is_no_address_is_said_without_a_part_of_the_password(url: str) -> None:
+    with pytest.raises(BadMessageError, match="is no address of a Redis, or has an option that is none") as refused:
+        connect(url)
+    assert "s3" not in "".join(traceback.format_exception(refused.value))
