@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.test import AsyncRequestFactory
@@ -20,7 +21,7 @@ def request(
     factory = AsyncRequestFactory()
     if has_csrf_token:
         headers = {**(headers or {}), "X-CSRFToken": CSRF}
-        factory.cookies["csrftoken"] = CSRF
+        factory.cookies[settings.CSRF_COOKIE_NAME] = CSRF
     made: HttpRequest = factory.post(f"/api/ipc/emit{query}", b"", content_type="application/json", headers=headers)
     made.user = user or AnonymousUser()
     return made
