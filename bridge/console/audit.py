@@ -104,7 +104,7 @@ def _row(entry: AuditEntry) -> Row:
 
 def _shown(details: Any) -> Iterator[tuple[str, str]]:
     for name, value in details.items():
-        if value in (None, "", False, []):
+        if value is None or value is False or value in ("", []):
             continue
         if name in TIMES:
             yield name, datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -74,22 +74,22 @@ def connect_signals() -> None:
 
 def _logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
     (counter, _address_counter) = _counters(request, user.get_username())
-    _change_counters(lambda attempts: attempts.forget(counter))
+    _change_counters(Attempts.forget, counter)
     details = {"username": user.get_username(), "address": _address(request)}
     write_now("login", by=operator_name(str(user.pk)), subject=str(user.pk), details=details)
 
 
 def _failed(*, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     typed = credentials.get("username")
-    _change_counters(lambda attempts: attempts.add(_counters(request, typed), ttl_ms=WHILE_MS))
+    _change_counters(Attempts.add, _counters(request, typed), ttl_ms=WHILE_MS)
     write_now("login.failed", by=_address(request), subject=_name_of(typed))
 
 
-def _change_counters(change: Callable[[Attempts], Coroutine[Any, Any, None]]) -> None:
+def _change_counters(change: Callable[..., Coroutine[Any, Any, None]], *args: Any, **options: Any) -> None:
     redis = current_redis()
     try:
         if redis is not None:
-            async_to_sync(change)(Attempts(redis))
+            async_to_sync(change)(Attempts(redis), *args, **options)
     except IPCError as error:
         logger.warning("failed logins are not counted: %s", error.message)
 

@@ -10,7 +10,10 @@ from django.test import AsyncRequestFactory
 
 from bridge.api.speakers import speaker_of
 from ipc.django_app.identity import DEV_IDENTITY
+from ipc.django_app.runtime import Runtime
 from ipc.protocol.errors import BadMessageError, ForbiddenError, UnauthenticatedError, UnknownServiceError
+from ipc.stores.audit import Audit
+from ipc.stores.audit_filter import AuditFilter
 
 CSRF = "a" * 32
 
@@ -37,6 +40,17 @@ async def test_staff_speaks_as_the_service_it_names() -> None:
     assert (await speaker_of(request(staff()))).service == "exprsn-bridge"
     both = request(staff(), query="?service=vault", headers={"X-IPC-Service": "vault"})
     assert (await speaker_of(both)).service == "exprsn-vault"
+
+
+async def test_who_spoke_as_which_service_is_in_the_trail(runtime: Runtime) -> None:
+    for _ in range(2):
+        await speaker_of(request(staff(), query="?service=vault"))
+    with pytest.raises(UnauthenticatedError):
+        await speaker_of(request(query="?service=pulse"))
+    assert runtime.mesh is not None
+    (entry,) = (await Audit(runtime.mesh.redis).read(AuditFilter())).entries
+    assert (entry.action, entry.by, entry.subject) == ("operator.speaks", "operator 7", "exprsn-vault")
+    assert entry.details == {"path": "/api/ipc/emit"}
 
 
 async def test_a_session_needs_its_csrf_token() -> None:
