@@ -13,6 +13,8 @@ from exprsn.embedded import EmbeddedValkey
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import Runtime
 
+pytest_plugins = ["tests.leaks"]
+
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:

@@ -22,7 +22,7 @@ def log_in(database_of_views: None) -> LogIn:
     """Return a client of somebody with the flags and permissions that a test says."""
 
     def made(name: str, permissions: tuple[str, ...], flags: dict[str, bool]) -> User:
-        user = User.objects.create_user(name, **{"is_staff": True, **flags})
+        user = User.objects.create(username=name, **{"is_staff": True, **flags})
         user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
         return user
 

@@ -26,7 +26,7 @@ async def client(log_in: LogIn) -> AsyncClient:
     return await log_in("ann", "view_audit")
 
 
-async def shown(client: AsyncClient, status: int = 200, **query: Any) -> str:
+async def shown(client: AsyncClient, query: Any = None, *, status: int = 200) -> str:
     answer = await client.get(PATH, query)
     assert answer.status_code == status, answer.content
     return unescape(answer.content.decode())
@@ -107,18 +107,18 @@ async def test_filters_and_pages(client: AsyncClient, audit: Audit) -> None:
 async def test_a_filter_that_makes_no_sense_is_said_beside_it(
     client: AsyncClient, audit: Audit, query: dict[str, str], said: str
 ) -> None:
-    assert said in await shown(client, **query)
+    assert said in await shown(client, query)
 
 
 @pytest.mark.parametrize("after", ["x", "1-0 +", "\x00", "9" * 30])
 async def test_a_place_that_is_none_is_refused_without_a_traceback(
     client: AsyncClient, audit: Audit, after: str
 ) -> None:
-    assert "is not a position" in await shown(client, 400, after=after)
+    assert "is not a position" in await shown(client, {"after": after}, status=400)
 
 
 async def test_without_a_mesh_the_page_says_so(client: AsyncClient) -> None:
-    assert "has joined no mesh" in await shown(client, 503)
+    assert "has joined no mesh" in await shown(client, status=503)
 
 
 async def test_there_is_nothing_to_change(client: AsyncClient, audit: Audit) -> None:
