@@ -27,6 +27,7 @@ TOPICS = frozenset(
         "postgres",
         "processes",
         "properties",
+        "regressions_of_the_original",
         "window",
     }
 )
