@@ -69,9 +69,9 @@ async def test_a_revocation_is_remembered_for_more_than_a_day(locked: ServerProc
     made = await minted(redis_url, ttl_s=20 * DAY_S)
     await managed(redis_url, lambda manager: manager.revoke(made.claims.id, by="test"))
     await managed(redis_url, lambda manager: manager.revoke_source("spark", by="test"))
-    async with connect(redis_url) as client:
-        assert await client.ttl(keys.revoked(made.claims.id)) >= 20 * DAY_S - 60
-        assert await client.ttl(keys.revoked("exprsn-spark")) >= MAX_LIFETIME_S - 60
+    async with connect(redis_url) as redis:
+        assert await redis.ttl(keys.revoked(made.claims.id)) >= 20 * DAY_S - 60
+        assert await redis.ttl(keys.revoked("exprsn-spark")) >= MAX_LIFETIME_S - 60
 
     async def verified_a_day_later(manager: BrokerTokenManager) -> None:
         with pytest.raises(TokenError, match="revoked"):
