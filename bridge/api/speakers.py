@@ -5,11 +5,12 @@ rule of all this API; an operator may speak as any service of the catalogue, and
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from rest_framework.exceptions import APIException
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from bridge.api.operators import IsOperator
@@ -69,6 +70,16 @@ async def _speaker_of_token(token: str, named: str | None) -> Identity:
     return speaker
 
 
+class UnreadBody(BaseParser):
+    """Leaves the body to the view: looking for a CSRF token, DRF would take it for a form, and read or refuse it."""
+
+    media_type = "*/*"
+
+    def parse(self, *_args: Any, **_options: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
 async def _check_operator(request: HttpRequest) -> None:
     # What the middleware has found needs no database; a session does, and that blocks.
     if identity_of(request) is not None:
@@ -78,7 +89,7 @@ async def _check_operator(request: HttpRequest) -> None:
 
 
 def _check_operator_now(request: HttpRequest) -> None:
-    asking = Request(request, authenticators=[RequestIdentityAuthentication()])
+    asking = Request(request, parsers=[UnreadBody()], authenticators=[RequestIdentityAuthentication()])
     try:
         is_known = asking.user.is_authenticated
     except APIException as error:
