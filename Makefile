@@ -11,7 +11,7 @@ PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_A
 TEST_PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage soak check bench setup setup-dev
+.PHONY: help run demo test coverage soak fuzz check bench setup setup-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ coverage: setup-dev  ## run the tests and say what of the code they reach, in ev
 soak: setup-dev  ## kill, freeze and cut everything under durable load, for some minutes; FAULTS_SEED=n repeats a run
 	FAULTS_EVENTS=$${FAULTS_EVENTS:-20000} FAULTS_ROUNDS=$${FAULTS_ROUNDS:-3} FAULTS_DURABLE_FREEZE_S=$${FAULTS_DURABLE_FREEZE_S:-5} \
 		$(PYTHON) -m pytest tests/faults/test_durable.py -s $(PYTEST_ARGS)
+
+fuzz: setup-dev  ## try many frames on the codec and on live bridges; FUZZ_FRAMES=n says how many, FUZZ_SEED=n repeats a run
+	FUZZ_FRAMES=$${FUZZ_FRAMES:-100000} $(PYTHON) -m pytest tests/fuzz -n 0 -s $(PYTEST_ARGS)
 
 check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
 	$(PYTHON) -m ruff format --check .

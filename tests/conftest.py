@@ -1,14 +1,21 @@
 """What all tests share: a real Valkey, and a database in it that is empty when a test begins."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from asgiref.sync import sync_to_async
+from django.db import connections
+from pytest_django import Settings
 
 from exprsn.embedded import EmbeddedValkey
+from ipc.django_app.conf import conf
+from ipc.django_app.runtime import Runtime
 from tests.secured_redis import SecuredRedis, find_server
 from tests.secured_redis import secured_redis as start_secured_redis
+
+pytest_plugins = ["tests.leaks"]
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +48,20 @@ def secured_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredR
         pytest.skip("no redis-server is installed, and the Valkey of the wheel has no TLS (Debian: redis-server)")
     with start_secured_redis(program, tmp_path_factory.mktemp("secured-redis")) as server:
         yield server
+
+
+@pytest.fixture
+async def runtime(redis_url: str, settings: Settings) -> AsyncIterator[Runtime]:
+    """What runs beside the views of a bridge, in the test's own event loop, on an empty database."""
+    settings.REDIS_URL = redis_url
+    running = Runtime(conf)
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def database_of_views(transactional_db: None) -> AsyncIterator[None]:
+    """The database for a test in an event loop; the thread that Django's views run in forgets it afterwards."""
+    yield
+    await sync_to_async(connections.close_all)()

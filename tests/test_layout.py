@@ -21,12 +21,15 @@ TOPICS = frozenset(
         "doors",
         "drain",
         "flow",
+        "fuzz",
         "groups",
+        "leaks",
         "postgres",
         "processes",
         "production",
         "properties",
         "tls",
+        "regressions_of_the_original",
         "window",
     }
 )

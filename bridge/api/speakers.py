@@ -5,15 +5,17 @@ rule of all this API; an operator may speak as any service of the catalogue, and
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from channels.db import database_sync_to_async
 from django.http import HttpRequest
 from rest_framework.exceptions import APIException
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from bridge.api.operators import IsOperator
 from bridge.handshake import RefusedError, identity_from_token
+from ipc.django_app.audit_trail import operator_name, write_once_a_minute
 from ipc.django_app.authentication import RequestIdentityAuthentication
 from ipc.django_app.middleware import identity_of
 from ipc.hub.session import Identity
@@ -40,6 +42,7 @@ async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozense
         ForbiddenError: it is not an operator's, or names another service than its token.
         UnknownServiceError: it names a service that does not exist.
         BadMessageError: it names two services, or has another parameter.
+        UnavailableError: Redis is out of reach, so it could not be written down that an operator speaks.
 
     """
     named = _named(request, parameters)
@@ -51,7 +54,9 @@ async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozense
     identity = identity_of(request)
     is_dev_bypass = identity is not None and identity.is_dev_bypass
     if not is_dev_bypass:
-        logger.info("the operator %s speaks as %s at %s", identity, service, request.path)
+        by = operator_name(str(identity))
+        logger.info("the %s speaks as %s at %s", by, service, request.path)
+        await write_once_a_minute("operator.speaks", by=by, subject=service, details={"path": request.path})
     return Identity(service=service, permissions=ALL, is_dev_bypass=is_dev_bypass)
 
 
@@ -65,6 +70,16 @@ async def _speaker_of_token(token: str, named: str | None) -> Identity:
     return speaker
 
 
+class UnreadBody(BaseParser):
+    """Leaves the body to the view: looking for a CSRF token, DRF would take it for a form, and read or refuse it."""
+
+    media_type = "*/*"
+
+    def parse(self, *_args: Any, **_options: Any) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
 async def _check_operator(request: HttpRequest) -> None:
     # What the middleware has found needs no database; a session does, and that blocks.
     if identity_of(request) is not None:
@@ -74,7 +89,7 @@ async def _check_operator(request: HttpRequest) -> None:
 
 
 def _check_operator_now(request: HttpRequest) -> None:
-    asking = Request(request, authenticators=[RequestIdentityAuthentication()])
+    asking = Request(request, parsers=[UnreadBody()], authenticators=[RequestIdentityAuthentication()])
     try:
         is_known = asking.user.is_authenticated
     except APIException as error:

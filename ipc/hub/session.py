@@ -175,6 +175,8 @@ class Session:
             return
         self.is_closed = True
         self._close_code = code
+        # What a closed session confirms is not read any more; what is left is no more than an outbox.
+        self._confirmed.set()
         self._closing = self.tasks.start(self._close_peer(code, reason), "close")
         self._on_close(self)
 
@@ -220,6 +222,6 @@ class Session:
         if self.sent_bytes - self._asked_at_bytes >= self.limits.window_bytes // 4:
             self._asked_at_bytes = self.sent_bytes
             await self._peer.send(codec.encode(ServerPing(sent=self.sent_bytes)))
-        while self.sent_bytes - self._confirmed_bytes > self.limits.window_bytes:
+        while self.sent_bytes - self._confirmed_bytes > self.limits.window_bytes and not self.is_closed:
             self._confirmed.clear()
             await self._confirmed.wait()

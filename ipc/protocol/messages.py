@@ -29,6 +29,10 @@ class Auth(ClientMessage, tag="auth", kw_only=True):
 
     token: Annotated[str, Meta(min_length=1, max_length=16_384)]
 
+    def __repr__(self) -> str:
+        """Return what may be logged."""
+        return f"Auth(id={self.id!r})"
+
 
 class Subscription(Struct, omit_defaults=True, kw_only=True):
     """Patterns with a condition that chooses among their events, and a shape for what is chosen."""
@@ -191,6 +195,10 @@ class State(ClientMessage, tag="state", kw_only=True):
     token: Annotated[str, Meta(min_length=1, max_length=16_384)]
     value: Any | UnsetType = UNSET
     expected: Any | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        """Return what may be logged."""
+        return f"State(id={self.id!r}, op={self.op!r})"
 
 
 class Ping(ClientMessage, tag="ping"):

@@ -253,3 +253,54 @@ async def test_a_flood_of_pings_from_one_that_reads_leaves_the_others_alone(brid
             await hostile.raw(frame)
         assert await neighbour.is_well()
         assert [(await hostile.next())["type"] for _ in range(40 * 512)] == ["pong"] * (40 * 512)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/admin/%0d%0aSet-Cookie:%20a=b",
+        "/%0d%0aSet-Cookie:%20a=b",
+        "/api/ipc/events/x%0d%0aSet-Cookie:%20a=b",
+        "/admin/login/?next=%0d%0aSet-Cookie:%20a=b",
+        "/ipc/%0d%0aSet-Cookie:%20a=b",
+    ],
+)
+def test_an_address_writes_no_header(bridge: ServerProcess, target: str) -> None:
+    """Whatever is repeated of it, in redirects and in messages, is one value."""
+    for headers in ({}, {"X-IPC-Request": "true"}):
+        answer = bridge.get(target, headers=headers)
+        assert "a=b" not in answer.headers.get("set-cookie", "")
+        assert "\n" not in "".join(answer.headers.values())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-IPC-Service: herald\rX-IPC-Request: true",
+        b"X-IPC-Service: herald\x00spark",
+        b"X-IPC-Service: herald\nX-Injected: 1",
+        b"X-IPC-Service : herald",
+        b"X_IPC_Request: true",
+        b"X-IPC-Request:\r\n true",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 3",
+        b"Content-Length: 3\r\nContent-Length: 4",
+        b"Content-Length: -1",
+        b": nothing",
+    ],
+)
+async def test_a_header_that_is_two_or_none_gets_nobody_in(bridge: ServerProcess, line: bytes) -> None:
+    """Refused by the server, or read as what it is: in no case as the identity of the development user."""
+    reader, writer = await asyncio.open_connection("localhost", bridge.port, ssl=bridge.trust)
+    writer.write(
+        b"GET /api/ipc/groups HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + line + b"\r\n\r\n0\r\n\r\n"
+    )
+    async with asyncio.timeout(15):
+        status = await reader.readline()
+        rest = await reader.read(65_536)
+    writer.transport.abort()
+    if line == b"X-IPC-Request:\r\n true":
+        # A value on its next line is one value, where a server still takes that (RFC 9112, section 5.2).
+        assert status.split()[1] in {b"200", b"400", b"401"}
+    else:
+        assert status.split()[1] in {b"400", b"401"}, (status, rest)
+    assert b"X-Injected" not in rest

@@ -260,3 +260,52 @@ async def test_a_production_bridge_takes_no_token_of_a_development_machine(
         )
         async with attached(bridge, "herald", **bearer(production.token)) as client:
             assert await client.is_well()
+
+
+async def test_a_revoked_token_is_refused_after_redis_has_started_again(
+    own_valkey: EmbeddedValkey, certs_dir: Path, tmp_path: Path
+) -> None:
+    """By a bridge that has never heard of it before, too."""
+    made = await minted(own_valkey.url)
+    await managed(own_valkey.url, lambda manager: manager.revoke(made.claims.id, by="test"))
+    with servers.bridge("uvicorn", own_valkey.url, certs_dir, tmp_path / "bridge", **LOCKED) as bridge:
+        assert await refusal(bridge, made.token) == ("TOKEN_REVOKED", 4430)
+        await asyncio.to_thread(own_valkey.kill)
+        await asyncio.to_thread(own_valkey.start)
+        await asyncio.to_thread(bridge.becomes, 200)
+        assert await refusal(bridge, made.token) == ("TOKEN_REVOKED", 4430)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/ipc/emit", "/api/ipc/call", "/api/ipc/tokens", "/api/ipc/dead-letters", "/admin/"]
+)
+async def test_a_token_in_the_address_of_a_request_is_no_proof(
+    locked: ServerProcess, redis_url: str, path: str
+) -> None:
+    """However good it is; and neither the answer nor the log repeats it."""
+    token = (await minted(redis_url)).token
+    for name in ("token", "access_token", "brokerToken", "jwt"):
+        body = {"event": "post:made", "resource": "posts", "op": "read", "assertion": token}
+        answer = await asyncio.to_thread(locked.request, "POST", f"{path}?{name}={token}", json=body)
+        assert answer.status_code in {302, 400, 401, 403, 405}, answer.text
+        assert token not in answer.text
+
+
+async def test_permissions_that_look_like_others_allow_only_what_they_say(
+    locked: ServerProcess, redis_url: str
+) -> None:
+    token = (await minted(redis_url, permissions=["emit:post:*", "subscribe:post:created", "call:posts.read"])).token
+    async with attached(locked, "herald", **bearer(token)) as client:
+        for event in ("post:created", "post:x:y"):
+            assert (await client.ask(type="emit", event=event, ack=True))["type"] == "ok"
+        messages: list[dict[str, Any]] = [
+            *({"type": "emit", "event": event} for event in ("posts:created", "po:st", "user:post:x", "Post:x")),
+            *({"type": "subscribe", "events": [event]} for event in ("post:*", "post:createdx", "post:creat*")),
+            {"type": "call", "op": "update", "resource": "posts"},
+            {"type": "call", "op": "read", "resource": "post"},
+            {"type": "call", "op": "read", "resource": "postsx"},
+        ]
+        for message in messages:
+            answer = await client.ask(**message)
+            error = answer.get("error", answer)
+            assert error["code"] in {"FORBIDDEN", "INVALID_PATTERN", "INVALID_EVENT"}, (message, answer)

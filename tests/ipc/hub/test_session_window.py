@@ -52,3 +52,18 @@ async def test_a_peer_cannot_confirm_what_was_not_sent(make_hub: MakeHub) -> Non
     await writer.emit_numbers(range(100))
     await neighbour.hears(100)
     assert mute.session.sent_bytes < 2 * WINDOW
+
+
+async def test_a_peer_that_is_closed_gets_what_waits_though_it_confirms_nothing_more(make_hub: MakeHub) -> None:
+    """Nobody reads its answers any more; the error that says why it is closed is the last of what it hears."""
+    hub = await _hub(make_hub)
+    mute, neighbour, writer = Member(hub, is_mute=True), Member(hub), Member(hub, "timeline")
+    await mute.subscribe("post:created")
+    await neighbour.subscribe("post:created")
+    await writer.emit_numbers(range(100))
+    await neighbour.hears(100)
+    assert len(mute.heard) < 100
+    await mute.raw("no JSON")
+    assert await mute.peer.close_code() == 4400
+    assert mute.heard == list(range(100))
+    assert mute.peer.messages[-1]["code"] == "INVALID_JSON"

@@ -65,3 +65,8 @@ def test_what_is_refused(vector: dict[str, Any]) -> None:
 def test_every_message_has_a_vector(base: type[msgspec.Struct], name: str) -> None:
     shown = {param.values[0]["struct"] for param in vectors(name)}
     assert shown == {struct.__name__ for struct in base.__subclasses__() if struct.__module__ == messages.__name__}
+
+
+@pytest.mark.parametrize("message", [messages.Auth(id="1", token="eyJ.a.b"), messages.State(op="get", token="eyJ.a.b")])
+def test_a_message_with_a_token_does_not_show_it(message: ClientMessage) -> None:
+    assert "eyJ" not in f"{message!r} {[message]} {message}"
