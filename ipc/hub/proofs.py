@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from ipc.hub.counters import Counters
+from ipc.hub.refusals import Refusals
 from ipc.hub.session import Identity, Session
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.errors import BadMessageError, ForbiddenError, IPCError, NotBuiltError, TokenError
@@ -32,7 +33,7 @@ Patterns = Callable[[Session], Iterable[str]]
 
 
 class Proofs:
-    """The proofs of one hub's sessions.
+    """The proofs of one hub's sessions, and what these were refused.
 
     Args:
         manager: knows tokens; None where no door takes any, as in a process that has joined the mesh itself.
@@ -54,6 +55,7 @@ class Proofs:
         tell_all: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
         self._manager = manager
+        self.refusals = Refusals(manager)
         self._sessions = sessions
         self._counters = counters
         self._subscribed = subscribed
@@ -185,6 +187,7 @@ class Proofs:
                 pass
             self._told.clear()
             await self.look()
+            await self.refusals.write()
 
     async def look(self) -> None:
         """Close the sessions whose tokens have ended, and warn those whose tokens are about to."""
@@ -209,10 +212,12 @@ class Proofs:
 
     def _look_at_clock(self, session: Session, claims: Claims, now_s: float) -> None:
         left_s = claims.remaining_s(now_s)
+        # Of a short one at least two looks before its end, so that none is missed.
+        notice_s = min(NOTICE_S, max((claims.exp - claims.iat) / 5, 2 * LOOK_S))
         if left_s <= 0:
             # Known without Redis.
             self._end(session, TokenError("the token has expired", code=ErrorCode.TOKEN_EXPIRED))
-        elif left_s <= min(NOTICE_S, (claims.exp - claims.iat) / 5) and self._noticed.get(session.id) != claims.id:
+        elif left_s <= notice_s and self._noticed.get(session.id) != claims.id:
             self._noticed[session.id] = claims.id
             session.answer(Notice(notice="token_expiring", expires_in_ms=int(left_s * 1000)))
 

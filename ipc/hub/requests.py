@@ -103,7 +103,6 @@ async def _within_limit(hub: "Hub", session: Session, meter: Meter, messages: Me
     granted = await meter.take(wanted)
     if granted == wanted:
         return messages
-    hub.counters.messages_refused += wanted - granted
     error, passed = meter.refusal(), list[Any]()
     for message in messages:
         if type(message) not in COUNTED:
@@ -112,7 +111,7 @@ async def _within_limit(hub: "Hub", session: Session, meter: Meter, messages: Me
             granted -= 1
             passed.append(message)
         else:
-            session.refuse(error, message.id)
+            _refuse(hub, session, error, message.id)
     return passed
 
 
@@ -122,8 +121,13 @@ async def _request(hub: "Hub", session: Session, message: Any) -> None:
         if type(message) in _DESCRIBING:
             hub.described_anew(session)
     except IPCError as error:
-        hub.counters.messages_refused += 1
-        session.refuse(error, message.id)
+        _refuse(hub, session, error, message.id)
+
+
+def _refuse(hub: "Hub", session: Session, error: IPCError, request_id: str | None) -> None:
+    hub.counters.messages_refused += 1
+    hub.proofs.refusals.add(session, error)
+    session.refuse(error, request_id)
 
 
 def emit(hub: "Hub", session: Session, message: Emit) -> bool:
@@ -141,8 +145,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         frame = event_frame(message, target, event_id, session.service, session.last_activity_ms, session.limits)
         session.emitted += 1
     except IPCError as error:
-        hub.counters.messages_refused += 1
-        session.refuse(error, message.id)
+        _refuse(hub, session, error, message.id)
         return False
     key = f"{session.service}/{message.id}" if message.id is not None else ""
     receipt = _EmitReceipt(session, message.id, logs, message.ack)

@@ -1,7 +1,7 @@
 """`BrokerTokenManager`: making, verifying, renewing and revoking broker tokens, and the state of stateful ones."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -282,6 +282,16 @@ class BrokerTokenManager:
         """
         return await self._records.is_first_use(name, ttl_ms=int(ttl_s * 1000))
 
+    async def write_once_a_minute(self, action: str, *, by: str, subject: str, details: Mapping[str, Any]) -> None:
+        """Write into the audit trail, once a minute however often it happens: nobody shall fill it with refusals.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        if await self.is_first_use(f"{action}/{by}/{subject}", ttl_s=REFUSED_AGAIN_S):
+            await self._audit.write(action, by=by, subject=subject, details=details)
+
     # The state of stateful tokens
 
     async def state(self, claims: Claims) -> bytes | None:
@@ -328,9 +338,9 @@ class BrokerTokenManager:
         return await self._records.delete_state(_state_key(claims))
 
     async def _write_refusal(self, claims: Claims, error: TokenError, by: str) -> None:
-        """Write down what was signed here once, and that once a minute: nobody shall fill the trail with refusals."""
+        """Write down that a token was refused that was signed here once."""
+        details = {"code": error.code, "source": claims.source}
         if await self.is_first_use(f"{claims.id}/{error.code}", ttl_s=REFUSED_AGAIN_S):
-            details = {"code": error.code, "source": claims.source}
             await self._audit.write("token.refused", by=by, subject=claims.id, details=details)
 
     async def _remember(self, claims: Claims, by: str) -> None:

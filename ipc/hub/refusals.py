@@ -1,0 +1,47 @@
+"""What the sessions of a hub were refused: counted at once, and put down in the audit trail a little later."""
+
+import logging
+from typing import Final
+
+from ipc.hub.session import Session
+from ipc.protocol.errors import ForbiddenError, IPCError, RateLimitError
+from ipc.stores.tokens import BrokerTokenManager
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING: Final = 64
+"""Kinds of refusals that wait to be written; a service that tries everything fills neither memory nor the trail."""
+
+
+class Refusals:
+    """Refusals for lack of a permission or for too many messages, each written once a minute over all hubs.
+
+    Args:
+        manager: writes the trail; None where nobody proves anything, as inside the trust zone.
+
+    """
+
+    def __init__(self, manager: BrokerTokenManager | None) -> None:
+        self._manager = manager
+        self._waiting: dict[tuple[str, str], str] = {}
+
+    def add(self, session: Session, error: IPCError) -> None:
+        """Take note of a refusal, if it is one that says something about the session."""
+        if self._manager is None or not isinstance(error, ForbiddenError | RateLimitError):
+            return
+        needed = str((error.details or {}).get("needed", "")) if isinstance(error, ForbiddenError) else ""
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting[session.service, needed or error.code.value] = session.instance
+
+    async def write(self) -> None:
+        """Write down what waits; what cannot be written is left out, since it was counted and answered."""
+        waiting, self._waiting = self._waiting, {}
+        for (service, what), instance in waiting.items():
+            try:
+                if self._manager is not None:
+                    await self._manager.write_once_a_minute(
+                        "session.refused", by=service, subject=what, details={"instance": instance}
+                    )
+            except IPCError as error:
+                logger.warning("refusals are missing in the audit trail: %s", error)
+                return
