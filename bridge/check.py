@@ -29,6 +29,7 @@ from ipc.protocol.messages import (
     Subscribe,
     Welcome,
 )
+from ipc.transports.tokens import GivenToken
 from ipc.transports.websocket import WebSocketTransport
 
 logger = logging.getLogger(__name__)
@@ -75,8 +76,14 @@ class CheckSkippedError(Exception):
     """The check could not be run; the text says why."""
 
 
-async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Result]:
+async def check_bridge(url: str, *, ca_file: Path, timeout_s: float, token: str = "") -> list[Result]:
     """Run the eight checks in their order, each with a deadline, and return what became of them.
+
+    Args:
+        url: of the bridge.
+        ca_file: the CA of its certificate.
+        timeout_s: what each check may take.
+        token: a broker token of the bridge; a development machine needs none.
 
     Raises:
         ValueError: the URL is no ``http://`` or ``https://`` address, or the CA file cannot be read.
@@ -84,8 +91,12 @@ async def check_bridge(url: str, *, ca_file: Path, timeout_s: float) -> list[Res
     """
     checked_url = bridge_address(url)
     context = trusting(ca_file) if checked_url.startswith("https:") else True
-    socket = _Socket(WebSocketTransport(socket_address(checked_url), SERVICE, ca_file=ca_file))
-    async with httpx.AsyncClient(base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False) as http:
+    tokens = GivenToken(token) if token else None
+    socket = _Socket(WebSocketTransport(socket_address(checked_url), SERVICE, ca_file=ca_file, tokens=tokens))
+    who = {"Authorization": f"Bearer {token}"} if token else {"X-IPC-Request": "true"}
+    async with httpx.AsyncClient(
+        base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False, headers=who
+    ) as http:
         checks: dict[str, Callable[[], Awaitable[None]]] = {
             "Bridge Health Check": lambda: _health(http),
             "Socket Connection": socket.open,

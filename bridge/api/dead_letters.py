@@ -9,7 +9,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView, answer, checked
+from bridge.api.access import whose
+from bridge.api.authentication import Asker
+from bridge.api.mesh_view import MeshView, answer, checked
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -61,7 +63,7 @@ class DiscardSerializer(RedriveSerializer):
     reason = serializers.CharField(max_length=1_000)
 
 
-class DeadLetterListView(OperatorView):
+class DeadLetterListView(MeshView):
     """The dead letters of all groups."""
 
     def get(self, request: Request) -> Response:
@@ -71,6 +73,7 @@ class DeadLetterListView(OperatorView):
         values = checked(ListSerializer, {n: v if n in lists else v[-1] for n, v in query.items()})
         if "where" in values:
             values["where"] = condition_of(query["where"][-1])
+        values["service"] = whose(self.asker, values.get("service"))
         after = LetterId.of(values["cursor"]) if "cursor" in values else None
         page = async_to_sync(DeadLetters(self.redis()).find)(_filter(values), limit=values["limit"], after=after)
         cursor = str(page.letters[-1].id) if page.has_more else None
@@ -78,16 +81,17 @@ class DeadLetterListView(OperatorView):
         return answer({"deadLetters": letters, "next": cursor, "undecided": page.undecided})
 
 
-class DeadLetterView(OperatorView):
+class DeadLetterView(MeshView):
     """One dead letter."""
 
     def get(self, request: Request, service: str, group: str, position: str) -> Response:
         """Answer with all that is known of it."""
         letter_id = LetterId.of(f"{service}/{group}/{position}")
+        whose(self.asker, letter_id.service)
         return answer(letter_detail(async_to_sync(DeadLetters(self.redis()).get)(letter_id)))
 
 
-class RedriveView(OperatorView):
+class RedriveView(MeshView):
     """Dead letters back to their groups."""
 
     def post(self, request: Request) -> Response:
@@ -97,7 +101,7 @@ class RedriveView(OperatorView):
 
     async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
         letters = DeadLetters(self.redis())
-        page = await _meant(letters, values)
+        page = await _meant(letters, values, self.asker)
         ids = [buried.id for buried in page.letters]
         orphans = [] if values["dryRun"] else await letters.orphans(ids)
         skipped = set(orphans)
@@ -114,7 +118,7 @@ class RedriveView(OperatorView):
         return outcome
 
 
-class DiscardView(OperatorView):
+class DiscardView(MeshView):
     """Dead letters out of the way."""
 
     def post(self, request: Request) -> Response:
@@ -124,9 +128,9 @@ class DiscardView(OperatorView):
 
     async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
         letters = DeadLetters(self.redis())
-        page = await _meant(letters, values)
+        page = await _meant(letters, values, self.asker)
         ids = [buried.id for buried in page.letters]
-        gone = [] if values["dryRun"] else await letters.discard(ids, by=self.operator, reason=values["reason"])
+        gone = [] if values["dryRun"] else await letters.discard(ids, by=self.asker.name, reason=values["reason"])
         return {
             "matched": _texts(ids),
             "discarded": _texts(gone),
@@ -148,10 +152,10 @@ def _filter(values: dict[str, Any]) -> DeadLetterFilter:
     )
 
 
-async def _meant(letters: DeadLetters, values: dict[str, Any]) -> Page:
-    wanted = _filter(values)
-    if wanted.wants_everything and not values["all"]:
+async def _meant(letters: DeadLetters, values: dict[str, Any], asker: Asker) -> Page:
+    if _filter(values).wants_everything and not values["all"]:
         raise BadMessageError('say which dead letters are meant with a filter, or "all": true')
+    wanted = _filter({**values, "service": whose(asker, values.get("service"))})
     return await letters.find(wanted, limit=values["limit"])
 
 

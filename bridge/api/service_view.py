@@ -1,6 +1,7 @@
 """What emitting and calling over HTTP share: a view in the event loop, its bounded body, and errors as JSON."""
 
 import re
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from bridge.api.access import admitted
+from bridge.api.authentication import Asker, asker_of
 from bridge.api.speakers import PARAMETER, speaker_of
 from ipc.django_app.conf import conf
-from ipc.django_app.http import error_body, retry_after
+from ipc.django_app.http import challenge, error_body, retry_after
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity
@@ -25,25 +28,44 @@ JSON: Final = "application/json"
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
+async def answered(request: HttpRequest, work: Callable[[Hub, Asker], Awaitable[HttpResponse]]) -> HttpResponse:
+    """Find out who asks, let in whoever may, do the work, and answer; what is wrong is answered with its code."""
+    try:
+        asker = admitted(request, await asker_of(request))
+        return await work(running_hub(), asker)
+    except IPCError as error:
+        return refusal(error)
+
+
 # A session needs its CSRF token all the same: `RequestIdentityAuthentication` asks for it.
 @method_decorator(csrf_exempt, name="dispatch")
-class ServiceView(View):
-    """A request in the name of a service; Django cancels it when its client goes away."""
+class LoopView(View):
+    """A view in the event loop; Django cancels a request when its client goes away."""
 
-    verb = "POST"
+    async def http_method_not_allowed(  # type: ignore[override]  # the dispatch of an asynchronous view is awaited
+        self, request: HttpRequest, *_args: Any, **_kwargs: Any
+    ) -> HttpResponse:
+        """Answer 405 as everything else here, with what there is."""
+        allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
+        error = IPCError(f"there is no {request.method} here, only {allowed}", code=ErrorCode.METHOD_NOT_ALLOWED)
+        response = refusal(error)
+        response["Allow"] = allowed
+        return response
+
+
+class ServiceView(LoopView):
+    """A request in the name of a service."""
+
+    http_method_names = ["post", "options"]
     parameters = frozenset({PARAMETER})
 
     async def post(self, request: HttpRequest) -> HttpResponse:
-        """Find out who speaks, do it, and answer; what is wrong is answered with its code."""
-        try:
-            self._check_method(request)
-            speaker = await speaker_of(request, self.parameters)
-            return await self.carry_out(running_hub(), speaker, request)
-        except IPCError as error:
-            response = refusal(error)
-            if error.code is ErrorCode.METHOD_NOT_ALLOWED:
-                response["Allow"] = f"{self.verb}, OPTIONS"
-            return response
+        """Find out who speaks, do it, and answer."""
+
+        async def work(hub: Hub, asker: Asker) -> HttpResponse:
+            return await self.carry_out(hub, speaker_of(asker, request, self.parameters), request)
+
+        return await answered(request, work)
 
     async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:
         """Do what the request asks.
@@ -54,12 +76,7 @@ class ServiceView(View):
         """
         raise NotImplementedError
 
-    def _check_method(self, request: HttpRequest) -> None:
-        if request.method != self.verb:
-            only = f"there is no {request.method} here, only {self.verb}"
-            raise IPCError(only, code=ErrorCode.METHOD_NOT_ALLOWED)
-
-    get = put = patch = delete = post
+    get = post
 
 
 def body_of(request: HttpRequest) -> bytes:
@@ -127,8 +144,9 @@ def refusal(error: IPCError) -> HttpResponse:
 
 def json_answer(text: str, status: int, headers: dict[str, str]) -> HttpResponse:
     """Answer with JSON that nobody keeps."""
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers = {**headers, "WWW-Authenticate": 'Bearer realm="exprsn"'}
     return HttpResponse(
-        text.encode(), status=status, content_type=JSON, headers={"Cache-Control": "no-store", **headers}
+        text.encode(),
+        status=status,
+        content_type=JSON,
+        headers={"Cache-Control": "no-store", **challenge(status), **headers},
     )
