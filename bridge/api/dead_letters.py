@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from bridge.api.access import whose
 from bridge.api.authentication import Asker
+from bridge.api.fields import Flag, Text, WholeNumber, Words
 from bridge.api.mesh_view import MeshView, answer, checked
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
@@ -21,46 +22,38 @@ MAX_LIMIT = 1_000
 MAX_WORDS = 100
 
 
-class Words(serializers.ListField):
-    """Texts, given as a list or as one."""
-
-    child = serializers.CharField(max_length=256)
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        """Return them as a list."""
-        return super().to_internal_value([data] if isinstance(data, str) else data)
-
-
 class FilterSerializer(serializers.Serializer[Any]):
     """Which dead letters are meant, and how many at most."""
 
-    service = serializers.CharField(required=False)
-    group = serializers.CharField(required=False)
+    service = Text(required=False)
+    group = Text(required=False)
     event = Words(required=False, max_length=MAX_WORDS)
     id = Words(required=False, max_length=MAX_LIMIT)
-    since = serializers.CharField(required=False)
-    until = serializers.CharField(required=False)
+    since = Text(required=False)
+    until = Text(required=False)
     where = serializers.JSONField(required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT, default=100)
+    limit = WholeNumber(required=False, min_value=1, max_value=MAX_LIMIT, default=100)
 
 
 class ListSerializer(FilterSerializer):
-    """What to list, and after which one."""
+    """What to list, and after which one; an address has no room for a thousand ids."""
 
-    cursor = serializers.CharField(required=False)
+    id = Words(required=False, max_length=MAX_WORDS)
+    limit = WholeNumber(in_address=True, required=False, min_value=1, max_value=MAX_LIMIT, default=100)
+    cursor = Text(required=False)
 
 
 class RedriveSerializer(FilterSerializer):
     """What to redrive; ``all`` has to be said where no filter is."""
 
-    all = serializers.BooleanField(required=False, default=False)
-    dryRun = serializers.BooleanField(required=False, default=False)  # noqa: N815 - the API is in camelCase
+    all = Flag(required=False, default=False)
+    dryRun = Flag(required=False, default=False)  # noqa: N815 - the API is in camelCase
 
 
 class DiscardSerializer(RedriveSerializer):
     """What to discard, and why."""
 
-    reason = serializers.CharField(max_length=1_000)
+    reason = Text(max_length=1_000)
 
 
 class DeadLetterListView(MeshView):

@@ -25,7 +25,7 @@ _WHOSE: Final = msgspec.json.Decoder(Whose)
 class TokenView(LoopView):
     """One token."""
 
-    http_method_names = ["delete", "options"]
+    http_method_names = ["delete"]
 
     async def delete(self, request: HttpRequest, token_id: str) -> HttpResponse:
         """Revoke it; its sessions are closed within a second, at every hub. That is so if it was before, too."""
@@ -40,7 +40,7 @@ class TokenView(LoopView):
 class RevokeView(LoopView):
     """All tokens of a service."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["post"]
 
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Revoke those that were issued until now, and answer with when that is."""

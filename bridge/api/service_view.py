@@ -56,7 +56,7 @@ class LoopView(View):
 class ServiceView(LoopView):
     """A request in the name of a service."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["post"]
     parameters = frozenset({PARAMETER})
 
     async def post(self, request: HttpRequest) -> HttpResponse:

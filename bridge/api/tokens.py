@@ -40,7 +40,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which tokens an operator wants to see."""
 
     service: str | None = None
-    after: str = ""
+    after: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = 100
 
 
@@ -50,7 +50,7 @@ _PROOF: Final = msgspec.json.Decoder(Proof)
 class TokenListView(LoopView):
     """Tokens for services that prove who they are, and the list of those that hold, for operators."""
 
-    http_method_names = ["get", "post", "options"]
+    http_method_names = ["get", "post"]
 
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Answer with a page of tokens, and where the next one begins or null; never with a token itself."""
@@ -72,7 +72,7 @@ async def _listed(hub: Hub, request: HttpRequest) -> HttpResponse:
         wanted = msgspec.convert(request.GET.dict(), Wanted, strict=False)
     except msgspec.ValidationError as error:
         raise BadMessageError(f"the address is wrong: {error}") from error
-    page = await hub.proofs.manager.find(wanted.service, after=wanted.after, count=wanted.limit)
+    page = await hub.proofs.manager.find(wanted.service, after=wanted.after or "", count=wanted.limit)
     return success(codec.encode_json({"tokens": [_told(record) for record in page.tokens], "next": page.next}))
 
 

@@ -46,17 +46,10 @@ def development(
 @pytest.fixture(scope="module")
 def sessions(locked: ServerProcess) -> dict[str, str]:
     """The cookies of an operator and of somebody who is none."""
-    manage = [sys.executable, "manage.py"]
-    for arguments in (["migrate", "--verbosity", "0"], ["shell", "--verbosity", "0", "-c", SESSIONS]):
-        done = subprocess.run(
-            [*manage, *arguments],
-            cwd=ROOT,
-            env=locked.environment,
-            check=True,
-            timeout=60,
-            capture_output=True,
-            text=True,
-        )
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", SESSIONS],
+        cwd=ROOT, env=locked.environment, check=True, timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
     operator, reader = done.stdout.split()
     return {"operator": operator, "reader": reader}
 
