@@ -31,7 +31,7 @@ from ipc.protocol.messages import (
     Welcome,
 )
 from ipc.protocol.services import full_name
-from ipc.transports.tokens import token_source
+from ipc.transports.tokens import TokenSource, token_source
 from ipc.transports.trust import LOCALHOST, identity_of
 from ipc.transports.websocket import WebSocketTransport
 
@@ -79,11 +79,13 @@ class CheckSkippedError(Exception):
     """The check could not be run; the text says why."""
 
 
-async def check_bridge(url: str, *, ca_file: Path, timeout_s: float, certs_dir: Path | None = None) -> list[Result]:
+async def check_bridge(
+    url: str, *, ca_file: Path, timeout_s: float, certs_dir: Path | None = None, token: str = ""
+) -> list[Result]:
     """Run the eight checks in their order, each with a deadline, and return what became of them.
 
     The certificate of the bridge in ``certs_dir`` proves who asks; without it, localhost's is shown to a bridge that
-    asks for one.
+    asks for one, and the token, if there is one, proves it.
 
     Raises:
         ValueError: the URL is no ``http://`` or ``https://`` address, or the CA file cannot be read.
@@ -94,13 +96,13 @@ async def check_bridge(url: str, *, ca_file: Path, timeout_s: float, certs_dir: 
     identity = identity_of(certs_dir, full_name(SERVICE), LOCALHOST)
     context = trusting(ca_file, identity) if checked_url.startswith("https:") else True
     address = socket_address(checked_url)
-    tokens = token_source("", address, SERVICE, certs_dir=certs_dir, ca_file=ca_file)
+    tokens = token_source(token, address, SERVICE, certs_dir=certs_dir, ca_file=ca_file)
     socket = _Socket(WebSocketTransport(address, SERVICE, ca_file=ca_file, certs_dir=certs_dir, tokens=tokens))
     async with httpx.AsyncClient(base_url=checked_url, verify=context, timeout=timeout_s, trust_env=False) as http:
         checks: dict[str, Callable[[], Awaitable[None]]] = {
             "Bridge Health Check": lambda: _health(http),
             "Socket Connection": socket.open,
-            "IPC Statistics Endpoint": lambda: _statistics(http),
+            "IPC Statistics Endpoint": lambda: _statistics(http, tokens),
             "Event Emit": socket.emit,
             "Event Receive": socket.hear,
             "CRUD Create": socket.create,
@@ -137,8 +139,9 @@ async def _health(http: httpx.AsyncClient) -> None:
         raise CheckFailedError(f"HTTP {response.status_code}, {'; '.join(wrong) or response.text[:100]}")
 
 
-async def _statistics(http: httpx.AsyncClient) -> None:
-    response = await http.get("/api/ipc/stats")
+async def _statistics(http: httpx.AsyncClient, tokens: TokenSource | None) -> None:
+    bearer = {"Authorization": f"Bearer {(await tokens.token()).text}"} if tokens is not None else {}
+    response = await http.get("/api/ipc/stats", headers=bearer)
     answer = _json(response)
     if response.status_code != httpx.codes.OK or answer.get("success") is not True:
         raise CheckFailedError(f"HTTP {response.status_code}, {answer.get('message', response.text[:100])}")

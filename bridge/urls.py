@@ -11,8 +11,9 @@ from bridge.api.explain import ExplainView
 from bridge.api.groups import GroupListView
 from bridge.api.jsonlex import JSONLexView
 from bridge.api.positions import PositionsView
+from bridge.api.revocation import RevokeView, TokenView
 from bridge.api.services import ServiceListView
-from bridge.api.tokens import TokenView
+from bridge.api.tokens import TokenListView
 
 urlpatterns = [
     path("health", views.health, name="health"),
@@ -23,7 +24,9 @@ urlpatterns = [
     path("api/ipc/emit", EmitView.as_view(), name="emit"),
     path("api/ipc/call", CallView.as_view(), name="call"),
     path("api/ipc/positions", PositionsView.as_view(), name="positions"),
-    path("api/ipc/tokens", TokenView.as_view(), name="token-list"),
+    path("api/ipc/tokens", TokenListView.as_view(), name="token-list"),
+    path("api/ipc/tokens/revoke", RevokeView.as_view(), name="token-revoke"),
+    path("api/ipc/tokens/<str:token_id>", TokenView.as_view(), name="token"),
     path("api/ipc/groups", GroupListView.as_view(), name="group-list"),
     path("api/ipc/events/<path:event_id>", EventView.as_view(), name="event"),
     path("api/ipc/dead-letters", DeadLetterListView.as_view(), name="dead-letter-list"),

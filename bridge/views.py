@@ -8,17 +8,21 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from bridge.api.authentication import Asker, asker_of, refuse_token_in_address
+from bridge.api.service_view import answered, refusal, success
 from bridge.stats import stats_of
 from ipc.django_app.apps import ipc_config
+from ipc.django_app.askers import is_development_machine
 from ipc.django_app.conf import conf
-from ipc.django_app.http import error_body
-from ipc.django_app.runtime import CHECK_TIMEOUT_S, running_hub
+from ipc.django_app.runtime import CHECK_TIMEOUT_S
+from ipc.hub.hub import Hub
+from ipc.protocol import codec
 from ipc.protocol.errors import IPCError
 
 logger = logging.getLogger(__name__)
@@ -28,21 +32,28 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @never_cache
 @require_safe
-async def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
-    """Answer 200 while the bridge can carry events, which takes Redis and the database; else 503."""
+async def health(request: HttpRequest) -> HttpResponse:
+    """Answer 200 while the bridge can carry events, which takes Redis and the database; else 503.
+
+    Who is known is also told why.
+    """
+    try:
+        refuse_token_in_address(request)
+    except IPCError as error:
+        return refusal(error)
     checks = {"database": await _database_check(), "redis": {"ok": False, "error": "the hub does not run"}}
     runtime = ipc_config().runtime
     if runtime is not None:
         checks |= await runtime.health()
     is_healthy = all(check["ok"] for check in checks.values())
+    told = {
+        "status": "healthy" if is_healthy else "unhealthy",
+        "service": conf.service,
+        "version": conf.version,
+        "timestamp": timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
     return JsonResponse(
-        {
-            "status": "healthy" if is_healthy else "unhealthy",
-            "service": conf.service,
-            "version": conf.version,
-            "timestamp": timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "checks": checks,
-        },
+        {**told, "checks": checks} if await _is_known(request) else told,
         status=HTTPStatus.OK if is_healthy else HTTPStatus.SERVICE_UNAVAILABLE,
     )
 
@@ -50,18 +61,26 @@ async def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view
 @csrf_exempt
 @never_cache
 @require_safe
-async def stats(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
+async def stats(request: HttpRequest) -> HttpResponse:
     """Answer with the statistics of the mesh, or 503 while Redis is out of reach."""
+    return await answered(request, _stats)
+
+
+async def _stats(hub: Hub, _asker: Asker) -> HttpResponse:
+    found = stats_of(await hub.registry.list(), hub.limits, is_limited=hub.limiter is not None)
+    return success(codec.encode_json(found))
+
+
+async def _is_known(request: HttpRequest) -> bool:
+    """Tell whether a service or an operator asks; health is told to everybody, so a wrong proof is no error here."""
+    if is_development_machine(request):
+        return True
     try:
-        hub = running_hub()
-        found = stats_of(await hub.registry.list(), hub.limits, is_limited=hub.limiter is not None)
-        return JsonResponse({"success": True, "data": found})
-    except IPCError as error:
-        return _refusal(error)
-
-
-def _refusal(error: IPCError) -> JsonResponse:
-    return JsonResponse(error_body(error.code, error.message), status=error.code.http_status)
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            asker = await asker_of(request)
+    except (IPCError, DatabaseError, TimeoutError):
+        return False
+    return asker is not None and (asker.service is not None or asker.may_do_everything)
 
 
 async def _database_check() -> dict[str, Any]:

@@ -45,6 +45,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "rest_framework",
+    "drf_spectacular",
+    # Swagger UI from here, not from somebody else's server.
+    "drf_spectacular_sidecar",
     "ipc.django_app",
     "bridge",
     "timeline",
@@ -137,8 +140,22 @@ REST_FRAMEWORK = {
         *(["rest_framework.renderers.BrowsableAPIRenderer"] if IN_DEVELOPMENT else []),
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "ipc.django_app.openapi.Schema",
     "EXCEPTION_HANDLER": "ipc.django_app.http.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": f"Exprsn {EXPRSN_SERVICE}",
+    "DESCRIPTION": "See docs/reference/http-api.md, which says more.",
+    "VERSION": EXPRSN_VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": [f"{EXPRSN_SERVICE}.openapi.hooks.add_addresses"],
+    "POSTPROCESSING_HOOKS": [f"{EXPRSN_SERVICE}.openapi.hooks.complete"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 # The mesh.

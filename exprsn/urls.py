@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from exprsn.schema import DocsView, SchemaView
+
 handler400 = "ipc.django_app.http.bad_request"
 handler403 = "ipc.django_app.http.permission_denied"
 handler404 = "ipc.django_app.http.not_found"
@@ -15,5 +17,7 @@ HOME = {"bridge": "/admin/", "timeline": "/api/posts"}
 urlpatterns = [
     path("", RedirectView.as_view(url=HOME.get(settings.EXPRSN_SERVICE, "/admin/"))),
     path("admin/", admin.site.urls),
+    path("api/schema", SchemaView.as_view(), name="schema"),
+    path("api/docs", DocsView.as_view(), name="docs"),
     path("", include(f"{settings.EXPRSN_SERVICE}.urls")),
 ]

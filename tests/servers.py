@@ -60,6 +60,11 @@ class ServerProcess:
         assert self._process is not None, "it was never started"
         return self._process
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it runs in, for a command beside it."""
+        return dict(self._environment)
+
     def start(self) -> None:
         """Start the server and wait until it answers, healthy or not."""
         self.launch()

@@ -50,6 +50,22 @@ class PostPagination(CursorPagination):
             raise ValidationError({"limit": [f"This is a whole number from 1 to {self.max_page_size}."]})
         return int(text)
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return what a page looks like."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": address, "previous": address, "results": schema},
+            "additionalProperties": False,
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return the parameters of a page."""
+        cursor, limit = super().get_schema_operation_parameters(view)
+        limit["schema"] = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return [cursor, limit]
+
 
 def _wrong_cursor() -> ValidationError:
     return ValidationError({"cursor": ["This cursor was not given out by this list; start again without one."]})

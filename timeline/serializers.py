@@ -112,6 +112,13 @@ class CompletionSerializer(CamelCaseSerializer):
     data = serializers.JSONField()  # type: ignore[assignment]  # as above
 
 
+class CompletionsSerializer(CamelCaseSerializer):
+    """What services reported about a post."""
+
+    post_id = serializers.UUIDField()
+    completions = CompletionSerializer(many=True)
+
+
 def _camel(name: str) -> str:
     head, *tail = name.split("_")
     return head + "".join(part.title() for part in tail)

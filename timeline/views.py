@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
@@ -15,12 +16,14 @@ from rest_framework.response import Response
 
 from ipc.django_app.authentication import CATokenAuthentication, RequestIdentityAuthentication
 from ipc.django_app.identity import Identity
+from ipc.django_app.openapi import answers
 from ipc.django_app.parsers import BoundedJSONParser
 from ipc.django_app.permissions import HasCAPermission
 from timeline import selectors, services
 from timeline.models import MAX_USER_ID_LENGTH, Post
+from timeline.openapi.shapes import LIST_PARAMETERS, POST_PARAMETERS
 from timeline.pagination import PostPagination
-from timeline.serializers import CamelCaseSerializer, CompletionSerializer, PostSerializer
+from timeline.serializers import CamelCaseSerializer, CompletionSerializer, CompletionsSerializer, PostSerializer
 
 
 class PostView(GenericAPIView[Post]):
@@ -60,11 +63,22 @@ class PostListView(PostView):
             raise ValidationError({"userId": ["There is no such user."]})
         return selectors.post_list(viewer_id=self.user_id, user_id=user_id)
 
+    @extend_schema(
+        operation_id="post-list",
+        summary="A page of posts, newest first",
+        parameters=LIST_PARAMETERS,
+        responses={200: OpenApiResponse(PostSerializer(many=True)), **answers(400, 401, 503)},
+    )
     def get(self, request: Request) -> Response:
         """Answer with a page: ``next``, ``previous`` and ``results``."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
+    @extend_schema(
+        operation_id="post-create",
+        summary="Write a post",
+        responses={201: PostSerializer, **answers(400, 401, 403, 413, 415, 503)},
+    )
     def post(self, request: Request) -> Response:
         """Save a post and answer 201 with it and its address."""
         post = services.post_create(user_id=self.user_id, **self.checked())
@@ -81,18 +95,42 @@ class PostDetailView(PostView):
         """Return the posts that the user may see."""
         return selectors.post_list(viewer_id=self.user_id)
 
+    @extend_schema(
+        operation_id="post-read",
+        summary="One post",
+        parameters=POST_PARAMETERS,
+        responses={200: PostSerializer, **answers(401, 404, 503)},
+    )
     def get(self, request: Request, post_id: uuid.UUID) -> Response:
         """Answer with the post."""
         return Response(self.get_serializer(selectors.post_get(post_id=post_id, viewer_id=self.user_id)).data)
 
+    @extend_schema(
+        operation_id="post-change",
+        summary="Change a post",
+        parameters=POST_PARAMETERS,
+        responses={200: PostSerializer, **answers(400, 401, 403, 404, 413, 415, 503)},
+    )
     def put(self, request: Request, post_id: uuid.UUID) -> Response:
         """Change the post; ``content`` is needed, what is left out stays as it is."""
         return self._update(post_id, partial=False)
 
+    @extend_schema(
+        operation_id="post-change-partly",
+        summary="Change what is named of a post",
+        parameters=POST_PARAMETERS,
+        responses={200: PostSerializer, **answers(400, 401, 403, 404, 413, 415, 503)},
+    )
     def patch(self, request: Request, post_id: uuid.UUID) -> Response:
         """Change what is named; where that changes nothing, the answer is the same and no event leaves."""
         return self._update(post_id, partial=True)
 
+    @extend_schema(
+        operation_id="post-delete",
+        summary="Hide a post for good",
+        parameters=POST_PARAMETERS,
+        responses={204: OpenApiResponse(description="It is hidden."), **answers(401, 403, 404, 503)},
+    )
     def delete(self, request: Request, post_id: uuid.UUID) -> Response:
         """Hide the post for good."""
         selectors.post_get(post_id=post_id, viewer_id=self.user_id)
@@ -113,6 +151,12 @@ class CompletionListView(PostView):
     serializer_class = CompletionSerializer
     ca_resource = "posts/{post_id}/completions"
 
+    @extend_schema(
+        operation_id="post-completions",
+        summary="What services reported about a post",
+        parameters=POST_PARAMETERS,
+        responses={200: CompletionsSerializer, **answers(401, 404, 503)},
+    )
     def get(self, request: Request, post_id: uuid.UUID) -> Response:
         """Answer with the reports in the order heard."""
         completions = selectors.completion_list(post_id=post_id, viewer_id=self.user_id)

@@ -6,6 +6,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from bridge.api.rate_limits import charge
 from bridge.api.service_view import (
     ServiceView,
     body_of,
@@ -21,6 +22,7 @@ from ipc.hub.session import Identity
 from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType
 from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import BadMessageError
 from ipc.protocol.messages import Call, CallError, RequestId, TraceParent
 
 BAD_REQUEST: Final = 400
@@ -32,11 +34,11 @@ class OwnCall(Struct, forbid_unknown_fields=True, kw_only=True):
 
     resource: str
     op: str
-    key: Annotated[str, Meta(max_length=512)] | int | None = None
+    key: Annotated[str, Meta(max_length=512)] | int | float | None = None
     data: Raw | UnsetType = UNSET
     query: Raw | UnsetType = UNSET
     target: str | None = None
-    timeout_ms: int | None = None
+    timeout_ms: int | float | None = None
     idempotency_key: RequestId | None = None
     jsonlex: bool = False
     meta: Raw | UnsetType = UNSET
@@ -53,12 +55,23 @@ class CallView(ServiceView):
         """Answer with the data of the reply, or with the owner's error."""
         check_json_type(MediaType.of(request.headers.get("Content-Type", "")))
         own: OwnCall = decoded(_OWN, body_of(request))
-        call = Call(**{name: getattr(own, name) for name in own.__struct_fields__})
+        members = {name: getattr(own, name) for name in own.__struct_fields__}
+        call = Call(**members | {name: _whole(name, members[name]) for name in ("key", "timeout_ms")})
         call.traceparent = call.traceparent or traceparent_of(request)
+        await charge(request, hub, speaker)
         answer = await hub.calling.ask(speaker.service, speaker.permissions, call)
         if answer.error is not None:
             return _refusal(answer.error)
         return success("null" if answer.data is None else answer.data)
+
+
+def _whole(name: str, value: str | float | None) -> Any:
+    """Return a number without a fraction as such: ``5.0`` is 5 in JSON (JSON Schema, "Numeric types")."""
+    if not isinstance(value, float):
+        return value
+    if not value.is_integer():
+        raise BadMessageError(f"{name} is a whole number, not {value}")
+    return int(value)
 
 
 def _refusal(error: CallError) -> HttpResponse:

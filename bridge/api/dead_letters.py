@@ -9,8 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView, answer, checked
-from ipc.django_app.audit_trail import operator_name
+from bridge.api.access import whose
+from bridge.api.authentication import Asker
+from bridge.api.fields import Flag, Text, WholeNumber, Words
+from bridge.api.mesh_view import MeshView, answer, checked
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
@@ -21,49 +23,41 @@ MAX_LIMIT = 1_000
 MAX_WORDS = 100
 
 
-class Words(serializers.ListField):
-    """Texts, given as a list or as one."""
-
-    child = serializers.CharField(max_length=256)
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        """Return them as a list."""
-        return super().to_internal_value([data] if isinstance(data, str) else data)
-
-
 class FilterSerializer(serializers.Serializer[Any]):
     """Which dead letters are meant, and how many at most."""
 
-    service = serializers.CharField(required=False)
-    group = serializers.CharField(required=False)
+    service = Text(required=False)
+    group = Text(required=False)
     event = Words(required=False, max_length=MAX_WORDS)
     id = Words(required=False, max_length=MAX_LIMIT)
-    since = serializers.CharField(required=False)
-    until = serializers.CharField(required=False)
+    since = Text(required=False)
+    until = Text(required=False)
     where = serializers.JSONField(required=False)
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=MAX_LIMIT, default=100)
+    limit = WholeNumber(required=False, min_value=1, max_value=MAX_LIMIT, default=100)
 
 
 class ListSerializer(FilterSerializer):
-    """What to list, and after which one."""
+    """What to list, and after which one; an address has no room for a thousand ids."""
 
-    cursor = serializers.CharField(required=False)
+    id = Words(required=False, max_length=MAX_WORDS)
+    limit = WholeNumber(in_address=True, required=False, min_value=1, max_value=MAX_LIMIT, default=100)
+    cursor = Text(required=False)
 
 
 class RedriveSerializer(FilterSerializer):
     """What to redrive; ``all`` has to be said where no filter is."""
 
-    all = serializers.BooleanField(required=False, default=False)
-    dryRun = serializers.BooleanField(required=False, default=False)  # noqa: N815 - the API is in camelCase
+    all = Flag(required=False, default=False)
+    dryRun = Flag(required=False, default=False)  # noqa: N815 - the API is in camelCase
 
 
 class DiscardSerializer(RedriveSerializer):
     """What to discard, and why."""
 
-    reason = serializers.CharField(max_length=1_000)
+    reason = Text(max_length=1_000)
 
 
-class DeadLetterListView(OperatorView):
+class DeadLetterListView(MeshView):
     """The dead letters of all groups."""
 
     def get(self, request: Request) -> Response:
@@ -73,6 +67,7 @@ class DeadLetterListView(OperatorView):
         values = checked(ListSerializer, {n: v if n in lists else v[-1] for n, v in query.items()})
         if "where" in values:
             values["where"] = condition_of(query["where"][-1])
+        values["service"] = whose(self.asker, values.get("service"))
         after = LetterId.of(values["cursor"]) if "cursor" in values else None
         page = async_to_sync(DeadLetters(self.redis()).find)(_filter(values), limit=values["limit"], after=after)
         cursor = str(page.letters[-1].id) if page.has_more else None
@@ -80,16 +75,17 @@ class DeadLetterListView(OperatorView):
         return answer({"deadLetters": letters, "next": cursor, "undecided": page.undecided})
 
 
-class DeadLetterView(OperatorView):
+class DeadLetterView(MeshView):
     """One dead letter."""
 
     def get(self, request: Request, service: str, group: str, position: str) -> Response:
         """Answer with all that is known of it."""
         letter_id = LetterId.of(f"{service}/{group}/{position}")
+        whose(self.asker, letter_id.service)
         return answer(letter_detail(async_to_sync(DeadLetters(self.redis()).get)(letter_id)))
 
 
-class RedriveView(OperatorView):
+class RedriveView(MeshView):
     """Dead letters back to their groups."""
 
     def post(self, request: Request) -> Response:
@@ -99,9 +95,9 @@ class RedriveView(OperatorView):
 
     async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
         redis = self.redis()
-        page = await _meant(DeadLetters(redis), values)
+        page = await _meant(DeadLetters(redis), values, self.asker)
         ids = [buried.id for buried in page.letters]
-        moved, orphans = await redrive(redis, [] if values["dryRun"] else ids, by=operator_name(self.operator))
+        moved, orphans = await redrive(redis, [] if values["dryRun"] else ids, by=self.asker.name)
         outcome = {
             "matched": _texts(ids),
             "redriven": _texts(moved),
@@ -114,7 +110,7 @@ class RedriveView(OperatorView):
         return outcome
 
 
-class DiscardView(OperatorView):
+class DiscardView(MeshView):
     """Dead letters out of the way."""
 
     def post(self, request: Request) -> Response:
@@ -123,10 +119,10 @@ class DiscardView(OperatorView):
         return answer(async_to_sync(self._discard)(values))
 
     async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
-        redis, by = self.redis(), operator_name(self.operator)
-        page = await _meant(DeadLetters(redis), values)
+        redis = self.redis()
+        page = await _meant(DeadLetters(redis), values, self.asker)
         ids = [buried.id for buried in page.letters]
-        gone = [] if values["dryRun"] else await discard(redis, ids, by=by, reason=values["reason"])
+        gone = [] if values["dryRun"] else await discard(redis, ids, by=self.asker.name, reason=values["reason"])
         return {
             "matched": _texts(ids),
             "discarded": _texts(gone),
@@ -148,10 +144,10 @@ def _filter(values: dict[str, Any]) -> DeadLetterFilter:
     )
 
 
-async def _meant(letters: DeadLetters, values: dict[str, Any]) -> Page:
-    wanted = _filter(values)
-    if wanted.wants_everything and not values["all"]:
+async def _meant(letters: DeadLetters, values: dict[str, Any], asker: Asker) -> Page:
+    if _filter(values).wants_everything and not values["all"]:
         raise BadMessageError('say which dead letters are meant with a filter, or "all": true')
+    wanted = _filter({**values, "service": whose(asker, values.get("service"))})
     return await letters.find(wanted, limit=values["limit"])
 
 

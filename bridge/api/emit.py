@@ -7,6 +7,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from bridge.api.rate_limits import charge
 from bridge.api.service_view import (
     JSON,
     ServiceView,
@@ -57,6 +58,7 @@ class EmitView(ServiceView):
         found = _events_of(request, hub.limits.messages_per_frame)
         several = isinstance(found, list)
         messages = _traced(found if isinstance(found, list) else [found], traceparent_of(request))
+        await charge(request, hub, speaker, max(1, len(messages)))
         good = [message for message in messages if isinstance(message, Emit)]
         outcomes = iter(await emit_as(hub, speaker.service, speaker.permissions, good))
         results = [next(outcomes) if isinstance(message, Emit) else message for message in messages]

@@ -8,9 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bridge.api.mesh_view import MeshView, answer, checked_query
 from bridge.api.names import camel
-from bridge.api.operators import OperatorView, answer, checked_query
 from ipc.django_app.runtime import running_hub
+from ipc.hub.ledger import check_may_ask
 
 
 class WhichSerializer(serializers.Serializer[Any]):
@@ -21,11 +22,13 @@ class WhichSerializer(serializers.Serializer[Any]):
     position = serializers.CharField(required=False, max_length=64)
 
 
-class EventView(OperatorView):
+class EventView(MeshView):
     """One event, and what has become of it."""
 
     def get(self, request: Request, event_id: str) -> Response:
         """Answer with what each group of each of its logs has done with it."""
         which = checked_query(WhichSerializer, request)
+        if self.asker.service is not None:
+            which["source"] = check_may_ask(self.asker.permissions, self.asker.service, which.get("source"))
         status = async_to_sync(running_hub().ledger.status)(event_id, **which)
         return answer(camel(msgspec.to_builtins(status)))

@@ -9,12 +9,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bridge.api.mesh_view import MeshView, answer, checked
 from bridge.api.names import camel
-from bridge.api.operators import OperatorView, answer, checked
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
+from ipc.hub.ledger import check_may_ask
 from ipc.protocol import codec
 from ipc.protocol.explanation import Explanation
+from ipc.protocol.services import full_name
 
 
 class TargetField(serializers.Field[Any, Any, Any, Any]):
@@ -42,7 +44,7 @@ class EventSerializer(serializers.Serializer[Any]):
     meta = serializers.JSONField(required=False, allow_null=True)
 
 
-class ExplainView(OperatorView):
+class ExplainView(MeshView):
     """What would become of an event."""
 
     def post(self, request: Request) -> Response:
@@ -51,11 +53,22 @@ class ExplainView(OperatorView):
             raise serializers.ValidationError({"event": ["The body is an object with the member event."]})
         members = {name: value for name, value in request.data.items() if name != "data"}
         event = checked(EventSerializer, members)
-        found = async_to_sync(_explained)(running_hub(), event, request.data.get("data"))
+        source, permissions = self._as_whom(event.get("source"))
+        found = async_to_sync(_explained)(
+            running_hub(), {**event, "source": source}, request.data.get("data"), permissions
+        )
         return answer(camel(msgspec.to_builtins(found)))
 
+    def _as_whom(self, named: str | None) -> tuple[str | None, frozenset[str] | None]:
+        """Return who would emit the event, and what they may, as for the message ``explain`` of a session."""
+        service, permissions = self.asker.service, self.asker.permissions
+        if service is None:
+            return named, None
+        is_own = named is None or full_name(named) == service
+        return check_may_ask(permissions, service, named) or service, permissions if is_own else None
 
-async def _explained(hub: Hub, event: dict[str, Any], data: Any) -> Explanation:
+
+async def _explained(hub: Hub, event: dict[str, Any], data: Any, permissions: frozenset[str] | None) -> Explanation:
     await hub.described()
     meta = event.get("meta")
     return await hub.explainer.explain(
@@ -63,5 +76,6 @@ async def _explained(hub: Hub, event: dict[str, Any], data: Any) -> Explanation:
         Raw(codec.encode_json(data).encode()),
         target=event.get("target"),
         meta=UNSET if meta is None else Raw(codec.encode_json(meta).encode()),
-        source=event.get("source"),
+        source=event["source"],
+        permissions=permissions,
     )

@@ -8,17 +8,19 @@ from asgiref.sync import async_to_sync
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView, answer
+from bridge.api.access import whose
+from bridge.api.mesh_view import MeshView, answer
 from ipc.stores.group_states import GroupState, GroupStates
 
 
-class GroupListView(OperatorView):
-    """All groups of the mesh."""
+class GroupListView(MeshView):
+    """All groups of the mesh, or those of the service that asks."""
 
     def get(self, request: Request) -> Response:
         """Answer with them, by service and name."""
         states = async_to_sync(GroupStates(self.redis()).list)()
-        return answer({"groups": [_json(state) for state in states]})
+        only = whose(self.asker, None)
+        return answer({"groups": [_json(state) for state in states if only in {None, state.service}]})
 
 
 def _json(state: GroupState) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bridge.api.operators import OperatorView, answer
+from bridge.api.mesh_view import MeshView, answer
 from ipc.hub.evaluation import EVALUATION_LIMITS
 from ipc.jsonlex import evaluate
 
 MEMBERS = frozenset({"expression", "context"})
 
 
-class JSONLexView(OperatorView):
+class JSONLexView(MeshView):
     """What an expression gives."""
 
     def post(self, request: Request) -> Response:

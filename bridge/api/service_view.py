@@ -1,6 +1,7 @@
 """What emitting and calling over HTTP share: a view in the event loop, its bounded body, and errors as JSON."""
 
 import re
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,9 +11,12 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from bridge.api.access import admitted
+from bridge.api.authentication import Asker, asker_of
+from bridge.api.rate_limits import charge, show_budget
 from bridge.api.speakers import PARAMETER, speaker_of
 from ipc.django_app.conf import conf
-from ipc.django_app.http import error_body, retry_after
+from ipc.django_app.http import challenge, error_body, retry_after
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity
@@ -25,25 +29,58 @@ JSON: Final = "application/json"
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
+async def answered(
+    request: HttpRequest, work: Callable[[Hub, Asker], Awaitable[HttpResponse]], *, is_charged: bool = True
+) -> HttpResponse:
+    """Find out who asks, let in whoever may, do the work, and answer; what is wrong is answered with its code.
+
+    Args:
+        request: what is asked.
+        work: does it.
+        is_charged: whether it is one message of the service that asks; else the work counts by itself.
+
+    """
+    try:
+        asker = admitted(request, await asker_of(request))
+        hub = running_hub()
+        if is_charged and asker.token is not None:
+            await charge(request, hub, asker.token)
+        response = await work(hub, asker)
+    except IPCError as error:
+        response = refusal(error)
+    show_budget(request, response)
+    return response
+
+
 # A session needs its CSRF token all the same: `RequestIdentityAuthentication` asks for it.
 @method_decorator(csrf_exempt, name="dispatch")
-class ServiceView(View):
-    """A request in the name of a service; Django cancels it when its client goes away."""
+class LoopView(View):
+    """A view in the event loop; Django cancels a request when its client goes away."""
 
-    verb = "POST"
+    async def http_method_not_allowed(  # type: ignore[override]  # the dispatch of an asynchronous view is awaited
+        self, request: HttpRequest, *_args: Any, **_kwargs: Any
+    ) -> HttpResponse:
+        """Answer 405 as everything else here, with what there is."""
+        allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
+        error = IPCError(f"there is no {request.method} here, only {allowed}", code=ErrorCode.METHOD_NOT_ALLOWED)
+        response = refusal(error)
+        response["Allow"] = allowed
+        return response
+
+
+class ServiceView(LoopView):
+    """A request in the name of a service."""
+
+    http_method_names = ["post"]
     parameters = frozenset({PARAMETER})
 
     async def post(self, request: HttpRequest) -> HttpResponse:
-        """Find out who speaks, do it, and answer; what is wrong is answered with its code."""
-        try:
-            self._check_method(request)
-            speaker = await speaker_of(request, self.parameters)
-            return await self.carry_out(running_hub(), speaker, request)
-        except IPCError as error:
-            response = refusal(error)
-            if error.code is ErrorCode.METHOD_NOT_ALLOWED:
-                response["Allow"] = f"{self.verb}, OPTIONS"
-            return response
+        """Find out who speaks, do it, and answer."""
+
+        async def work(hub: Hub, asker: Asker) -> HttpResponse:
+            return await self.carry_out(hub, await speaker_of(asker, request, self.parameters), request)
+
+        return await answered(request, work, is_charged=False)
 
     async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:
         """Do what the request asks.
@@ -54,12 +91,7 @@ class ServiceView(View):
         """
         raise NotImplementedError
 
-    def _check_method(self, request: HttpRequest) -> None:
-        if request.method != self.verb:
-            only = f"there is no {request.method} here, only {self.verb}"
-            raise IPCError(only, code=ErrorCode.METHOD_NOT_ALLOWED)
-
-    get = put = patch = delete = post
+    get = post
 
 
 def body_of(request: HttpRequest) -> bytes:
@@ -127,8 +159,9 @@ def refusal(error: IPCError) -> HttpResponse:
 
 def json_answer(text: str, status: int, headers: dict[str, str]) -> HttpResponse:
     """Answer with JSON that nobody keeps."""
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers = {**headers, "WWW-Authenticate": 'Bearer realm="exprsn"'}
     return HttpResponse(
-        text.encode(), status=status, content_type=JSON, headers={"Cache-Control": "no-store", **headers}
+        text.encode(),
+        status=status,
+        content_type=JSON,
+        headers={"Cache-Control": "no-store", **challenge(status), **headers},
     )

@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bridge.api.mesh_view import MeshView, answer, checked_query
 from bridge.api.names import camel
-from bridge.api.operators import OperatorView, answer, checked_query
 from ipc.django_app.runtime import running_hub
 
 
@@ -19,7 +19,7 @@ class WhichSerializer(serializers.Serializer[Any]):
     service = serializers.CharField(required=False, max_length=64)
 
 
-class ServiceListView(OperatorView):
+class ServiceListView(MeshView):
     """All services of the mesh."""
 
     def get(self, request: Request) -> Response:

@@ -1,58 +1,94 @@
-"""Broker tokens over HTTP: a service shows its certificate, and gets a token for some minutes."""
+"""Broker tokens over HTTP: a service shows its certificate, and gets a token; operators list and revoke them."""
 
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 
-from bridge.api.service_view import body_of, check_json_type, decoded, refusal, success
+from bridge.api.authentication import refuse_token_in_address
+from bridge.api.service_view import LoopView, answered, body_of, check_json_type, decoded, refusal, success
 from certs.assertions import LEEWAY_S, MAX_LIFETIME_S, Assertion, verify_assertion
 from certs.errors import BadAssertionError, CertificateError
 from certs.store import CertificateStore
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub
+from ipc.hub.hub import Hub
 from ipc.hub.proofs import BRIDGE
 from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType
-from ipc.protocol.errors import ForbiddenError, IPCError, TokenError, UnavailableError
+from ipc.protocol.errors import BadMessageError, ForbiddenError, IPCError, TokenError, UnavailableError
 from ipc.protocol.services import SERVICES
+from ipc.stores.token_records import TokenRecord
+from ipc.stores.tokens import MAX_PAGE
 
 logger = logging.getLogger(__name__)
 
 REMEMBERED_S: Final = MAX_LIFETIME_S + 2 * LEEWAY_S
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What is posted."""
+class Proof(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a service posts."""
 
     assertion: str
 
 
-_REQUEST: Final = msgspec.json.Decoder(Request)
+class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which tokens an operator wants to see."""
+
+    service: str | None = None
+    after: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = 100
 
 
-# Nobody comes here with a cookie: the assertion is all that counts.
-@method_decorator(csrf_exempt, name="dispatch")
-class TokenView(View):
-    """Tokens for services that prove who they are."""
+_PROOF: Final = msgspec.json.Decoder(Proof)
 
-    http_method_names = ["post", "options"]
+
+class TokenListView(LoopView):
+    """Tokens for services that prove who they are, and the list of those that hold, for operators."""
+
+    http_method_names = ["get", "post"]
+
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Answer with a page of tokens, and where the next one begins or null; never with a token itself."""
+        return await answered(request, lambda hub, _: _listed(hub, request))
 
     async def post(self, request: HttpRequest) -> HttpResponse:
         """Answer with a token of the service whose assertion this is."""
         try:
+            refuse_token_in_address(request)
             check_json_type(MediaType.of(request.headers.get("Content-Type", "")))
-            asked: Request = decoded(_REQUEST, body_of(request))
+            asked: Proof = decoded(_PROOF, body_of(request))
             return await _token_for(asked.assertion)
         except IPCError as error:
             return refusal(error)
+
+
+async def _listed(hub: Hub, request: HttpRequest) -> HttpResponse:
+    try:
+        wanted = msgspec.convert(request.GET.dict(), Wanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadMessageError(f"the address is wrong: {error}") from error
+    page = await hub.proofs.manager.find(wanted.service, after=wanted.after or "", count=wanted.limit)
+    return success(codec.encode_json({"tokens": [_told(record) for record in page.tokens], "next": page.next}))
+
+
+def _told(record: TokenRecord) -> dict[str, Any]:
+    claims = record.claims
+    return {
+        "id": claims.id,
+        "service": claims.source,
+        "target": claims.target,
+        "permissions": list(claims.permissions),
+        "issuedAt": claims.iat,
+        "expiresAt": claims.exp,
+        "stateful": claims.stateful,
+        "rateLimitExempt": claims.rate_limit_exempt,
+        "madeFor": record.by,
+    }
 
 
 async def _token_for(text: str) -> HttpResponse:

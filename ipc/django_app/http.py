@@ -31,6 +31,7 @@ _CODES: Final[dict[type[exceptions.APIException], ErrorCode]] = {
     exceptions.UnsupportedMediaType: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     exceptions.Throttled: ErrorCode.TOO_SLOW,
 }
+CHALLENGE: Final = 'Bearer realm="exprsn"'
 _API_PREFIX: Final = "/api/"
 
 
@@ -51,7 +52,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         answer = Response(body, status=503, headers={"Retry-After": "1"})
     elif isinstance(error, IPCError):
         body = error_body(error.code, error.message, dict(error.details) if error.details else None)
-        answer = Response(body, status=error.code.http_status, headers=retry_after(error.retry_after_ms))
+        headers = {**challenge(error.code.http_status), **retry_after(error.retry_after_ms)}
+        answer = Response(body, status=error.code.http_status, headers=headers)
     elif isinstance(error, exceptions.APIException):
         answer = _answer_to(error)
     else:
@@ -129,6 +131,11 @@ def retry_after(retry_after_ms: int | None) -> dict[str, str]:
     """Return the header ``Retry-After``, where there is something to say."""
     # In whole seconds (RFC 9110 section 10.2.3), never sooner than asked.
     return {} if retry_after_ms is None else {"Retry-After": str(math.ceil(retry_after_ms / 1000))}
+
+
+def challenge(status: int) -> dict[str, str]:
+    """Return the header ``WWW-Authenticate``, which a 401 must have (RFC 9110 section 15.5.2)."""
+    return {"WWW-Authenticate": CHALLENGE} if status == HTTPStatus.UNAUTHORIZED else {}
 
 
 def _is_api(request: HttpRequest) -> bool:

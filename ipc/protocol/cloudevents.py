@@ -171,6 +171,8 @@ def _attribute(name: str, raw: Raw) -> Attribute | None:
         value: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise BadMessageError(f"{name} is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -_INT32 <= value < _INT32:
         raise BadMessageError(f"{name}: a CloudEvents integer has 32 bits; send it as a string")
     if value is not None and not isinstance(value, str | bool | int):

@@ -2,13 +2,16 @@
 
 import base64
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 
+from ipc.protocol.ids import new_ulid
 from ipc.protocol.permissions import USUAL
-from ipc.protocol.tokens import TokenKeys
+from ipc.protocol.services import full_name
+from ipc.protocol.tokens import DEVELOPMENT, Claims, TokenKeys
 from ipc.stores.audit import Audit
 from ipc.stores.connection import connect
 from ipc.stores.token_records import TokenRecords
@@ -37,6 +40,14 @@ async def minted(redis_url: str, service: str = "herald", *, key: str = NEW_KEY,
     """Return a token, by default one that is good for everything that services do."""
     said = {"permissions": USUAL, "by": "test", **options}
     return await managed(redis_url, lambda manager: manager.mint(service, **said), key=key)
+
+
+def signed(service: str, *permissions: str) -> str:
+    """Return a token made this moment, of which no Redis was told."""
+    now_s = time.time()
+    name = full_name(service)
+    claims = Claims(id=new_ulid(), source=name, iat=now_s, exp=now_s + 60, permissions=permissions, env=DEVELOPMENT)
+    return TokenKeys.of(NEW_KEY).sign(claims)
 
 
 def bearer(token: str) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge.check import Outcome, check_bridge
+from ipc.django_app.conf import conf
 from ipc.protocol.errors import IPCError
 
 MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.SKIP: "\N{EN DASH}"}
 
 
 class Command(BaseCommand):
-    """Run the checks, print their table, and fail if one of them failed."""
+    """Run the checks, print their table, and fail if one of them failed; ``IPC_TOKEN`` is shown where there is one."""
 
     help = "Check a live bridge: health, socket, statistics, and an event there and back."
 
@@ -30,9 +31,14 @@ class Command(BaseCommand):
         url = options["url"] or f"https://localhost:{settings.SERVICE_PORTS['bridge']}"
         ca_file = options["ca_file"] or Path(settings.CERTS_DIR) / "ca-cert.pem"
         try:
-            results = asyncio.run(
-                check_bridge(url, ca_file=ca_file, timeout_s=options["timeout"], certs_dir=Path(settings.CERTS_DIR))
+            checking = check_bridge(
+                url,
+                ca_file=ca_file,
+                timeout_s=options["timeout"],
+                certs_dir=Path(settings.CERTS_DIR),
+                token=conf.token,
             )
+            results = asyncio.run(checking)
         except (ValueError, IPCError) as error:
             raise CommandError(str(error)) from error
         for result in results:

@@ -155,8 +155,9 @@ def test_what_is_wrong_is_refused(locked: ServerProcess, options: dict[str, Any]
     assert (answer.status_code, answer.json()["success"]) == (status, False)
 
 
-def test_it_is_posted_and_nothing_else(locked: ServerProcess) -> None:
-    assert locked.get(PATH).status_code == 405
+def test_it_is_posted_or_listed_and_nothing_else(locked: ServerProcess) -> None:
+    assert locked.get(PATH).status_code == 401
+    assert locked.request("PUT", PATH).status_code == 405
 
 
 async def test_a_worker_proves_itself_and_renews_on_the_open_socket(

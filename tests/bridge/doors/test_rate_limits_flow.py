@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from exprsn.embedded import EmbeddedValkey
@@ -101,3 +102,60 @@ async def test_a_worker_is_told_at_once_when_waiting_would_take_too_long(
     finally:
         await worker.stop()
     assert 0 < (raised.value.retry_after_ms or 0) <= 60_000
+
+
+def ask(bridge: ServerProcess, token: str, path: str = "/api/ipc/emit", body: object = None) -> httpx.Response:
+    return bridge.request("POST", path, json=body or {"event": "a:b"}, headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_http_shares_the_budget_and_says_what_is_left(
+    bridges: tuple[ServerProcess, ServerProcess], bridge_valkey: EmbeddedValkey
+) -> None:
+    token = (await minted(bridge_valkey.url, "nexus")).token
+    answer = ask(bridges[0], token)
+    assert answer.status_code == 200
+    assert (answer.headers["RateLimit-Limit"], answer.headers["RateLimit-Remaining"]) == ("1000", "999")
+    assert 0 < int(answer.headers["RateLimit-Reset"]) <= 60
+    # A batch of n costs n, all of it or nothing.
+    batch = ask(bridges[0], token, body=[{"event": "a:b"}] * 500)
+    assert (batch.status_code, batch.headers["RateLimit-Remaining"]) == (200, "499")
+    async with attached(bridges[1], "nexus", **bearer(token)) as client:
+        assert await emit(client, 498) == ["ok"] * 498
+    too_many = ask(bridges[0], token, body=[{"event": "a:b"}] * 2)
+    assert (too_many.status_code, too_many.json()["error"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert 0 < int(too_many.headers["Retry-After"]) <= 60
+    assert ask(bridges[0], token).status_code == 200
+    for path, body in (
+        ("/api/ipc/emit", {"event": "a:b"}),
+        ("/api/ipc/call", {"resource": "posts", "op": "read"}),
+        ("/api/ipc/jsonlex", {"expression": 1}),
+    ):
+        refused = ask(bridges[0], token, path, body)
+        assert (refused.status_code, refused.json()["error"]) == (429, "RATE_LIMIT_EXCEEDED"), path
+        assert (refused.headers["RateLimit-Remaining"], refused.headers["Retry-After"]) == (
+            "0",
+            refused.headers["RateLimit-Reset"],
+        )
+
+
+async def test_an_operator_is_charged_to_whom_they_speak_as(
+    bridges: tuple[ServerProcess, ServerProcess], bridge_valkey: EmbeddedValkey
+) -> None:
+    headers = {"X-IPC-Request": "true"}
+    answer = bridges[0].request("POST", "/api/ipc/emit?service=svr", json={"event": "a:b"}, headers=headers)
+    assert (answer.status_code, answer.headers["RateLimit-Remaining"]) == (200, "999")
+    assert "RateLimit-Limit" not in bridges[0].get("/api/ipc/stats", headers=headers).headers
+
+
+async def test_more_events_than_the_budget_has_are_refused_for_good(
+    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path: Path
+) -> None:
+    limited = {**LOCKED, "IPC_RATE_LIMIT": "true", "IPC_RATE_MAX": "10"}
+    token = (await minted(bridge_valkey.url, "workflow")).token
+    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, tmp_path, **limited) as bridge:
+        answer = ask(bridge, token, body=[{"event": "a:b"}] * 11)
+        assert (answer.status_code, answer.json()["message"]) == (
+            429,
+            "a request has at most 10 events here, this one has 11: divide it",
+        )
+        assert ask(bridge, token, body=[{"event": "a:b"}] * 10).status_code == 200

@@ -1,49 +1,49 @@
-"""What the views for operators share: who may use them, how they reach the mesh, what they take and how they answer."""
+"""What the blocking views share: how they find out who asks, reach the mesh, read what is sent, and answer."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+from asgiref.sync import async_to_sync
 from redis.asyncio import Redis
 from rest_framework import serializers
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ipc.django_app.identity import Identity
+from bridge.api.access import admitted
+from bridge.api.authentication import AUTHENTICATION, Asker, asker_in
+from bridge.api.rate_limits import charge, show_budget
 from ipc.django_app.parsers import BoundedJSONParser
-from ipc.django_app.runtime import current_redis
+from ipc.django_app.runtime import current_redis, running_hub
 from ipc.protocol.errors import UnavailableError
 
-OPERATOR_ROLES = frozenset({"staff", "admin"})
 
+class MeshView(APIView):
+    """A view in a thread; who may use it is decided in one place, for all views."""
 
-class IsOperator(BasePermission):
-    """Lets in Django's staff, whoever has the permission ``*``, and the development identity."""
-
-    message = "this is for operators: log in to the admin as a member of staff"
-
-    def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - the signature is DRF's
-        """Tell whether the identity may operate the mesh.
-
-        Every session has the permissions on posts, so those say nothing here.
-        """
-        if not request.user.is_authenticated:
-            return False
-        identity = cast(Identity, request.user)
-        return identity.is_dev_bypass or "*" in identity.permissions or not OPERATOR_ROLES.isdisjoint(identity.roles)
-
-
-class OperatorView(APIView):
-    """A view for operators."""
-
-    permission_classes = [IsOperator]
+    authentication_classes = AUTHENTICATION
+    # Whoever has come through `admitted` may.
+    permission_classes = []
     parser_classes = [BoundedJSONParser]
+    asker: Asker
 
-    @property
-    def operator(self) -> str:
-        """Who asks."""
-        return cast(Identity, self.request.user).user_id
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Find out who asks and let in whoever may, before anything is done.
+
+        Raises:
+            IPCError: which becomes the answer.
+
+        """
+        super().initial(request, *args, **kwargs)
+        self.asker = admitted(request._request, asker_in(request))
+        if self.asker.token is not None:
+            async_to_sync(charge)(request._request, running_hub(), self.asker.token)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Say what is left of the service's budget."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        show_budget(request._request, final)
+        return final
 
     @staticmethod
     def redis() -> Redis:

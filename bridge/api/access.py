@@ -1,0 +1,109 @@
+"""Who may use which address of the bridge: the one table, and the one decision. Its page is docs/reference/http-api.md.
+
+What a service may do at an address that it may use, such as which events it may emit, is decided by the same functions
+as on its socket.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from django.http import HttpRequest
+
+from bridge.api.authentication import Asker
+from ipc.django_app.askers import is_development_machine
+from ipc.protocol.errors import ForbiddenError, UnauthenticatedError
+from ipc.protocol.permissions import Verb, check_permission
+from ipc.protocol.services import full_name
+
+
+class Who(StrEnum):
+    """Who may use an address, in the words of its page."""
+
+    KNOWN = "services and operators; on a development machine, the machine itself"
+    SERVICES = "services and operators"
+    OPERATORS = "operators"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may use an address, and the permission that a service needs for it."""
+
+    who: Who
+    verb: Verb | None = None
+    name: str = ""
+
+    @property
+    def permission(self) -> str:
+        """The permission as a token has it, or nothing."""
+        return "" if self.verb is None else f"{self.verb}:{self.name}" if self.name else self.verb
+
+
+_DEAD_LETTERS: Final = Rule(Who.SERVICES, "subscribe", "*")
+ACCESS: Final = {
+    "stats": Rule(Who.KNOWN),
+    "service-list": Rule(Who.KNOWN),
+    "explain": Rule(Who.SERVICES),
+    "jsonlex": Rule(Who.SERVICES, "jsonlex"),
+    "emit": Rule(Who.SERVICES),
+    "call": Rule(Who.SERVICES),
+    "positions": Rule(Who.SERVICES),
+    "group-list": Rule(Who.SERVICES),
+    "event": Rule(Who.SERVICES),
+    # A letter has an event with its data, whatever that is: who reads it could have subscribed to anything.
+    "dead-letter-list": _DEAD_LETTERS,
+    "dead-letter-redrive": _DEAD_LETTERS,
+    "dead-letter-discard": _DEAD_LETTERS,
+    "dead-letter": _DEAD_LETTERS,
+    # Posting an assertion to the first of them is a proof of its own.
+    "token-list": Rule(Who.OPERATORS),
+    "token-revoke": Rule(Who.OPERATORS),
+    "token": Rule(Who.OPERATORS),
+}
+"""The rule of each address, by the name of its route. ``/health`` has none: it tells strangers less."""
+
+MACHINE: Final = Asker(name="this machine", permissions=frozenset(), is_dev_bypass=True)
+
+
+def admitted(request: HttpRequest, asker: Asker | None) -> Asker:
+    """Return who asks, if they may use the address.
+
+    Raises:
+        UnauthenticatedError: nobody has proved anything.
+        ForbiddenError: they may not.
+
+    """
+    rule = ACCESS[_name_of(request)]
+    if asker is not None and (asker.may_do_everything or (asker.service and rule.who is not Who.OPERATORS)):
+        if rule.verb is not None:
+            check_permission(asker.permissions, rule.verb, rule.name)
+        return asker
+    if rule.who is Who.KNOWN and is_development_machine(request):
+        return MACHINE
+    if asker is None:
+        raise UnauthenticatedError(
+            "say who asks: show a token as Authorization: Bearer, or log in to the admin; the documentation says who "
+            "may use what"
+        )
+    raise ForbiddenError(f"this is for {rule.who}: log in to the admin as a member of staff")
+
+
+def whose(asker: Asker, named: str | None) -> str | None:
+    """Return the service, by its full name, that a request is about; None for all of them.
+
+    Raises:
+        ForbiddenError: a service that may not do everything names another.
+        UnknownServiceError: there is no such service.
+
+    """
+    name = full_name(named) if named else None
+    if asker.may_do_everything:
+        return name
+    if name not in {None, asker.service}:
+        raise ForbiddenError(f"the token is {asker.service}'s, not {name}'s", details={"needed": "*"})
+    return asker.service
+
+
+def _name_of(request: HttpRequest) -> str:
+    match = request.resolver_match
+    return (match.url_name or "") if match is not None else ""

@@ -1,0 +1,147 @@
+"""Who asks over HTTP: a service by its broker token, or a person by whatever proves people.
+
+The header is the same for both kinds of token. A broker token is signed with a shared secret, a token of the CA with
+the key of a pair: the name of the algorithm tells them apart, and what is of neither kind is refused here.
+"""
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from asgiref.sync import async_to_sync
+from channels.db import database_sync_to_async
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+
+from bridge.handshake import RefusedError, check_address, identity_from_token
+from ipc.django_app.askers import is_operator, person_of
+from ipc.django_app.audit_trail import operator_name
+from ipc.django_app.http import CHALLENGE
+from ipc.django_app.identity import Identity as Person
+from ipc.django_app.middleware import identity_of
+from ipc.hub.session import Identity
+from ipc.protocol.signed_tokens import claimed_algorithm
+
+EVERYTHING: Final = frozenset({"*"})
+_OF_KEY_PAIRS: Final = ("RS", "PS", "ES", "Ed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who makes a request, named as the audit trail does, and what they may do; ``token`` is who a broker token says
+    it is, for a service.
+
+    Operators have the permission ``*``; somebody who is none, and no service, has none.
+    """
+
+    name: str
+    permissions: frozenset[str]
+    token: Identity | None = None
+    is_dev_bypass: bool = False
+
+    @property
+    def service(self) -> str | None:
+        """The service whose token was shown."""
+        return self.token.service if self.token is not None else None
+
+    @property
+    def may_do_everything(self) -> bool:
+        """Whether this is an operator, or a service with the permission ``*``."""
+        return "*" in self.permissions
+
+
+async def asker_of(request: HttpRequest) -> Asker | None:
+    """Return who makes a plain request, or None where nobody has proved anything; for views in the event loop.
+
+    Raises:
+        UnauthenticatedError: what was shown proves nothing, with the code of what is wrong, or is in the address.
+        ForbiddenError: a session without its CSRF token.
+        UnavailableError: nobody can tell right now.
+
+    """
+    refuse_token_in_address(request)
+    token = broker_token_of(request)
+    if token is not None:
+        return await _service(token)
+    # What the middleware has found needs no database; a session does, and that blocks.
+    is_found = identity_of(request) is not None
+    person = person_of(request) if is_found else await database_sync_to_async(person_of)(request)
+    return None if person is None else _asker(person)
+
+
+class BrokerTokenAuthentication(BaseAuthentication):
+    """The same for DRF views: makes ``request.auth`` an `Asker` where a broker token was shown."""
+
+    def authenticate(self, request: Request) -> tuple[Person, Asker] | None:
+        """Return the service, or None where another authenticator has to find out who asks.
+
+        Raises:
+            UnauthenticatedError: as `asker_of` raises it.
+            UnavailableError: as `asker_of` raises it.
+
+        """
+        refuse_token_in_address(request._request)
+        token = broker_token_of(request._request)
+        if token is None:
+            return None
+        # A view of DRF runs in a thread; the hub is in the event loop of the server.
+        asker = async_to_sync(_service)(token)
+        return Person(user_id=asker.name, permissions=asker.permissions), asker
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's
+        """Return the challenge that a 401 must carry (RFC 9110 section 15.5.2)."""
+        return CHALLENGE
+
+
+AUTHENTICATION: Final[list[type[BaseAuthentication]]] = [
+    BrokerTokenAuthentication,
+    *cast("list[type[BaseAuthentication]]", api_settings.DEFAULT_AUTHENTICATION_CLASSES),
+]
+"""What the views of the bridge take: broker tokens, and what proves people everywhere."""
+
+
+def asker_in(request: Request) -> Asker | None:
+    """Return who makes a request of DRF that has been authenticated, or None where nobody has proved anything."""
+    if isinstance(request.auth, Asker):
+        return request.auth
+    user: object = request.user
+    return _asker(user) if isinstance(user, Person) else None
+
+
+def broker_token_of(request: HttpRequest) -> str | None:
+    """Return the text after ``Bearer``, or None where there is none, or where it is a token of the CA."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    text = token.strip()
+    return None if (claimed_algorithm(text) or "").startswith(_OF_KEY_PAIRS) else text
+
+
+def refuse_token_in_address(request: HttpRequest) -> None:
+    """Refuse a token in an address, as on sockets.
+
+    Raises:
+        UnauthenticatedError: there is one.
+
+    """
+    try:
+        check_address(request.META.get("QUERY_STRING", "").encode("latin-1", "replace"))
+    except RefusedError as refused:
+        raise refused.error from None
+
+
+async def _service(token: str) -> Asker:
+    try:
+        identity = await identity_from_token(token, by="HTTP")
+    except RefusedError as refused:
+        raise refused.error from None
+    return Asker(name=f"{identity.service}, by its token", permissions=identity.permissions, token=identity)
+
+
+def _asker(person: Person) -> Asker:
+    return Asker(
+        name=operator_name(person.user_id),
+        permissions=EVERYTHING if is_operator(person) else frozenset(),
+        is_dev_bypass=person.is_dev_bypass,
+    )

@@ -1,0 +1,232 @@
+"""Who may use which address: each address, asked by everybody who may come along, at real bridges."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.api.access import ACCESS
+from bridge.urls import urlpatterns
+from exprsn.embedded import EmbeddedValkey
+from ipc.protocol.permissions import USUAL
+from tests import servers
+from tests.bridge.api.doorkeeping import ADDRESSES, Address
+from tests.bridge.tokens import encoded, managed, minted
+from tests.servers import ROOT, ServerProcess
+
+pytestmark = pytest.mark.processes
+BYPASS = {"X-IPC-Request": "true"}
+CSRF = "a" * 32
+UNKNOWN = (401, "UNAUTHENTICATED")
+FORBIDDEN = (403, "FORBIDDEN")
+SESSIONS = """
+from django.contrib.auth.models import User
+from django.test import Client
+for name, is_staff in (("operator", True), ("reader", False)):
+    client = Client()
+    client.force_login(User.objects.create_user(name, is_staff=is_staff))
+    print(client.cookies["sessionid"].value)
+"""
+
+
+@pytest.fixture(scope="module")
+def development(
+    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """A bridge that lets its own machine in."""
+    var_dir = tmp_path_factory.mktemp("access-development")
+    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, var_dir) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def sessions(locked: ServerProcess) -> dict[str, str]:
+    """The cookies of an operator and of somebody who is none."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", SESSIONS],
+        cwd=ROOT, env=locked.environment, check=True, timeout=60, capture_output=True, text=True,
+    )  # fmt: skip
+    operator, reader = done.stdout.split()
+    return {"operator": operator, "reader": reader}
+
+
+def ask(
+    server: ServerProcess, address: Address, headers: dict[str, str], *, query: str = "", body: Any = None
+) -> tuple[int, str | None]:
+    sent = address.body if body is None else body
+    # Django compares it with the host, before the token.
+    options = {"headers": {"Referer": f"{server.url}/", **headers}, **({} if sent is None else {"json": sent})}
+    response = server.request(address.method, f"/api/ipc/{address.path}{query}", **options)
+    answer = response.json()
+    if response.status_code == 401:
+        assert response.headers["www-authenticate"] == 'Bearer realm="exprsn"'
+    if response.status_code == 200:
+        assert "no-store" in response.headers["cache-control"]
+    else:
+        assert set(answer) == {"success", "error", "message", "details"}
+    return response.status_code, answer.get("error")
+
+
+async def shown(server: ServerProcess, address: Address, token: str, **options: Any) -> tuple[int, str | None]:
+    return await asyncio.to_thread(ask, server, address, {"Authorization": f"Bearer {token}"}, **options)
+
+
+def cookie(key: str, *, has_csrf_token: bool) -> dict[str, str]:
+    if not has_csrf_token:
+        return {"Cookie": f"sessionid={key}"}
+    return {"Cookie": f"sessionid={key}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
+
+
+every_address = pytest.mark.parametrize("address", ADDRESSES, ids=str)
+
+
+def test_every_address_has_a_rule_and_is_tested() -> None:
+    routes = {str(url.name) for url in urlpatterns} - {"health"}
+    assert routes == set(ACCESS) == {address.route for address in ADDRESSES}
+
+
+@every_address
+def test_nobody_is_told_anything(locked: ServerProcess, address: Address) -> None:
+    assert ask(locked, address, {}) == UNKNOWN
+    assert ask(locked, address, BYPASS) == UNKNOWN
+
+
+@every_address
+@pytest.mark.parametrize(
+    ("header", "error"),
+    [
+        ("Bearer", "TOKEN_INVALID"),
+        ("Bearer a.b.c", "TOKEN_INVALID"),
+        (f"Bearer {encoded({'alg': 'none'})}.{encoded({})}.x", "TOKEN_INVALID"),
+        (f"Bearer {encoded({'alg': 'HS256'})}.{encoded({})}.x", "TOKEN_INVALID"),
+        ("Basic b3BlcmF0b3I6cGFzc3dvcmQ=", "UNAUTHENTICATED"),
+    ],
+)
+def test_what_is_no_proof_is_refused(locked: ServerProcess, address: Address, header: str, error: str) -> None:
+    assert ask(locked, address, {"Authorization": header}) == (401, error)
+
+
+@every_address
+def test_a_token_of_the_wrong_kind_is_refused(locked: ServerProcess, address: Address) -> None:
+    token = f"{encoded({'alg': 'RS256', 'kid': 'k'})}.{encoded({'sub': 'ada', 'roles': ['staff']})}.{encoded('x')}"
+    assert ask(locked, address, {"Authorization": f"Bearer {token}"})[0] == 401
+
+
+@every_address
+async def test_a_token_that_holds_no_more_or_not_here_is_refused(
+    locked: ServerProcess, address: Address, bridge_valkey: EmbeddedValkey
+) -> None:
+    url = bridge_valkey.url
+    expired = await managed(
+        url, lambda manager: manager.mint("herald", by="test", ttl_s=5, permissions=["*"]), now_s=lambda: 1_700_000_000
+    )
+    revoked = await minted(url, permissions=["*"])
+    await managed(url, lambda manager: manager.revoke(revoked.claims.id, by="test"))
+    elsewhere = await minted(url, target="spark", permissions=["*"])
+    foreign = await minted(url, key="a key of somebody else 0123456789", permissions=["*"])
+    assert await shown(locked, address, expired.token) == (401, "TOKEN_EXPIRED")
+    assert await shown(locked, address, revoked.token) == (401, "TOKEN_REVOKED")
+    assert await shown(locked, address, elsewhere.token) == (401, "TOKEN_WRONG_TARGET")
+    assert await shown(locked, address, foreign.token) == (401, "TOKEN_INVALID")
+
+
+@every_address
+async def test_a_token_needs_the_permission_and_no_other(
+    locked: ServerProcess, address: Address, bridge_valkey: EmbeddedValkey
+) -> None:
+    is_enough = address.needs is None and not address.is_for_operators
+    nothing = await minted(bridge_valkey.url, permissions=[])
+    assert await shown(locked, address, nothing.token) == (address.answer if is_enough else FORBIDDEN)
+    if address.needs is not None:
+        needed = await minted(bridge_valkey.url, permissions=[address.needs])
+        assert await shown(locked, address, needed.token) == address.answer
+        others = [each for each in USUAL if each.partition(":")[0] != address.needs.partition(":")[0]]
+        without = await minted(bridge_valkey.url, permissions=others)
+        assert await shown(locked, address, without.token) == FORBIDDEN
+
+
+@every_address
+async def test_what_is_for_operators_takes_everything(
+    locked: ServerProcess, address: Address, bridge_valkey: EmbeddedValkey
+) -> None:
+    usual = await minted(bridge_valkey.url, permissions=USUAL)
+    assert await shown(locked, address, usual.token) == (FORBIDDEN if address.is_for_operators else address.answer)
+    everything = await minted(bridge_valkey.url, permissions=["*"])
+    assert await shown(locked, address, everything.token) == address.answer
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES if each.as_spark], ids=str)
+async def test_a_service_asks_for_its_own_only(
+    locked: ServerProcess, address: Address, bridge_valkey: EmbeddedValkey
+) -> None:
+    assert address.as_spark is not None
+    query, body = address.as_spark
+    herald, spark = [await minted(bridge_valkey.url, name, permissions=USUAL) for name in ("herald", "spark")]
+    assert await shown(locked, address, herald.token, query=query, body=body) == FORBIDDEN
+    assert await shown(locked, address, spark.token, query=query, body=body) == address.answer
+
+
+@every_address
+async def test_a_token_in_the_address_is_refused_even_beside_a_good_one(
+    locked: ServerProcess, address: Address, bridge_valkey: EmbeddedValkey
+) -> None:
+    token = (await minted(bridge_valkey.url, permissions=["*"])).token
+    query = f"{'&' if '?' in address.path else '?'}access_token={token}"
+    assert await shown(locked, address, token, query=query) == UNKNOWN
+    assert ask(locked, address, {}, query=query) == UNKNOWN
+
+
+@every_address
+def test_staff_may_use_everything_with_the_csrf_token_where_it_changes_something(
+    locked: ServerProcess, address: Address, sessions: dict[str, str]
+) -> None:
+    operator = sessions["operator"]
+    assert ask(locked, address, cookie(operator, has_csrf_token=True)) == address.answer
+    is_read = address.method == "GET"
+    assert ask(locked, address, cookie(operator, has_csrf_token=False)) == (address.answer if is_read else FORBIDDEN)
+
+
+@every_address
+def test_a_user_who_is_no_staff_may_use_nothing(
+    locked: ServerProcess, address: Address, sessions: dict[str, str]
+) -> None:
+    assert ask(locked, address, cookie(sessions["reader"], has_csrf_token=True)) == FORBIDDEN
+    assert ask(locked, address, cookie("0" * 32, has_csrf_token=True)) == UNKNOWN
+
+
+@every_address
+def test_a_development_machine_may_look_around(development: ServerProcess, address: Address) -> None:
+    """With the header at everything, without it at what only counts; not through a proxy, and not with a bad proof."""
+    assert ask(development, address, BYPASS) == address.answer
+    assert ask(development, address, {}) == (address.answer if address.is_open_here else UNKNOWN)
+    assert ask(development, address, {"X-Forwarded-For": "127.0.0.1"}) == UNKNOWN
+    assert ask(development, address, {"Authorization": "Bearer a.b.c"}) == (401, "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/ipc/tokens"])
+def test_the_open_addresses_refuse_a_token_in_the_address_too(locked: ServerProcess, path: str) -> None:
+    method = "GET" if path == "/health" else "POST"
+    response = locked.request(method, f"{path}?token=a.b.c", **({} if method == "GET" else {"json": {"assertion": ""}}))
+    assert (response.status_code, response.json()["error"]) == UNKNOWN
+
+
+async def test_health_tells_strangers_less(
+    locked: ServerProcess, development: ServerProcess, bridge_valkey: EmbeddedValkey, sessions: dict[str, str]
+) -> None:
+    """Its checks are for services, operators and the development machine; a wrong proof is none, and no error."""
+    herald = {"Authorization": f"Bearer {(await minted(bridge_valkey.url, permissions=[])).token}"}
+    operator, reader = (cookie(sessions[name], has_csrf_token=False) for name in ("operator", "reader"))
+    wrong = {"Authorization": "Bearer a.b.c"}
+    for server, headers, is_known in (
+        (locked, {}, False), (locked, BYPASS, False), (locked, wrong, False), (locked, reader, False),
+        (locked, herald, True), (locked, operator, True), (development, {}, True),
+        (development, {"Via": "1.1 proxy"}, False),
+    ):  # fmt: skip
+        response = await asyncio.to_thread(server.get, "/health", headers=headers)
+        assert response.status_code == 200
+        expected = {"status", "service", "version", "timestamp"} | ({"checks"} if is_known else set())
+        assert set(response.json()) == expected, headers
