@@ -11,7 +11,7 @@ PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_A
 TEST_PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage soak fuzz check bench setup setup-dev
+.PHONY: help run demo test coverage soak fuzz check audit bench setup setup-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ soak: setup-dev  ## kill, freeze and cut everything under durable load, for some
 fuzz: setup-dev  ## try many frames on the codec and on live bridges; FUZZ_FRAMES=n says how many, FUZZ_SEED=n repeats a run
 	FUZZ_FRAMES=$${FUZZ_FRAMES:-100000} $(PYTHON) -m pytest tests/fuzz -n 0 -s $(PYTEST_ARGS)
 
-check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
+check: setup-dev  ## format, lint, imports, types, deployment checks, migrations, the OpenAPI schemas
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	.venv/bin/lint-imports
@@ -43,6 +43,13 @@ check: setup-dev  ## format, lint, imports, types, deployment checks, migrations
 	@echo "manage.py check --deploy, as in production"
 	@$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) manage.py makemigrations --check --dry-run
+	@echo "manage.py spectacular --validate --fail-on-warn, of the bridge and of Timeline"
+	@for service in bridge timeline; do \
+		EXPRSN_SERVICE=$$service $(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null || exit 1; done
+
+audit: setup-dev  ## ask the advisory service for known vulnerabilities of what is installed; needs the network
+	@$(PYTHON) -m pip_audit --local --strict --progress-spinner off || { echo "make audit: not passed. Either vulnerabilities are listed above, or" \
+		"the advisory service could not be asked about every package, and then nothing is known about them" >&2; exit 1; }
 
 bench: setup-dev  ## measure the bridge against plain Channels, Socket.IO and Moleculer (need node), and NATS JetStream (needs nats-server)
 	$(PYTHON) -m bench

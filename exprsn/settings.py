@@ -140,6 +140,8 @@ REST_FRAMEWORK = {
         *(["rest_framework.renderers.BrowsableAPIRenderer"] if IN_DEVELOPMENT else []),
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    # OPTIONS is answered with 405: what there is to know is in the schema.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "ipc.django_app.openapi.Schema",
     "EXCEPTION_HANDLER": "ipc.django_app.http.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from bridge.api.access import ACCESS
 from bridge.urls import urlpatterns as bridge_urls
 from exprsn.catalogue import TIMELINE_REDIRECT_PORT
+from exprsn.urls import urlpatterns as project_urls
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.messages import ClientMessage, ServerMessage
 from tests.environment_reads import other_reads, python_reads
@@ -79,9 +81,19 @@ def test_the_page_of_the_protocol_has_each_close_code_with_its_answer_to_may_i_r
 def test_the_page_of_the_http_apis_has_every_address_and_no_other() -> None:
     rows = table(REFERENCE / "http-api.md", "method and path", "service", "answer")
     shown = {codes(row["method and path"])[0].split()[1] for row in rows}
-    routes = {f"/{url.pattern}".rstrip("/") for url in [*bridge_urls, *timeline_urls]}
+    both = [url for url in project_urls if str(url.pattern).startswith("api/")]
+    routes = {f"/{url.pattern}".rstrip("/") for url in [*bridge_urls, *timeline_urls, *both]}
     plain = (route.replace("<uuid:post_id>", "<uuid>") for route in routes)
     assert shown == {re.sub(r"<(?:str|path):(\w+)>", r"<\1>", route) for route in plain}
+
+
+def test_the_page_of_the_http_apis_says_who_may_use_each_address() -> None:
+    rows = table(REFERENCE / "http-api.md", "address", "who may", "a service needs", "and sees or does")
+    shown = {codes(row["address"])[0]: (row["who may"], codes(row["a service needs"])) for row in rows}
+    paths = {str(url.name): re.sub(r"<(?:str|path):(\w+)>", r"<\1>", f"/{url.pattern}") for url in bridge_urls}
+    assert shown == {
+        paths[name]: (rule.who.value, [rule.permission] if rule.permission else []) for name, rule in ACCESS.items()
+    }
 
 
 @pytest.mark.parametrize(("requirements", "position"), [("requirements.txt", 0), ("requirements-dev.txt", 1)])

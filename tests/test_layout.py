@@ -30,6 +30,7 @@ TOPICS = frozenset(
         "properties",
         "tls",
         "regressions_of_the_original",
+        "schemathesis",
         "window",
     }
 )
