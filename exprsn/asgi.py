@@ -11,20 +11,19 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - needs Django set up
 from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from bridge.routing import websocket_router  # noqa: E402
 from exprsn.bodies import BoundedBodies  # noqa: E402
 from exprsn.client_certificates import check_client_certificates  # noqa: E402
 from exprsn.lifespan import Lifespan  # noqa: E402
+from exprsn.static_files import with_static_files  # noqa: E402
 from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
 from ipc.django_app.runtime import Runtime  # noqa: E402
 
 refuse_unsafe_settings()
-with_static_files = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
 # As for sockets: the views refuse what is over IPC_MAX_FRAME themselves.
-http_application = BoundedBodies(with_static_files, 2 * settings.IPC_MAX_FRAME)
+http_application = BoundedBodies(with_static_files(django_application), 2 * settings.IPC_MAX_FRAME)
 sockets = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
 
 application = Lifespan(
