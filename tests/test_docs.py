@@ -20,6 +20,7 @@ from tests.environment_reads import other_reads, python_reads
 from tests.markdown import DOCUMENTS, ROOT, anchors, codes, commands, links, table, tables
 from timeline.urls import urlpatterns as timeline_urls
 
+PROJECT_URLS: list[Any] = project_urls
 REFERENCE = ROOT / "docs" / "reference"
 WIRE = REFERENCE / "wire-protocol.md"
 SETTINGS = table(REFERENCE / "settings.md", "name", "default", "meaning", "read by")
@@ -81,7 +82,7 @@ def test_the_page_of_the_protocol_has_each_close_code_with_its_answer_to_may_i_r
 def test_the_page_of_the_http_apis_has_every_address_and_no_other() -> None:
     rows = table(REFERENCE / "http-api.md", "method and path", "service", "answer")
     shown = {codes(row["method and path"])[0].split()[1] for row in rows}
-    both = [url for url in project_urls if str(url.pattern).startswith("api/")]
+    both = [url for url in PROJECT_URLS if str(url.pattern).startswith("api/")]
     routes = {f"/{url.pattern}".rstrip("/") for url in [*bridge_urls, *timeline_urls, *both]}
     plain = (route.replace("<uuid:post_id>", "<uuid>") for route in routes)
     assert shown == {re.sub(r"<(?:str|path):(\w+)>", r"<\1>", route) for route in plain}

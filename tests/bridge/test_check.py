@@ -17,9 +17,11 @@ import redis
 from django.core.management import CommandError, call_command
 
 from exprsn.embedded import EmbeddedValkey
+from ipc.protocol.permissions import USUAL
 from ipc.stores import keys
 from tests import servers
 from tests.bridge.conftest import MakeBridge
+from tests.bridge.tokens import LOCKED, signed
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -69,6 +71,18 @@ def test_with_timeline_beside_it_calls_pass_too_and_leave_no_post(
             posts = database.execute("SELECT content, visibility, deleted_at IS NULL FROM timeline_post").fetchall()
         assert [(content.split()[0], *rest) for content, *rest in posts] == [("ipccheck", "private", 0)]
         assert timeline.health() == 200
+
+
+def test_a_token_opens_a_bridge_that_wants_one(bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path: Path) -> None:
+    """The bridge's own, in ``IPC_TOKEN``; without it the socket and the statistics are refused."""
+    locked = servers.bridge("uvicorn", bridge_valkey.url, certs_dir, tmp_path, **LOCKED, DEV_BYPASS="false")
+    with locked as server:
+        told = run("--url", server.url, CERTS_DIR=str(certs_dir), IPC_TOKEN=signed("bridge", *USUAL))
+        assert (told.stdout.splitlines(), told.stderr, told.returncode) == (GOOD, "", 0)
+        told = run("--url", server.url, CERTS_DIR=str(certs_dir), IPC_TOKEN="")
+        results = [line.split("  ")[0] for line in told.stdout.splitlines()[:3]]
+        assert results == ["✓ Bridge Health Check", "✗ Socket Connection", "✗ IPC Statistics Endpoint"]
+        assert told.returncode == 1
 
 
 def until_served(redis_url: str) -> None:

@@ -49,6 +49,11 @@ async def test_the_owner_is_asked_and_its_reply_is_the_answer(bridge: ServerProc
     }  # fmt: skip
 
 
+async def test_a_number_without_a_fraction_is_whole(bridge: ServerProcess) -> None:
+    call, response = await answered(bridge, {"key": 7.0, "timeout_ms": 9_000.0}, {})
+    assert (response.status_code, call["key"], type(call["key"])) == (200, 7, int)
+
+
 async def test_no_data_is_null(bridge: ServerProcess) -> None:
     _, response = await answered(bridge, {}, {})
     assert response.json() == {"success": True, "data": None}
@@ -96,6 +101,8 @@ async def test_a_client_that_goes_away_takes_its_call_back(bridge: ServerProcess
         ({"resource": "a b", "op": "read"}, 400, "INVALID_RESOURCE"),
         ({"resource": "pictures", "op": "read", "timeout_ms": 0}, 400, "INVALID_MESSAGE"),
         ({"resource": "pictures", "op": "read", "timeout_ms": 60_001}, 400, "INVALID_MESSAGE"),
+        ({"resource": "pictures", "op": "read", "timeout_ms": 0.5}, 400, "INVALID_MESSAGE"),
+        ({"resource": "pictures", "op": "read", "key": 1.5}, 400, "INVALID_MESSAGE"),
         ({"resource": "pictures", "op": "read", "key": [1]}, 400, "INVALID_MESSAGE"),
         ({"resource": "pictures", "op": "read", "target": "nobody"}, 404, "UNKNOWN_SERVICE"),
         ({"resource": "nothing-there", "op": "read"}, 503, "NO_OWNER"),

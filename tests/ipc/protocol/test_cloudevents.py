@@ -75,6 +75,11 @@ def test_data_is_json_text_or_base64(members: dict[str, Any], data: Any) -> None
     assert meta_of(emit).get("datacontentencoding") == ("base64" if is_encoded else None)
 
 
+def test_an_integer_may_have_a_fraction_that_is_none() -> None:
+    """``1.0`` is an integer in JSON Schema, and so to whoever checks events by one."""
+    assert meta_of(of_json(ext=7.0))["ext"] == 7
+
+
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [
