@@ -90,7 +90,8 @@ class Tallies:
 
     def delivery_took(self, positions: Sequence[str]) -> None:
         """Count how long ago events were appended, by the clock of Redis, which their positions are of."""
-        _took_since(self._delivery, positions)
+        if positions:
+            _took_since(self._delivery, positions)
 
     def acknowledged(self, service: str, group: str, positions: Sequence[str]) -> None:
         """Count events that a group has acknowledged, and how long ago they were appended."""
