@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from bridge.api.authentication import Asker, asker_of, refuse_token_in_address
 from bridge.api.service_view import answered, refusal, success
+from bridge.mesh_stats import mesh_stats
 from bridge.stats import stats_of
 from ipc.django_app.apps import ipc_config
 from ipc.django_app.askers import is_development_machine
@@ -63,12 +64,12 @@ async def health(request: HttpRequest) -> HttpResponse:
 @require_safe
 async def stats(request: HttpRequest) -> HttpResponse:
     """Answer with the statistics of the mesh, or 503 while Redis is out of reach."""
-    return await answered(request, _stats)
 
+    async def work(hub: Hub, _asker: Asker) -> HttpResponse:
+        found = stats_of(await hub.registry.list(), hub.limits, is_limited=hub.limiter is not None)
+        return success(codec.encode_json(found | await mesh_stats(hub, request.GET.dict())))
 
-async def _stats(hub: Hub, _asker: Asker) -> HttpResponse:
-    found = stats_of(await hub.registry.list(), hub.limits, is_limited=hub.limiter is not None)
-    return success(codec.encode_json(found))
+    return await answered(request, work)
 
 
 async def _is_known(request: HttpRequest) -> bool:

@@ -1,10 +1,11 @@
-"""The addresses of whichever service this process is, and the admin."""
+"""The addresses of whichever service this process is, the admin and the metrics."""
 
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from exprsn.metrics import metrics
 from exprsn.schema import DocsView, SchemaView
 
 handler400 = "ipc.django_app.http.bad_request"
@@ -19,5 +20,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", DocsView.as_view(), name="docs"),
+    path("metrics", metrics, name="metrics"),
     path("", include(f"{settings.EXPRSN_SERVICE}.urls")),
 ]
