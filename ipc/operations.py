@@ -149,15 +149,21 @@ class Operation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.remove(self)
-        await self._tasks.close()
-        if self._is_interrupted and self._block is not None:
+        # From here on there is nothing to interrupt.
+        block, self._block = self._block, None
+        if self._is_interrupted:
+            # Before anything else waits, and gets it.
             await self._absorb(error)
-            if self._block.uncancel() <= self._cancelling and (
-                error is None or isinstance(error, asyncio.CancelledError)
-            ):
-                raise CancelledByOperator(f"the operation {self._name} was cancelled") from error
+        await self._tasks.close()
+        is_ours = error is None
+        if self._is_interrupted and block is not None:
+            is_last = block.uncancel() <= self._cancelling
+            is_ours = is_ours or (is_last and isinstance(error, asyncio.CancelledError))
         elif not self.cancelled:
             await self._end(error)
+            return
+        if is_ours:
+            raise CancelledByOperator(f"the operation {self._name} was cancelled") from error
 
     # What the link tells
 

@@ -194,8 +194,9 @@ class Operations:
             instance=session.instance,
             target=target,
             total=check_total(message.total),
-            done=0,
-            percent=0,
+            # As they are read again, so that what is written is byte for byte the same.
+            done=0.0,
+            percent=0.0,
             text=message.text or "",
             status="running",
             error=None,

@@ -73,6 +73,8 @@ def check_declaration(declaration: Declaration) -> None:
 
     """
     event = check_event(declaration.event)
+    if _depth(declaration.schema) > MAX_DEPTH:
+        raise _wrong(event, f"is nested more than {MAX_DEPTH} deep")
     size = len(msgspec.json.encode(declaration))
     if size > MAX_BYTES:
         raise BadMessageError(
@@ -80,8 +82,6 @@ def check_declaration(declaration: Declaration) -> None:
             code=ErrorCode.DATA_TOO_LARGE,
             details={"limit": MAX_BYTES},
         )
-    if _depth(declaration.schema) > MAX_DEPTH:
-        raise _wrong(event, f"is nested more than {MAX_DEPTH} deep")
     if declaration.schema.get("$schema", "") not in {"", *_DIALECTS}:
         raise _wrong(event, f"is of another dialect than {', '.join(_DIALECTS)}: leave $schema out")
     for node in _objects(declaration.schema):

@@ -208,7 +208,7 @@ class Operation(ClientMessage, tag="operation", kw_only=True):
     operation: Annotated[str, Meta(max_length=MAX_ID_LENGTH)] | None = None
     name: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
     target: str | None = None
-    total: float = 100
+    total: float = 100.0
     done: float | None = None
     text: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
     error: Annotated[str, Meta(max_length=MAX_ERROR)] | None = None

@@ -86,7 +86,7 @@ def check_total(total: float) -> float:
     """
     if not (math.isfinite(total) and total > 0):
         raise BadMessageError(f"the total of an operation is more than 0, not {total}")
-    return total
+    return float(total)
 
 
 def percent_of(done: float, total: float) -> float:

@@ -92,7 +92,7 @@ class Operations:
         """
         record = TokenRecord(claims=_claims(info), by=info.instance)
         await self._records.put(record, ttl_ms=TTL_MS, now_ms=info.begun_ms)
-        await self._records.set_state(info.id, _state(info), ttl_ms=TTL_MS)
+        await self._records.set_state(_key(info.id), _state(info), ttl_ms=TTL_MS)
         await self._index.add(info.service, info.id, info.begun_ms)
         await self._audit.write("operation.begin", by=info.instance, subject=info.id, details={"name": info.name})
 
@@ -103,7 +103,7 @@ class Operations:
             UnavailableError: Redis is out of reach.
 
         """
-        return _info(await self._records.state(operation))
+        return _info(await self._records.state(_key(operation)))
 
     async def replace(self, old: OperationInfo, new: OperationInfo) -> bool:
         """Write how an operation is if it is as it was, and tell whether it was; one that has ended has no handle.
@@ -112,7 +112,7 @@ class Operations:
             UnavailableError: Redis is out of reach.
 
         """
-        was_so = await self._records.replace_state(old.id, _state(old), _state(new), ttl_ms=TTL_MS)
+        was_so = await self._records.replace_state(_key(old.id), _state(old), _state(new), ttl_ms=TTL_MS)
         if was_so:
             await self._records.touch(old.id, ttl_ms=TTL_MS if new.is_running else GONE_MS)
         return was_so
@@ -148,7 +148,7 @@ class Operations:
 
         """
         ids = await self._index.newest(SERVICES if service is None else (service,))
-        found = [info for info in map(_info, await self._records.states(ids)) if info is not None]
+        found = [info for info in map(_info, await self._records.states([_key(each) for each in ids])) if info is not None]
         running = [info for info in found if info.is_running]
         revoked = {info.id for info, is_revoked in zip(running, await self.revoked(running), strict=True) if is_revoked}
         shown = [as_seen(info, is_revoked=info.id in revoked, now_ms=now_ms) for info in found]
@@ -179,6 +179,11 @@ def _claims(info: OperationInfo) -> Claims:
         stateful=True,
         state_key=info.id,
     )
+
+
+def _key(operation: str) -> str:
+    """Return the name of a state that no token can have whose bearer writes it: those are ULIDs."""
+    return f"operation-{operation}"
 
 
 def _state(info: OperationInfo) -> bytes:
