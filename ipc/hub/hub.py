@@ -164,11 +164,12 @@ class Hub:
 
     async def stop(self) -> None:
         """Finish what was accepted, send the sessions away to come back elsewhere, and leave the mesh."""
+        # While the sessions are here whose operations they are.
+        await self.operations.write()
         await self.drain()
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 await self._presence.flushed()
-                await self.operations.write()
                 await self.drift.look()
                 for writer in self._writers.values():
                     await writer.flushed()

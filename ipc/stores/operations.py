@@ -148,7 +148,9 @@ class Operations:
 
         """
         ids = await self._index.newest(SERVICES if service is None else (service,))
-        found = [info for info in map(_info, await self._records.states([_key(each) for each in ids])) if info is not None]
+        found = [
+            info for info in map(_info, await self._records.states([_key(each) for each in ids])) if info is not None
+        ]
         running = [info for info in found if info.is_running]
         revoked = {info.id for info, is_revoked in zip(running, await self.revoked(running), strict=True) if is_revoked}
         shown = [as_seen(info, is_revoked=info.id in revoked, now_ms=now_ms) for info in found]

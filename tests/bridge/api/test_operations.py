@@ -1,4 +1,4 @@
-"""Long operations over HTTP on live bridges: seen while they run, and cancelled within a second, also by their token."""
+"""Long operations over HTTP on live bridges: seen while they run, and cancelled, also by their token."""
 
 import asyncio
 import time
