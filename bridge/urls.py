@@ -3,6 +3,7 @@
 from django.urls import path
 
 from bridge import views
+from bridge.api.asyncapi import AsyncAPIView
 from bridge.api.call import CallView
 from bridge.api.dead_letters import DeadLetterListView, DeadLetterView, DiscardView, RedriveView
 from bridge.api.emit import EmitView
@@ -10,6 +11,7 @@ from bridge.api.events import EventView
 from bridge.api.explain import ExplainView
 from bridge.api.groups import GroupListView
 from bridge.api.jsonlex import JSONLexView
+from bridge.api.operations import OperationCancelView, OperationListView
 from bridge.api.positions import PositionsView
 from bridge.api.revocation import RevokeView, TokenView
 from bridge.api.services import ServiceListView
@@ -19,6 +21,9 @@ urlpatterns = [
     path("health", views.health, name="health"),
     path("api/ipc/stats", views.stats, name="stats"),
     path("api/ipc/services", ServiceListView.as_view(), name="service-list"),
+    path("api/ipc/asyncapi.json", AsyncAPIView.as_view(), name="asyncapi"),
+    path("api/ipc/operations", OperationListView.as_view(), name="operation-list"),
+    path("api/ipc/operations/<str:operation>/cancel", OperationCancelView.as_view(), name="operation-cancel"),
     path("api/ipc/explain", ExplainView.as_view(), name="explain"),
     path("api/ipc/jsonlex", JSONLexView.as_view(), name="jsonlex"),
     path("api/ipc/emit", EmitView.as_view(), name="emit"),

@@ -5,8 +5,10 @@ Importing it needs neither Django nor the network.
 
 from ipc.dispatch import EventContext
 from ipc.members import Reject
+from ipc.operations import Operation
 from ipc.protocol.errors import (
     BadMessageError,
+    CancelledByOperator,
     ConflictError,
     ConnectionClosedError,
     DeadlineError,
@@ -30,6 +32,7 @@ from ipc.worker import IPCWorker
 __all__ = [
     "BadMessageError",
     "CallContext",
+    "CancelledByOperator",
     "ConflictError",
     "ConnectionClosedError",
     "DeadlineError",
@@ -40,6 +43,7 @@ __all__ = [
     "NoOwnerError",
     "NotBuiltError",
     "NotFoundError",
+    "Operation",
     "OverloadedError",
     "OwnerLostError",
     "Reject",

@@ -8,8 +8,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from ipc.hooks import Hooks
 from ipc.hub.tasks import OwnedTasks
+from ipc.operations import OpenOperations, Operation, asked
 from ipc.protocol import codec
 from ipc.protocol.calls import MAX_TIMEOUT_MS, check_op, check_resource
+from ipc.protocol.declarations import MAX_EVENTS, Declaration, check_declaration
 from ipc.protocol.delivery_status import EventStatus
 from ipc.protocol.discovery import MAX_VERSION, ServiceInfo, version_of
 from ipc.protocol.errors import BadMessageError, DeadlineError, NotBuiltError, UnavailableError
@@ -25,10 +27,13 @@ from ipc.protocol.messages import (
     JSONLex,
     Status,
 )
+from ipc.protocol.messages import Operation as OperationMessage
+from ipc.protocol.operations import OperationInfo
 from ipc.protocol.patterns import check_event
 from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
 from ipc.resources import seconds_left
+from ipc.schemas import json_schema
 from ipc.transports.link import Link
 
 NOTHING = UNSET
@@ -59,8 +64,34 @@ class Client:
         self._link: Link | None = None
         self._tasks = OwnedTasks(f"worker {self.service}")
         self._hooks = Hooks(self._tasks)
+        self._operations = OpenOperations()
+        self._declared: dict[str, Declaration] = {}
 
     # Events
+
+    def declare_event(self, event: str, *, schema: Any, description: str = "", examples: Sequence[Any] = ()) -> None:
+        """Say what the data of an event is that this service emits: for the catalogue, and to be checked now and then.
+
+        Args:
+            event: its name.
+            schema: a type of msgspec such as a Struct, a serializer class of DRF, or a JSON Schema (2020-12).
+            description: what the event means, at most 1000 characters.
+            examples: of its data, at most 5.
+
+        Raises:
+            BadMessageError: the name or the schema is wrong, too large, or refers to something outside of it.
+            ValueError: the event is declared already, or there are too many.
+
+        """
+        if event in self._declared:
+            raise ValueError(f"the event {event!r} is declared already")
+        if len(self._declared) >= MAX_EVENTS:
+            raise ValueError(f"a service declares at most {MAX_EVENTS} events")
+        declaration = Declaration(
+            event=event, schema=json_schema(schema), description=description, examples=list(examples)
+        )
+        check_declaration(declaration)
+        self._declared[event] = declaration
 
     async def emit(
         self,
@@ -300,6 +331,58 @@ class Client:
         )
         reply = await self._running_link("call").call(message, timeout_s=wait_s)
         return None if isinstance(reply, UnsetType) else msgspec.json.decode(reply)
+
+    # Long operations
+
+    def operation(self, name: str, *, target: str | None = None, total: float = 100) -> Operation:
+        """Return a long operation, which begins with its ``async with`` block and ends with it.
+
+        ::
+
+            async with ipc.operation("import", target="pulse", total=len(rows)) as operation:
+                for number, row in enumerate(rows):
+                    await take(row)
+                    await operation.progress(number + 1, row.name)
+
+        Args:
+            name: such as ``import``.
+            target: the service that gets its events, ``operation:progress`` and how it ended; nobody if not given.
+            total: how much there is to do.
+
+        Raises:
+            BadMessageError: the name or the total is none.
+            UnknownServiceError: there is no such target.
+
+        """
+        return Operation(lambda: self._running_link("operation"), self._operations, name, target=target, total=total)
+
+    async def operations(self, service: str | None = None) -> list[OperationInfo]:
+        """Return the long operations of this service, those that run and those of the last day, the newest first.
+
+        Args:
+            service: another one, which takes the permission ``*``.
+
+        Raises:
+            ForbiddenError: it is another one.
+            DeadlineError: no answer in time.
+
+        """
+        name = None if service is None else full_name(service)
+        return await asked(self._running_link("operations"), OperationMessage(id=new_ulid(), op="list", service=name))
+
+    async def cancel_operation(self, operation: str) -> OperationInfo:
+        """Cancel an operation of this service by its id, and return it; one that is cancelled already stays so.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it has ended.
+            ForbiddenError: it is another service's, which takes the permission ``*``.
+            DeadlineError: no answer in time.
+
+        """
+        message = OperationMessage(id=new_ulid(), op="cancel", operation=operation)
+        (info,) = await asked(self._running_link("cancel_operation"), message)
+        return info
 
     # Inside
 

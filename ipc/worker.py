@@ -269,6 +269,7 @@ class IPCWorker(Client):
             [served.as_message() for served in self._resources.values()],
             since,
             arrangement.subscriptions,
+            list(self._declared.values()),
         )
         self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
         self._running.add_done_callback(self._link_ended)
@@ -342,6 +343,7 @@ class IPCWorker(Client):
 
     def _connected(self, welcome: Welcome) -> None:
         logger.info("%s is ready, session %s", welcome.instance, welcome.session)
+        self._operations.connected()
         self._hooks.call("ready", welcome)
 
     def _received(self, event: Event) -> bool:
@@ -417,6 +419,7 @@ class _Listener:
         self.failed = worker._failed
         self.called = worker._called
         self.cancelled = worker._call_cancelled
+        self.operation_cancelled = worker._operations.cancelled
         self.disconnected = worker._disconnected
 
     def not_recovered(self, reasons: dict[str, str]) -> None:

@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict, deque
 from typing import Any, Final
 
+import msgspec
+
 from ipc import EventContext, IPCWorker
 
 MAX_USERS: Final = 10_000
@@ -15,6 +17,17 @@ WORDING: Final = {"post:created": "wrote", "post:updated": "changed"}
 
 ipc = IPCWorker("exprsn-herald")
 log = logging.getLogger("herald")
+
+
+class Sent(msgspec.Struct, rename="camel"):
+    """Which post, by which event of it, and when, in Unix milliseconds."""
+
+    post_id: str
+    event: str
+    handled_at: int
+
+
+ipc.declare_event("notification:sent", schema=Sent, description="The readers of a post were notified.")
 
 
 class Inbox:
@@ -66,7 +79,7 @@ async def notify(post: dict[str, Any], ctx: EventContext) -> None:
     else:
         inbox.add(post["userId"], notification(ctx.event, post))
         log.info("post %s: notified, %s", post["id"], ctx.event)
-    done = {"postId": post["id"], "event": ctx.event, "handledAt": time.time_ns() // 1_000_000}
+    done = Sent(post_id=post["id"], event=ctx.event, handled_at=time.time_ns() // 1_000_000)
     await ipc.emit("notification:sent", done, target="timeline")
 
 

@@ -8,7 +8,9 @@ import time
 import unicodedata
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import msgspec
 
 from ipc import EventContext, IPCWorker
 
@@ -19,6 +21,19 @@ TEXT: Final = {"id": {"$var": "data.id"}, "content": {"$var": ["data.content", "
 
 ipc = IPCWorker("exprsn-moderator")
 log = logging.getLogger("moderator")
+
+
+class Judged(msgspec.Struct, rename="camel"):
+    """Which post, by which event of it, when, in Unix milliseconds, and the verdict with the words it is for."""
+
+    post_id: str
+    event: str
+    handled_at: int
+    verdict: Literal["approved", "flagged"]
+    words: list[str]
+
+
+ipc.declare_event("moderation:completed", schema=Judged, description="A post was compared with the list of words.")
 
 
 def read_words(text: str) -> frozenset[str]:
@@ -45,15 +60,15 @@ WORDS: Final = read_words(WORDS_FILE.read_text(encoding="utf-8"))
 async def check(post: dict[str, Any], ctx: EventContext) -> None:
     """Judge a new or changed post; a deleted one has no content left that could be wrong."""
     found = words_found(post["content"], WORDS)
-    verdict = "flagged" if found else "approved"
+    verdict: Literal["approved", "flagged"] = "flagged" if found else "approved"
     log.info("post %s: %s, %s", post["id"], ctx.event, " ".join([verdict, *found]))
-    done = {
-        "postId": post["id"],
-        "event": ctx.event,
-        "handledAt": time.time_ns() // 1_000_000,
-        "verdict": verdict,
-        "words": found,
-    }
+    done = Judged(
+        post_id=post["id"],
+        event=ctx.event,
+        handled_at=time.time_ns() // 1_000_000,
+        verdict=verdict,
+        words=found,
+    )
     await ipc.emit("moderation:completed", done, target="timeline")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, cast
 
+import msgspec
 from redis.asyncio import Redis
 
 from ipc import EventContext, IPCWorker
@@ -27,6 +28,17 @@ IDS: Final = {"id": {"$var": "data.id"}, "userId": {"$var": "data.userId"}}
 
 ipc = IPCWorker("exprsn-prefetch")
 log = logging.getLogger("prefetch")
+
+
+class CacheUpdated(msgspec.Struct, rename="camel"):
+    """Which post, by which event of it, and when, in Unix milliseconds."""
+
+    post_id: str
+    event: str
+    handled_at: int
+
+
+ipc.declare_event("cache:updated", schema=CacheUpdated, description="The cache of a post's author is up to date.")
 
 
 class TimelineCache:
@@ -91,7 +103,7 @@ async def refresh(post: dict[str, Any], ctx: EventContext) -> None:
         if not isinstance(error, NotFoundError):
             raise
     log.info("post %s: cache of %s follows %s", post["id"], post["userId"], ctx.event)
-    done = {"postId": post["id"], "event": ctx.event, "handledAt": time.time_ns() // 1_000_000}
+    done = CacheUpdated(post_id=post["id"], event=ctx.event, handled_at=time.time_ns() // 1_000_000)
     await ipc.emit("cache:updated", done, target="timeline")
 
 

@@ -7,12 +7,27 @@ import time
 from collections import OrderedDict
 from typing import Any, Final
 
+import msgspec
+
 from ipc import EventContext, IPCWorker
 
 MAX_ONLINE: Final = 10_000
 
 ipc = IPCWorker("exprsn-spark")
 log = logging.getLogger("spark")
+
+
+class Told(msgspec.Struct, rename="camel"):
+    """Which post, by which event of it, when, in Unix milliseconds, and who was told of it."""
+
+    post_id: str
+    event: str
+    handled_at: int
+    users: list[str]
+    count: int
+
+
+ipc.declare_event("users:notified", schema=Told, description="Users who are online were told of a post.")
 
 
 class Online:
@@ -65,13 +80,13 @@ async def tell(post: dict[str, Any], ctx: EventContext) -> None:
     """Tell those online that a post has appeared, changed or gone."""
     told = audience(post, online.users())
     log.info("post %s: %s told to %d online", post["id"], ctx.event, len(told))
-    done = {
-        "postId": post["id"],
-        "event": ctx.event,
-        "handledAt": time.time_ns() // 1_000_000,
-        "users": told[:100],
-        "count": len(told),
-    }
+    done = Told(
+        post_id=post["id"],
+        event=ctx.event,
+        handled_at=time.time_ns() // 1_000_000,
+        users=told[:100],
+        count=len(told),
+    )
     await ipc.emit("users:notified", done, target="timeline")
 
 

@@ -15,10 +15,12 @@ from ipc.django_app.conf import conf
 from ipc.django_app.stored_json import stored_json
 from ipc.protocol.errors import BadMessageError
 from timeline import services
+from timeline.declarations import declare
 from timeline.resources import PostResource
 
 worker: Final = IPCWorker("exprsn-timeline")
 worker.resource("posts")(PostResource())
+declare(worker)
 T = TypeVar("T")
 
 COMPLETIONS: Final = ("notification:sent", "moderation:completed", "cache:updated", "users:notified")

@@ -43,6 +43,7 @@ _DEAD_LETTERS: Final = Rule(Who.SERVICES, "subscribe", "*")
 ACCESS: Final = {
     "stats": Rule(Who.KNOWN),
     "service-list": Rule(Who.KNOWN),
+    "asyncapi": Rule(Who.KNOWN),
     "explain": Rule(Who.SERVICES),
     "jsonlex": Rule(Who.SERVICES, "jsonlex"),
     "emit": Rule(Who.SERVICES),
@@ -57,6 +58,8 @@ ACCESS: Final = {
     "dead-letter": _DEAD_LETTERS,
     # Posting an assertion to the first of them is a proof of its own.
     "token-list": Rule(Who.OPERATORS),
+    "operation-list": Rule(Who.OPERATORS),
+    "operation-cancel": Rule(Who.OPERATORS),
     "token-revoke": Rule(Who.OPERATORS),
     "token": Rule(Who.OPERATORS),
 }

@@ -11,12 +11,15 @@ from drf_spectacular.utils import OpenApiParameter
 
 from bridge.api.access import ACCESS
 from bridge.api.dead_letters import MAX_WORDS
+from bridge.mesh_stats import PARAMETER
 from bridge.openapi import shapes
 from bridge.openapi import told as answered
 from ipc.django_app.openapi import Shape, answers, reference, told
+from ipc.protocol.statistics import WINDOWS
 
 JSON: Final = "application/json"
-_READ: Final = (400, 401, 403, 503)
+_ASKED: Final = (401, 403, 429, 503)
+_READ: Final = (400, *_ASKED)
 _WRITTEN: Final = (*_READ, 413, 415)
 
 
@@ -44,8 +47,9 @@ _FILTERS: Final = {
 OPERATIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "stats": {
         "get": {
-            "summary": "Who is attached",
-            "responses": answers(401, 403, 503, success=told(answered.STATS)),
+            "summary": "Who is attached, and how much is going on",
+            "parameters": _query({PARAMETER: {"type": "string", "enum": [str(window) for window in WINDOWS]}}),
+            "responses": answers(*_READ, success=told(answered.STATS)),
         }
     },
     "service-list": {
@@ -53,6 +57,12 @@ OPERATIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "summary": "Which services there are, and how calls to them are doing",
             "parameters": _query({"service": shapes.SERVICE}),
             "responses": answers(*_READ, 404, success=told(reference("Services"))),
+        }
+    },
+    "asyncapi": {
+        "get": {
+            "summary": "What the mesh says and hears, as a document of AsyncAPI",
+            "responses": answers(*_ASKED, success=shapes.members(("asyncapi", "info"), info={"type": "object"})),
         }
     },
     "explain": {
@@ -115,7 +125,7 @@ OPERATIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "group-list": {
         "get": {
             "summary": "How each durable group is doing",
-            "responses": answers(401, 403, 503, success=told(answered.GROUPS)),
+            "responses": answers(*_ASKED, success=told(answered.GROUPS)),
         }
     },
     "event": {
@@ -154,6 +164,21 @@ OPERATIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "summary": "Delete dead letters",
             "request": {JSON: shapes.letters_meant(("reason",), reason=shapes.REASON)},
             "responses": answers(*_WRITTEN, 404, success=told(answered.letters_moved("discarded"))),
+        }
+    },
+    "operation-list": {
+        "get": {
+            "summary": "The long operations, the newest first",
+            "parameters": _query({"service": shapes.SERVICE}),
+            "responses": answers(*_READ, 404, success=told(answered.LONG_OPERATIONS)),
+        }
+    },
+    "operation-cancel": {
+        "post": {
+            "summary": "Cancel a long operation",
+            "parameters": _path(operation=shapes.ULID),
+            "request": None,
+            "responses": answers(*_WRITTEN, 404, 409, success=told(answered.LONG_OPERATION)),
         }
     },
     "token-list": {

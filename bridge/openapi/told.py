@@ -36,10 +36,27 @@ STATS: Final = _all(
     connections=list_of(_all(id=TEXT, service=TEXT, connected=WHOLE, lastActivity=WHOLE)),
     rateLimits={
         "type": "object",
-        "required": ["enabled", "window", "maxRequests"],
-        "properties": {"enabled": FLAG, "window": WHOLE, "maxRequests": WHOLE},
+        "required": ["enabled", "window", "maxRequests", "maxExempt"],
+        "properties": {"enabled": FLAG, "window": WHOLE, "maxRequests": WHOLE, "maxExempt": WHOLE},
     },
+    mesh={"type": "object", "description": "What goes on in the window; see the documentation of the HTTP APIs."},
 )
+LONG_OPERATION: Final = _all(
+    id=TEXT,
+    name=TEXT,
+    service=TEXT,
+    instance=TEXT,
+    target=optional(TEXT),
+    total=NUMBER,
+    done=NUMBER,
+    percent=NUMBER,
+    text=TEXT,
+    status=TEXT,
+    error=optional(TEXT),
+    begunMs=WHOLE,
+    updatedMs=WHOLE,
+)
+LONG_OPERATIONS: Final = _all(operations=list_of(LONG_OPERATION), hasMore=FLAG)
 GROUPS: Final = _all(
     groups=list_of(
         _all(

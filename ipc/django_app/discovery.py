@@ -39,6 +39,10 @@ def _service(service: ServiceInfo) -> Iterator[str]:
             f"  {figures.resource}.{figures.op}  {figures.requests} requests  {figures.errors} errors  "
             f"mean {figures.mean_ms:g} ms  p99 {figures.p99_ms:g} ms{error}"
         )
+    for declared in service.declares:
+        drift = declared.drift
+        last = f"  last: {one_line(f'{drift.last_pointer}: {drift.last_error}')}" if drift.drifted else ""
+        yield f"  {declared.event}  {drift.checked} checked  {drift.drifted} drifted{last}"
     yield from (_owner(owner) for owner in service.owners if owner.breaker != "closed" or owner.in_flight)
 
 

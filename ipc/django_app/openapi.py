@@ -44,6 +44,7 @@ _MEANING: Final = {
     409: "It is not in a state in which that can be done.",
     413: "The request is too large.",
     415: "The body is of another type.",
+    429: "The service has sent as many messages as it may for now.",
     500: "A fault here, which was logged.",
     502: "Who had the call went away; it may have been carried out.",
     503: "Redis, the database or an owner is away: try again.",

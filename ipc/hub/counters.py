@@ -19,6 +19,7 @@ class Counters:
     appends_failed: int = 0
     events_delivered: int = 0
     events_filtered: int = 0
+    events_drifted: int = 0
     filters_failed: int = 0
     sessions_behind: int = 0
     pushes_sent: int = 0

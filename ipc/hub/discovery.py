@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from ipc.hub.endpoints import merged_figures
-from ipc.hub.stores import RegistryStore, ShareStore
+from ipc.hub.stores import DeclarationStore, RegistryStore, ShareStore
+from ipc.protocol.declarations import DeclaredEvent, DeclaredInfo
 from ipc.protocol.discovery import GroupHearing, InstanceInfo, OwnerState, ServiceInfo, Services
 from ipc.protocol.services import full_name, namespace
 from ipc.stores.registry import Registration
@@ -24,12 +25,14 @@ class Discovery:
     Args:
         registry: knows the instances.
         shares: what hubs say of calls.
+        declarations: what services have declared of their events.
 
     """
 
-    def __init__(self, registry: RegistryStore, shares: ShareStore) -> None:
+    def __init__(self, registry: RegistryStore, shares: ShareStore, declarations: DeclarationStore) -> None:
         self._registry = registry
         self._shares = shares
+        self._declarations = declarations
 
     async def services(self, only: str | None = None) -> Services:
         """Return the services that are attached or have been called, by name; ``only`` one of them, by either name.
@@ -42,7 +45,13 @@ class Discovery:
         name = full_name(only) if only is not None else None
         registrations = [found for found in await self._registry.list() if name in {None, found.service}]
         shares = await self._shares.list()
-        return services_of(registrations, shares, only=name, now_ms=time.time_ns() // 1_000_000)
+        found = services_of(registrations, shares, only=name, now_ms=time.time_ns() // 1_000_000)
+        declared: defaultdict[str, list[DeclaredInfo]] = defaultdict(list)
+        for each in await self._declarations.list(name):
+            declared[each.service].append(_declared(each))
+        for service in found.services:
+            service.declares = declared[service.name]
+        return found
 
 
 def services_of(
@@ -107,6 +116,12 @@ def _instance(registration: Registration) -> InstanceInfo:
         emits=sorted(registration.emits),
         hears=sorted(hears),
         groups=[GroupHearing(group=name, events=sorted(patterns)) for name, patterns in sorted(groups.items())],
+    )
+
+
+def _declared(each: DeclaredEvent) -> DeclaredInfo:
+    return DeclaredInfo(
+        event=each.declaration.event, declared_ms=each.declared_ms, is_checked=each.is_checked, drift=each.drift
     )
 
 

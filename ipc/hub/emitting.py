@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, Raw
 
 from ipc.hub.explaining import check_may_emit
 from ipc.hub.writer import Emission
@@ -17,6 +18,7 @@ from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, Unavai
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Emit
+from ipc.protocol.operations import OperationInfo, event_data
 from ipc.protocol.patterns import check_event
 from ipc.protocol.permissions import check_permission
 from ipc.protocol.routing import Target, logs_of_target
@@ -155,12 +157,22 @@ async def _begin(
     except IPCError as error:
         hub.counters.refuse(service, error.code)
         return error
+    hub.drift.saw(service, message.event, message.data)
     await hub.writers_room(logs)
     waiting = _Waiting(event_id, logs)
     key = f"{service}/{message.id}" if message.id is not None else ""
     for log in logs:
         hub.writer(log).put(Emission(NewEvent(key, message.event, frame), waiting, service))
     return waiting.outcome
+
+
+def emit_operation(hub: "Hub", info: OperationInfo) -> None:
+    """Emit the event that tells the target of an operation how it is; nobody waits for it."""
+    logs, target = route(info.target)
+    message = Emit(event=info.event, data=Raw(msgspec.json.encode(event_data(info))))
+    frame = event_frame(message, target, new_ulid(), info.service, info.updated_ms, hub.limits)
+    for log in logs:
+        hub.writer(log).put(Emission(NewEvent("", info.event, frame), None, info.service))
 
 
 def _futures(

@@ -17,6 +17,7 @@ from ipc.protocol.errors import BadMessageError, DeadlineError, ForbiddenError
 from ipc.protocol.explanation import Explanation, GroupVerdict, LiveVerdict, Refusal
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
+from ipc.protocol.operations import OPERATION_EVENTS
 from ipc.protocol.patterns import check_event
 from ipc.protocol.permissions import is_allowed
 from ipc.protocol.routing import BROADCAST, Target, logs_of_target
@@ -26,6 +27,7 @@ from ipc.stores.registry import Registration
 MAX_ASKING: Final = 4
 ANSWER_S: Final = 8.0
 MAX_SHOWN: Final = 500
+HUB_EVENTS: Final = PRESENCE_EVENTS | OPERATION_EVENTS
 
 
 class Explainer:
@@ -134,7 +136,7 @@ def check_may_emit(event: str) -> None:
         ForbiddenError: it is one of them.
 
     """
-    if event in PRESENCE_EVENTS:
+    if event in HUB_EVENTS:
         raise ForbiddenError(f"only the mesh itself says {event}")
 
 
@@ -142,7 +144,7 @@ def _refusal(
     event: str, source: str | None, permissions: frozenset[str] | None, registrations: Sequence[Registration]
 ) -> Refusal | None:
     """Return why the event would not be taken, as far as permissions are known."""
-    if event in PRESENCE_EVENTS:
+    if event in HUB_EVENTS:
         return Refusal(code=ErrorCode.FORBIDDEN, message=f"only the mesh itself says {event}")
     if permissions is not None:
         known = [permissions]

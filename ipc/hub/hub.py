@@ -4,15 +4,18 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ipc.hub import requests, subscriptions
 from ipc.hub.announcer import Announcer
 from ipc.hub.calling import Calling
+from ipc.hub.catalogue import Catalogue
 from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
 from ipc.hub.discovery import Discovery
+from ipc.hub.drift import LOOK_S, DriftWatch
+from ipc.hub.emitting import emit_operation
 from ipc.hub.explaining import Explainer
 from ipc.hub.feed import LogFeed, Push
 from ipc.hub.figures import MeshFigures
@@ -20,6 +23,7 @@ from ipc.hub.ledger import DeliveryLedger
 from ipc.hub.limiter import Limiter
 from ipc.hub.loop_time import LoopTime
 from ipc.hub.meter import Meter
+from ipc.hub.operations import WRITE_S, Operations
 from ipc.hub.presence import Presence
 from ipc.hub.proofs import REVOKED, Proofs
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
@@ -48,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 RECONCILE_S = 1.0
 TRIM_S = 60.0
+KEEP_S = 3_600.0
 DRAIN_SPREAD_MS = 2_000
 
 
@@ -114,7 +119,14 @@ class Hub:
             hears=lambda session: subscriptions.hearings(session, self.deliveries.groups_of(session)),
             serves=self.calling.serving.resources_of,
         )
-        self._discovery = Discovery(self.registry, stores.shares)
+        self._discovery = Discovery(self.registry, stores.shares, stores.declarations)
+        self.drift = DriftWatch(stores.declarations, self.counters)
+        self.catalogue = Catalogue(self.services, stores.declarations)
+        self.operations = Operations(
+            stores.operations,
+            tell_all=lambda: self.proofs.tell(),  # noqa: PLW0108 - they are made next
+            emit=lambda info: emit_operation(self, info),
+        )
         self._share = HubShare(self.id, stores.shares, self.calling, self.limits)
         self.statistics = HubStatistics(
             self.id,
@@ -137,7 +149,7 @@ class Hub:
             served=self.calling.serving.resources_of,
             tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
         )
-        others = {**self.calling.takers, REVOKED: self.proofs.heard}
+        others = {**self.calling.takers, REVOKED: self._heard_of_revocation}
         self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=others)
         self.calling.use(self._pushes)
         self._follow_lock = asyncio.Lock()
@@ -160,16 +172,23 @@ class Hub:
         self._tasks.start(self._presence.watch(), "services that leave")
         self._tasks.start(self.calling.calls.watch(), "open calls")
         self._tasks.start(self.proofs.watch(), "tokens that end")
+        self._tasks.start(self.operations.watch(), "operations that are cancelled")
+        self._tasks.start(self._every(WRITE_S, self.operations.write), "operations")
+        self._tasks.start(self._every(LOOK_S, self.drift.look), "drift")
+        self._tasks.start(self._every(KEEP_S, self.drift.keep), "declarations")
         if self.limiter is not None:
             self._tasks.start(self.limiter.watch(), "rate limits")
         await joined.wait()
 
     async def stop(self) -> None:
         """Finish what was accepted, send the sessions away to come back elsewhere, and leave the mesh."""
+        # While the sessions are here whose operations they are.
+        await self.operations.write()
         await self.drain()
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 await self._presence.flushed()
+                await self.drift.look()
                 for writer in self._writers.values():
                     await writer.flushed()
                 await self.deliveries.stop()
@@ -253,6 +272,7 @@ class Hub:
         subscriptions.leave_feeds(session, self._feeds.values())
         self.deliveries.leave(session)
         self.calling.leave(session)
+        self.operations.leave(session)
         if self.sessions.pop(session.id, None) is not None:
             self._presence.changed(session)
 
@@ -351,11 +371,16 @@ class Hub:
         """
         await self._presence.flushed()
         await self._share.write()
+        await self.drift.look()
         return await self._discovery.services(only)
 
     def described_anew(self, session: Session) -> None:
         """Write down what a session hears, serves or emits now."""
         self._presence.changed(session)
+
+    async def _heard_of_revocation(self, message: dict[str, Any]) -> None:
+        await self.proofs.heard(message)
+        await self.operations.heard()
 
     async def described(self) -> None:
         """Wait until it is written down what the sessions of this hub are."""

@@ -14,17 +14,21 @@ from ipc.hub.keeper import Keeper
 from ipc.hub.pushes import ChannelLayer
 from ipc.hub.stores import Stores
 from ipc.protocol.limits import Limits
+from ipc.stores.audit import Audit
 from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
 from ipc.stores.dead_letters import DeadLetters
+from ipc.stores.declarations import Declarations
 from ipc.stores.eventlog import EventLog
 from ipc.stores.group_states import GroupStates
 from ipc.stores.groups import Groups
 from ipc.stores.ledger import Ledger
+from ipc.stores.operations import Operations, RedisOperationIndex
 from ipc.stores.rate_limit import RateLimits
 from ipc.stores.registry import Registry
 from ipc.stores.resources import Resources
 from ipc.stores.shares import Shares
 from ipc.stores.statistics import Statistics
+from ipc.stores.token_records import TokenRecords
 from ipc.stores.tokens import BrokerTokenManager
 
 logger = logging.getLogger(__name__)
@@ -97,6 +101,8 @@ def redis_stores(redis: Redis, *, log_maxlen: int = 100_000, log_ttl_s: int = 86
         shares=Shares(redis),
         group_states=GroupStates(redis),
         statistics=Statistics(redis),
+        declarations=Declarations(redis),
+        operations=Operations(TokenRecords(redis), Audit(redis), RedisOperationIndex(redis)),
     )
 
 

@@ -129,7 +129,7 @@ class Proofs:
 
         """
         await self.manager.revoke(token_id, by=by)
-        await self._tell()
+        await self.tell()
 
     async def revoke_source(self, source: str, *, by: str, before_s: float | None = None) -> float:
         """Revoke all tokens of a service that were issued by a time, tell all hubs, and return that time.
@@ -140,7 +140,7 @@ class Proofs:
 
         """
         until_s = await self.manager.revoke_source(source, by=by, before_s=before_s)
-        await self._tell()
+        await self.tell()
         return until_s
 
     async def state(self, session: Session, message: State) -> Any:
@@ -243,7 +243,8 @@ class Proofs:
         code = CloseCode.REVOKED if problem.code is ErrorCode.TOKEN_REVOKED else CloseCode.UNAUTHENTICATED
         session.close(code, str(problem))
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Tell all hubs that something was revoked."""
         self._told.set()
         try:
             await self._tell_all({"type": REVOKED})

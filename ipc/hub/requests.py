@@ -26,12 +26,14 @@ from ipc.protocol.messages import (
     Auth,
     Call,
     Cancel,
+    Declare,
     Discover,
     Emit,
     Explain,
     JSONLex,
     Nack,
     Ok,
+    Operation,
     Ping,
     Pong,
     Progress,
@@ -145,6 +147,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         event_id = message.id if message.id is not None else f"{session.id}-{session.emitted + 1}"
         frame = event_frame(message, target, event_id, session.service, session.last_activity_ms, session.limits)
         session.emitted += 1
+        hub.drift.saw(session.service, event, message.data)
     except IPCError as error:
         _refuse(hub, session, error, message.id)
         return False
@@ -313,6 +316,15 @@ async def _state(hub: "Hub", session: Session, message: State) -> None:
     session.answer(Ok(id=message.id, value=await hub.proofs.state(session, message)))
 
 
+async def _declare(hub: "Hub", session: Session, message: Declare) -> None:
+    await hub.drift.declare(session, message.events)
+    session.answer(Ok(id=message.id))
+
+
+async def _operation(hub: "Hub", session: Session, message: Operation) -> None:
+    session.answer(Ok(id=message.id, operations=await hub.operations.ask(session, message)))
+
+
 _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Subscribe: _subscribe,
     Unsubscribe: _unsubscribe,
@@ -331,7 +343,9 @@ _HANDLERS: dict[type, Callable[["Hub", Session, Any], Awaitable[None]]] = {
     Pong: _pong,
     Auth: _auth,
     State: _state,
+    Declare: _declare,
+    Operation: _operation,
 }
 _DESCRIBING = frozenset({Subscribe, Unsubscribe, Serve, Auth})
-COUNTED = frozenset({Emit, Call, JSONLex, Subscribe, Serve, State, Status, Discover, Explain})
+COUNTED = frozenset({Emit, Call, JSONLex, Subscribe, Serve, State, Status, Discover, Explain, Declare, Operation})
 """What counts for the rate limit: all that makes work for others than the session itself."""

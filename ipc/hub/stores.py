@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ipc.protocol.declarations import DeclaredEvent, Drift
 from ipc.protocol.delivery_status import Definition, Note
 from ipc.protocol.discovery import Change, Changes
 from ipc.stores.dead_letters import DeadLetter
@@ -16,6 +17,7 @@ from ipc.stores.group_states import GroupState
 from ipc.stores.groups import Claims, Pending, Serving
 from ipc.stores.ledger import Facts
 from ipc.stores.ledger_record import Acked
+from ipc.stores.operations import Operations
 from ipc.stores.registry import Registration
 from ipc.stores.resources import Claim, Ownership
 from ipc.stores.shares import Share
@@ -199,6 +201,22 @@ class GroupStateStore(Protocol):
         """Return all groups."""
 
 
+class DeclarationStore(Protocol):
+    """What services have declared of their events."""
+
+    async def put(self, declared: Sequence[DeclaredEvent]) -> None:
+        """Write what a service has declared."""
+
+    async def keep(self, services: Sequence[str]) -> None:
+        """Keep what services have declared for longer."""
+
+    async def add_drift(self, service: str, found: Mapping[str, Drift]) -> None:
+        """Add what was found out of events to what is known of them."""
+
+    async def list(self, only: str | None = None) -> list[DeclaredEvent]:
+        """Return what is declared, by service and event."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """All that a hub keeps outside its process."""
@@ -212,3 +230,5 @@ class Stores:
     shares: ShareStore
     group_states: GroupStateStore
     statistics: StatisticsStore
+    declarations: DeclarationStore
+    operations: Operations

@@ -5,6 +5,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from ipc.protocol.declarations import DeclaredInfo
+
 SOURCE: Final = "exprsn-bridge"
 """Who says that a service has come or gone: the mesh has no name of its own, and the bridge is the part all know."""
 
@@ -130,6 +132,7 @@ class ServiceInfo(Struct, kw_only=True):
     instances: list[InstanceInfo]
     endpoints: list[EndpointFigures]
     owners: list[OwnerState]
+    declares: list[DeclaredInfo] = []
 
 
 class Services(Struct, kw_only=True):

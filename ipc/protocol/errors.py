@@ -18,6 +18,7 @@
     |   +-- NoOwnerError          nobody serves the resource right now
     |   +-- OwnerLostError        whoever had the call went away; it may have been carried out
     |   +-- OverloadedError       as many calls in flight as are taken, or a circuit breaker is open
+    +-- CancelledByOperator     somebody has cancelled the operation
     +-- RateLimitError          as many messages as the service may send for now
     +-- ConnectionClosedError   the transport is closed, with its close code
 """
@@ -158,6 +159,12 @@ class RateLimitError(IPCError):
     """The service has sent as many messages as it may for now; ``retry_after_ms`` says when there will be more."""
 
     default_code = ErrorCode.RATE_LIMIT_EXCEEDED
+
+
+class CancelledByOperator(IPCError):  # noqa: N818 - read as what has happened to the operation
+    """Somebody has cancelled the long operation, by revoking its handle."""
+
+    default_code = ErrorCode.CANCELLED
 
 
 LOST: Final = 1006

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from ipc.protocol.declarations import MAX_EVENTS, Declaration
 from ipc.protocol.delivery_status import EventStatus
 from ipc.protocol.discovery import ServiceInfo
 from ipc.protocol.explanation import Explanation
+from ipc.protocol.operations import MAX_ERROR, MAX_NAME, MAX_TEXT, OperationInfo
 
 MAX_ID_LENGTH: Final = 64
 
@@ -201,6 +203,26 @@ class State(ClientMessage, tag="state", kw_only=True):
         return f"State(id={self.id!r}, op={self.op!r})"
 
 
+class Declare(ClientMessage, tag="declare", kw_only=True):
+    """Say what the data of events is that this service emits; what was said of other events stays."""
+
+    events: Annotated[list[Declaration], Meta(min_length=1, max_length=MAX_EVENTS)]
+
+
+class Operation(ClientMessage, tag="operation", kw_only=True):
+    """Begin a long operation, tell how far it is or that it has ended, cancel one, or list them."""
+
+    op: Literal["begin", "progress", "end", "cancel", "list"]
+    operation: Annotated[str, Meta(max_length=MAX_ID_LENGTH)] | None = None
+    name: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
+    target: str | None = None
+    total: float = 100.0
+    done: float | None = None
+    text: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+    error: Annotated[str, Meta(max_length=MAX_ERROR)] | None = None
+    service: str | None = None
+
+
 class Ping(ClientMessage, tag="ping"):
     """Ask for a pong."""
 
@@ -240,6 +262,7 @@ class Ok(ServerMessage, tag="ok", kw_only=True):
     status: EventStatus | UnsetType = UNSET
     services: list[ServiceInfo] | UnsetType = UNSET
     explanation: Explanation | UnsetType = UNSET
+    operations: list[OperationInfo] | UnsetType = UNSET
     has_more: bool | UnsetType = UNSET
     result: Any | UnsetType = UNSET
     cost: int | UnsetType = UNSET
@@ -334,14 +357,15 @@ class ServerPong(ServerMessage, tag="pong", kw_only=True):
 
 class Notice(ServerMessage, tag="notice", kw_only=True):
     """Something the client should know: ``draining``, with the milliseconds after which to come back; that its token
-    expires soon, and when; that it was revoked; or that most of what the service may send is used up, with how much is
-    left and the milliseconds until there is more."""
+    expires soon, and when; that it was revoked; that most of what the service may send is used up, with how much is
+    left and the milliseconds until there is more; or that an operation of it was cancelled."""
 
-    notice: Literal["draining", "token_expiring", "rate_warning", "revoked"]
+    notice: Literal["draining", "token_expiring", "rate_warning", "revoked", "cancelled"]
     retry_after_ms: int | None = None
     expires_in_ms: int | None = None
     remaining: int | None = None
     resets_in_ms: int | None = None
+    operation: str | None = None
 
 
 AnyClientMessage = (
@@ -361,6 +385,8 @@ AnyClientMessage = (
     | Cancel
     | JSONLex
     | State
+    | Declare
+    | Operation
     | Ping
     | Pong
 )

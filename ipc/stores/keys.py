@@ -132,6 +132,21 @@ def state(key: str) -> str:
     return f"ipc:state:{{{key}}}"
 
 
+def operations(service: str) -> str:
+    """Return the sorted set of a service's long operations, by when they began."""
+    return f"ipc:operations:{{{service}}}"
+
+
+def declared(service: str) -> str:
+    """Return the hash of what a service has declared of its events."""
+    return f"ipc:declared:{{{service}}}"
+
+
+def drift(service: str) -> str:
+    """Return the hash of how a service's events fit what it has declared of them."""
+    return f"ipc:drift:{{{service}}}"
+
+
 def lost(name: str) -> str:
     """Return the hash of how many events of a log each group has lost to its cap."""
     return f"ipc:lost:{{{name}}}"

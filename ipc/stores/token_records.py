@@ -62,6 +62,9 @@ class TokenRecordStore(Protocol):
     async def state(self, key: str) -> bytes | None:
         """Return a state."""
 
+    async def states(self, names: Sequence[str]) -> list[bytes | None]:
+        """Return states."""
+
     async def set_state(self, key: str, value: bytes, *, ttl_ms: int) -> None:
         """Write a state."""
 
@@ -226,6 +229,15 @@ class TokenRecords:
         """
         (value,) = await self._do("read a state", ("GET", keys.state(key)))
         return bytes(value) if value is not None else None
+
+    async def states(self, names: Sequence[str]) -> list[bytes | None]:
+        """Return states, None where there is none.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        return await self._do("read states", *(("GET", keys.state(name)) for name in names)) if names else []
 
     async def set_state(self, key: str, value: bytes, *, ttl_ms: int) -> None:
         """Write a state, for so long.

@@ -13,21 +13,26 @@ from ipc.protocol.limits import Limits
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.services import full_name
 from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.operations import Operations
 from ipc.testing.activity import Activity, CountedTransport
+from ipc.testing.audit import MemoryAudit
 from ipc.testing.channels import MemoryChannels
 from ipc.testing.clock import ManualClock
 from ipc.testing.dead_letters import MemoryDeadLetters
+from ipc.testing.declarations import MemoryDeclarations
 from ipc.testing.emitted import Emitted, Expected, emitted_from, listed
 from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.failures import HandlerFailure
 from ipc.testing.group_states import MemoryGroupStates
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.ledger import MemoryLedger
+from ipc.testing.operations import MemoryOperationIndex
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.shares import MemoryShares
 from ipc.testing.statistics import MemoryStatistics
 from ipc.testing.streams import Streams
+from ipc.testing.token_records import MemoryTokenRecords
 from ipc.transports.local import LocalTransport
 from ipc.worker import IPCWorker
 
@@ -66,6 +71,8 @@ class TestBus:
         self._shares = MemoryShares()
         self._statistics = MemoryStatistics(streams, self.clock.now_ms)
         self._group_states = MemoryGroupStates(self._groups, self._dead_letters)
+        self._declarations = MemoryDeclarations()
+        self._operations = Operations(MemoryTokenRecords(self.clock.now_ms), MemoryAudit(), MemoryOperationIndex())
         self._settle_timeout_s = settle_timeout_s
         self._activity = Activity()
         self._settled_at = 0
@@ -85,6 +92,8 @@ class TestBus:
                 shares=self._shares,
                 group_states=self._group_states,
                 statistics=self._statistics,
+                declarations=self._declarations,
+                operations=self._operations,
             ),
             channel_layer=MemoryChannels(),
             limits=Limits(heartbeat_ms=NO_HEARTBEAT_MS),

@@ -82,6 +82,10 @@ class MemoryTokenRecords:
         value, until_ms = self._states.get(key, (None, 0))
         return value if until_ms > self._now_ms() else None
 
+    async def states(self, names: Sequence[str]) -> list[bytes | None]:
+        """Return states."""
+        return [await self.state(name) for name in names]
+
     async def set_state(self, key: str, value: bytes, *, ttl_ms: int) -> None:
         """Write a state."""
         self._states[key] = (value, self._now_ms() + ttl_ms)

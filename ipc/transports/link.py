@@ -12,6 +12,7 @@ from msgspec import Raw, UnsetType
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode
+from ipc.protocol.declarations import Declaration
 from ipc.protocol.errors import ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import (
@@ -19,6 +20,7 @@ from ipc.protocol.messages import (
     AnyServerMessage,
     Call,
     ClientMessage,
+    Declare,
     Error,
     Event,
     Nack,
@@ -70,6 +72,9 @@ class Listener(Protocol):
     def cancelled(self, call_id: str, session: str) -> None:
         """Nobody waits for the reply to a call any more."""
 
+    def operation_cancelled(self, operation: str) -> None:
+        """An operator has cancelled a long operation."""
+
     def disconnected(self, session: str) -> None:
         """A session is over; what came by it cannot be replied to."""
 
@@ -88,6 +93,7 @@ class Link:
         resources: what to serve, likewise.
         since: the positions to begin after, for a subscription that goes on from an earlier run.
         filtered: what to subscribe to besides, with conditions and shapes.
+        declarations: what to say of the events of the service after each connection.
 
     """
 
@@ -100,11 +106,13 @@ class Link:
         resources: Sequence[Resource] = (),
         since: Mapping[str, str] | None = None,
         filtered: Sequence[Subscription] = (),
+        declarations: Sequence[Declaration] = (),
     ) -> None:
         self._transport = transport
         self._live = LiveSubscription(patterns, since, filtered)
         self._groups = groups
         self._resources = list(resources)
+        self._declarations = list(declarations)
         self._listener = listener
         self._sender = Sender(transport)
         self._last_failure = ""
@@ -305,6 +313,17 @@ class Link:
                 self._listener.not_recovered(missed)
         if self._resources:
             await self._sender.ask(Serve(id=new_ulid(), resources=self._resources))
+        if self._declarations:
+            await self._declare()
+
+    async def _declare(self) -> None:
+        """Say what events are; a hub that does not take it, or is too old to know it, is no reason to stay away."""
+        try:
+            await self._sender.ask(Declare(id=new_ulid(), events=self._declarations))
+        except IPCError as error:
+            if error.retryable:
+                raise
+            self._listener.failed(error)
 
     async def _subscribe(self) -> None:
         subscribe = self._live.subscription()
@@ -350,6 +369,9 @@ class Link:
         elif isinstance(message, Notice):
             if message.notice == "rate_warning":
                 logger.warning("the service may send only %s more messages for now", message.remaining)
+                return
+            if message.notice == "cancelled":
+                self._listener.operation_cancelled(message.operation or "")
                 return
             logger.info("the bridge says: %s", message.notice)
             # daphne sends no reason with its close frames, so the delay comes in both.

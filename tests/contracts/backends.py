@@ -11,16 +11,19 @@ from ipc.stores.audit import Audit, AuditTrail
 from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter
 from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.operations import Operations
 from ipc.stores.rate_limit import RateLimits, RateLimitStore
 from ipc.stores.registry import GRACE_S, TTL_S, Registry
 from ipc.stores.token_records import TokenRecords, TokenRecordStore
 from ipc.testing.audit import MemoryAudit
 from ipc.testing.channels import MemoryChannels
 from ipc.testing.dead_letters import MemoryDeadLetters
+from ipc.testing.declarations import MemoryDeclarations
 from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.group_states import MemoryGroupStates
 from ipc.testing.groups import MemoryGroups
 from ipc.testing.ledger import MemoryLedger
+from ipc.testing.operations import MemoryOperationIndex
 from ipc.testing.rate_limit import MemoryRateLimits
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
@@ -135,6 +138,8 @@ class MemoryBackend:
             shares=MemoryShares(),
             group_states=MemoryGroupStates(groups, self._dead_letters),
             statistics=MemoryStatistics(streams, now_ms),
+            declarations=MemoryDeclarations(),
+            operations=Operations(self._token_records, MemoryAudit(), MemoryOperationIndex()),
         )
 
     def stores(self) -> Stores:

@@ -108,6 +108,8 @@ COSTLY: list[dict[str, Any]] = [
     {"type": "status", "event": "e"},
     {"type": "services"},
     {"type": "explain", "event": "a:b"},
+    {"type": "declare", "events": [{"event": "a:b", "schema": {}}]},
+    {"type": "operation", "op": "list"},
 ]
 FREE: list[dict[str, Any]] = [
     {"type": "ping"},

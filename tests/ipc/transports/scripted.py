@@ -148,6 +148,9 @@ class RecordingListener:
     def cancelled(self, call_id: str, session: str) -> None:
         raise AssertionError("nothing is served")
 
+    def operation_cancelled(self, operation: str) -> None:
+        raise AssertionError("there is no operation")
+
     def disconnected(self, session: str) -> None:
         self._changed.set()
 

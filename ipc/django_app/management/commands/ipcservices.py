@@ -11,6 +11,7 @@ from ipc.django_app.discovery import service_lines
 from ipc.django_app.mesh_commands import check_mesh, in_mesh, mesh_redis
 from ipc.hub.discovery import Discovery
 from ipc.protocol.discovery import Services
+from ipc.stores.declarations import Declarations
 from ipc.stores.registry import Registry
 from ipc.stores.shares import Shares
 
@@ -38,4 +39,4 @@ class Command(BaseCommand):
 
 async def _services(only: str | None) -> Services:
     async with mesh_redis() as redis:
-        return await Discovery(Registry(redis), Shares(redis)).services(only)
+        return await Discovery(Registry(redis), Shares(redis), Declarations(redis)).services(only)

@@ -9,8 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from ipc.protocol.declarations import Declaration, DeclaredEvent, Drift
 from ipc.protocol.discovery import Hearing, ServedResource
 from ipc.stores.connection import connect
+from ipc.stores.declarations import Declarations
 from ipc.stores.groups import Groups
 from ipc.stores.ledger import Ledger
 from ipc.stores.registry import Registry
@@ -42,6 +44,10 @@ async def prepare(url: str) -> None:
         await Shares(client).put(
             share("h1", owner("h1", "exprsn-spark:01"), errors=1, last_error="INTERNAL: no", last_error_ms=5)
         )
+        letter = Declaration(event="letter:sent", schema={})
+        await Declarations(client).put([DeclaredEvent(service="exprsn-herald", declaration=letter, declared_ms=1)])
+        drift = Drift(checked=12, drifted=1, last_error="no\x1b[2J", last_pointer="/to", last_ms=5)
+        await Declarations(client).add_drift("exprsn-herald", {"letter:sent": drift})
         await Groups(client).create("broadcast", "exprsn-atlas/count")
         await Ledger(client).define("exprsn-atlas/count", ["post:*"], 6)
     finally:
@@ -58,6 +64,7 @@ def test_people_get_a_table() -> None:
     text = run("ipcservices")
     lines = text.splitlines()
     assert lines[0] == "exprsn-herald  1 instance"
+    assert "  letter:sent  12 checked  1 drifted  last: /to: no [2J" in lines
     assert "1.2.3" in lines[1]
     assert "    serves  letters (read)" in lines
     assert "    hears   post:*" in lines
