@@ -14,13 +14,16 @@ from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from bridge.routing import websocket_router  # noqa: E402
+from exprsn.bodies import BoundedBodies  # noqa: E402
 from exprsn.lifespan import Lifespan  # noqa: E402
 from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
 from ipc.django_app.runtime import Runtime  # noqa: E402
 
 refuse_unsafe_settings()
-http_application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
+with_static_files = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
+# As for sockets: the views refuse what is over IPC_MAX_FRAME themselves.
+http_application = BoundedBodies(with_static_files, 2 * settings.IPC_MAX_FRAME)
 sockets = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
 
 application = Lifespan(ProtocolTypeRouter({"http": http_application, "websocket": sockets}), lambda: Runtime(conf))

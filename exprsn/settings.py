@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dj_database_url
+from csp.constants import NONE, SELF
 from dotenv import load_dotenv
 
 from exprsn import environment as env
@@ -39,6 +40,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "csp",
     "rest_framework",
     "ipc.django_app",
     "bridge",
@@ -46,6 +48,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "exprsn.headers.PermissionsPolicyMiddleware",
+    "csp.middleware.CSPMiddleware",
     # Before all that asks who somebody is.
     "ipc.django_app.middleware.DevBypassMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -78,6 +82,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["ipc.django_app.logins.LimitedModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -94,17 +99,39 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS_ENABLED
+# A browser takes a cookie of such a name only over TLS, for this very host and for all of its paths.
+COOKIE_PREFIX = "__Host-" if TLS_ENABLED else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid", f"{COOKIE_PREFIX}csrftoken"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE, CSRF_COOKIE_SAMESITE = "Lax", "Strict"
+SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 43_200)
 SECURE_SSL_REDIRECT = TLS_ENABLED
 SECURE_HSTS_SECONDS = 0 if IN_DEVELOPMENT else env.number("SECURE_HSTS_SECONDS", 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not IN_DEVELOPMENT
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["ipc.django_app.authentication.RequestIdentityAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        # Pages to try requests on are for developers.
+        *(["rest_framework.renderers.BrowsableAPIRenderer"] if IN_DEVELOPMENT else []),
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "ipc.django_app.http.exception_handler",
@@ -117,6 +144,10 @@ BRIDGE_URL = env.text("BRIDGE_URL")
 IPC_LOG_MAXLEN = env.number("IPC_LOG_MAXLEN", 100_000)
 IPC_LOG_TTL = env.number("IPC_LOG_TTL", 86_400)
 IPC_MAX_FRAME = env.number("IPC_MAX_FRAME", 1024 * 1024)
+# What Django itself reads: forms of the admin. Nobody uploads files.
+DATA_UPLOAD_MAX_MEMORY_SIZE = IPC_MAX_FRAME
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
 IPC_MAX_DATA = env.number("IPC_MAX_DATA", 256 * 1024)
 IPC_MAX_MESSAGES = env.number("IPC_MAX_MESSAGES", 512)
 IPC_OUTBOX_BYTES = env.number("IPC_OUTBOX_BYTES", 8 * 1024 * 1024)

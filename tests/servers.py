@@ -142,6 +142,7 @@ def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **setting
     else:
         command = [sys.executable, "-m", "uvicorn", "exprsn.asgi:application", "--port", str(port)]
         command += ["--ws", WS_PROTOCOLS[kind], "--ws-max-size", str(2 * 1024 * 1024), "--no-access-log"]
+        command += ["--no-server-header"]
         if kind == "uvicorn":
             command += ["--ws-per-message-deflate", "false"]
         command += ["--ssl-certfile", str(certs_dir / "localhost-cert.pem")]

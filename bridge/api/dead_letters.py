@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.operators import OperatorView, answer, checked
+from ipc.django_app.audit_trail import operator_name
+from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -96,12 +98,10 @@ class RedriveView(OperatorView):
         return answer(async_to_sync(self._redrive)(values))
 
     async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
-        letters = DeadLetters(self.redis())
-        page = await _meant(letters, values)
+        redis = self.redis()
+        page = await _meant(DeadLetters(redis), values)
         ids = [buried.id for buried in page.letters]
-        orphans = [] if values["dryRun"] else await letters.orphans(ids)
-        skipped = set(orphans)
-        moved = [] if values["dryRun"] else await letters.redrive([each for each in ids if each not in skipped])
+        moved, orphans = await redrive(redis, [] if values["dryRun"] else ids, by=operator_name(self.operator))
         outcome = {
             "matched": _texts(ids),
             "redriven": _texts(moved),
@@ -123,10 +123,10 @@ class DiscardView(OperatorView):
         return answer(async_to_sync(self._discard)(values))
 
     async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
-        letters = DeadLetters(self.redis())
-        page = await _meant(letters, values)
+        redis, by = self.redis(), operator_name(self.operator)
+        page = await _meant(DeadLetters(redis), values)
         ids = [buried.id for buried in page.letters]
-        gone = [] if values["dryRun"] else await letters.discard(ids, by=self.operator, reason=values["reason"])
+        gone = [] if values["dryRun"] else await discard(redis, ids, by=by, reason=values["reason"])
         return {
             "matched": _texts(ids),
             "discarded": _texts(gone),

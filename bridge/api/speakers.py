@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from bridge.api.operators import IsOperator
 from bridge.handshake import RefusedError, identity_from_token
+from ipc.django_app.audit_trail import operator_name, write_once_a_minute
 from ipc.django_app.authentication import RequestIdentityAuthentication
 from ipc.django_app.middleware import identity_of
 from ipc.hub.session import Identity
@@ -40,6 +41,7 @@ async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozense
         ForbiddenError: it is not an operator's, or names another service than its token.
         UnknownServiceError: it names a service that does not exist.
         BadMessageError: it names two services, or has another parameter.
+        UnavailableError: Redis is out of reach, so it could not be written down that an operator speaks.
 
     """
     named = _named(request, parameters)
@@ -51,7 +53,9 @@ async def speaker_of(request: HttpRequest, parameters: frozenset[str] = frozense
     identity = identity_of(request)
     is_dev_bypass = identity is not None and identity.is_dev_bypass
     if not is_dev_bypass:
-        logger.info("the operator %s speaks as %s at %s", identity, service, request.path)
+        by = operator_name(str(identity))
+        logger.info("the %s speaks as %s at %s", by, service, request.path)
+        await write_once_a_minute("operator.speaks", by=by, subject=service, details={"path": request.path})
     return Identity(service=service, permissions=ALL, is_dev_bypass=is_dev_bypass)
 
 

@@ -27,10 +27,12 @@ class IPCConfig(AppConfig):
     runtime: Runtime | None = None
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and hear of logins."""
         from ipc.django_app.checks import register_checks
+        from ipc.django_app.logins import connect_signals
 
         register_checks()
+        connect_signals()
 
     def wake_relay(self) -> None:
         """Tell this process's relay, from any thread, that there is something to send."""

@@ -1,12 +1,12 @@
 """What operators do with broker tokens, and how a command shows them."""
 
-import getpass
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 
+from ipc.django_app.audit_trail import command_user
 from ipc.django_app.conf import conf
 from ipc.hub.mesh import Mesh
 from ipc.hub.proofs import Proofs
@@ -19,11 +19,6 @@ from ipc.stores.tokens import BrokerTokenManager, Minted, TokenPage
 T = TypeVar("T")
 
 
-def operator() -> str:
-    """Return who runs this command, for the audit trail."""
-    return f"manage.py by {getpass.getuser()}"
-
-
 async def mint(source: str, *, permissions: list[str] | None, **options: Any) -> Minted:
     """Make a token, with the usual permissions if none are named.
 
@@ -33,7 +28,7 @@ async def mint(source: str, *, permissions: list[str] | None, **options: Any) ->
 
     """
     chosen = USUAL if permissions is None else permissions
-    return await _managed(lambda manager: manager.mint(source, permissions=chosen, by=operator(), **options))
+    return await _managed(lambda manager: manager.mint(source, permissions=chosen, by=command_user(), **options))
 
 
 async def inspect(token: str) -> tuple[Claims, TokenError | None]:
@@ -58,7 +53,7 @@ async def revoke(token_id: str) -> None:
         WeakKeyError: there is no good key.
 
     """
-    await _told(lambda proofs: proofs.revoke(token_id, by=operator()))
+    await _told(lambda proofs: proofs.revoke(token_id, by=command_user()))
 
 
 async def revoke_source(source: str) -> None:
@@ -69,7 +64,7 @@ async def revoke_source(source: str) -> None:
         WeakKeyError: there is no good key.
 
     """
-    await _told(lambda proofs: proofs.revoke_source(source, by=operator()))
+    await _told(lambda proofs: proofs.revoke_source(source, by=command_user()))
 
 
 async def find(source: str | None, *, after: str, count: int) -> TokenPage:

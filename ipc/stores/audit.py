@@ -1,27 +1,36 @@
-"""The audit trail: who was given a token, took one back, or was refused, in one capped stream.
+"""The audit trail: who was given a token, took one back, was refused or operated the mesh, in one capped stream.
 
 What is written is for people, so it never holds a token, a key or the data of an event.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 from redis.asyncio import Redis
 
+from ipc.protocol.positions import check_position
 from ipc.stores import keys
+from ipc.stores.audit_filter import MAX_LOOKED, MAX_PAGE, AuditEntry, AuditFilter, AuditPage
 from ipc.stores.connection import execute, translated_errors
+from ipc.stores.stream_scan import scan
 
 MAX_ENTRIES: Final = 100_000
 MAX_TEXT: Final = 200
+SEARCH_S: Final = 2.0
 
 
 class AuditTrail(Protocol):
-    """Where it is written."""
+    """Where it is written and read."""
 
     async def write(self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
         """Write down that somebody has done something to something."""
+
+    async def read(
+        self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED
+    ) -> AuditPage:
+        """Return entries, newest first."""
 
 
 class Audit:
@@ -53,3 +62,50 @@ class Audit:
         flat = [part for field in fields.items() for part in field]
         async with translated_errors("write the audit trail"):
             await execute(self._redis, ("XADD", keys.AUDIT, "MAXLEN", "~", MAX_ENTRIES, "*", *flat))
+
+    async def read(
+        self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED
+    ) -> AuditPage:
+        """Return entries, newest first, for two seconds of looking at most.
+
+        Args:
+            wanted: which are meant.
+            count: how many at most, up to 500.
+            after: where the page before has ended.
+            max_looked: how many entries may be looked at.
+
+        Raises:
+            BadMessageError: INVALID_POSITION, ``after`` is no place in the trail.
+            UnavailableError: Redis is out of reach.
+
+        """
+        part = wanted.part(check_position(after) if after else "")
+        found = await scan(
+            self._redis,
+            keys.AUDIT,
+            part,
+            wanted.conditions,
+            max_entries=max_looked,
+            max_found=min(count, MAX_PAGE),
+            until=time.monotonic() + SEARCH_S,
+        )
+        entries = await self._entries(found.found)
+        # Where enough was found, what Redis has looked at beyond the last one is looked at again.
+        is_full = len(found.found) >= min(count, MAX_PAGE)
+        end = found.found[-1] if is_full else found.upto
+        return AuditPage(entries, end if is_full or not found.is_whole else None, found.looked)
+
+    async def _entries(self, positions: Sequence[str]) -> list[AuditEntry]:
+        if not positions:
+            return []
+        async with translated_errors("read the audit trail"):
+            replies = await execute(self._redis, *(("XRANGE", keys.AUDIT, each, each) for each in positions))
+        # An entry may have been trimmed between the two questions.
+        return [_entry(*rows[0]) for rows in replies if isinstance(rows, list) and rows]
+
+
+def _entry(position: bytes, flat: Sequence[bytes]) -> AuditEntry:
+    texts = [part.decode() for part in flat]
+    said = dict(zip(texts[::2], texts[1::2], strict=True))
+    details = msgspec.json.decode(said["details"], type=dict[str, Any])
+    return AuditEntry(said["action"], said["by"], said["subject"], details, int(said["at"]), position.decode())

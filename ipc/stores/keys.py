@@ -114,6 +114,11 @@ def used(name: str) -> str:
     return f"ipc:used:{{{name}}}"
 
 
+def attempts(name: str) -> str:
+    """Return the counter of how often something was tried in vain."""
+    return f"ipc:attempts:{{{name}}}"
+
+
 def state(key: str) -> str:
     """Return the key of the state of a token, and of those that it was renewed to."""
     return f"ipc:state:{{{key}}}"

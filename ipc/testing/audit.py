@@ -1,15 +1,38 @@
 """The twin of `ipc.stores.audit.Audit`, in memory."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from ipc.protocol.positions import check_position, position_key
+from ipc.stores.audit_filter import MAX_LOOKED, MAX_PAGE, AuditEntry, AuditFilter, AuditPage
+
 
 class MemoryAudit:
-    """The trail of one test: ``(action, by, subject, details)``, oldest first."""
+    """The trail of one test: its entries, oldest first."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[str, str, str, dict[str, Any]]] = []
+        self.entries: list[AuditEntry] = []
 
     async def write(self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
         """Write down that somebody has done something to something."""
-        self.entries.append((action, by, subject, dict(details or {})))
+        now_ms = time.time_ns() // 1_000_000
+        ms, seq = position_key(self.entries[-1].position) if self.entries else (0, 0)
+        position = f"{now_ms}-0" if now_ms > ms else f"{ms}-{seq + 1}"
+        self.entries.append(AuditEntry(action, by, subject, dict(details or {}), now_ms, position))
+
+    async def read(
+        self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED
+    ) -> AuditPage:
+        """Return entries, newest first."""
+        before = position_key(check_position(after)) if after else None
+        rest = [each for each in reversed(self.entries) if before is None or position_key(each.position) < before]
+        found: list[AuditEntry] = []
+        for looked, entry in enumerate(rest):
+            if len(found) == min(count, MAX_PAGE):
+                return AuditPage(found, found[-1].position, looked)
+            if looked == max_looked:
+                return AuditPage(found, rest[looked - 1].position, looked)
+            if wanted.wants(entry):
+                found.append(entry)
+        return AuditPage(found, None, len(rest))

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from typing import Self
 
+from tests.leaks import output
+
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE_S = 30
 _ANNOUNCED = re.compile(r"exprsn-(\w+): (https?)://([^/]+):(\d+)/(?:, and http://[^/]+:(\d+)/ redirects there)?;")
@@ -44,6 +46,7 @@ class Served:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            output.info(line)
             self._lines.put(line)
         self._lines.put(None)
 

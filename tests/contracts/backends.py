@@ -7,12 +7,14 @@ from typing import Protocol
 from ipc.hub.hub import Hub
 from ipc.hub.mesh import Mesh, redis_stores
 from ipc.hub.stores import RegistryStore, Stores
+from ipc.stores.audit import Audit, AuditTrail
 from ipc.stores.connection import connect
 from ipc.stores.dead_letter_filter import DeadLetterFilter
 from ipc.stores.dead_letters import DeadLetter, DeadLetters
 from ipc.stores.rate_limit import RateLimits, RateLimitStore
 from ipc.stores.registry import GRACE_S, TTL_S, Registry
 from ipc.stores.token_records import TokenRecords, TokenRecordStore
+from ipc.testing.audit import MemoryAudit
 from ipc.testing.channels import MemoryChannels
 from ipc.testing.dead_letters import MemoryDeadLetters
 from ipc.testing.eventlog import MemoryEventLog
@@ -51,6 +53,9 @@ class Backend(Protocol):
     def rate_limits(self) -> RateLimitStore:
         """Return how many messages services may send, as another process has it."""
 
+    def audit(self) -> AuditTrail:
+        """Return the audit trail, as another process has it."""
+
     async def hub(self) -> Hub:
         """Return another started hub."""
 
@@ -83,9 +88,12 @@ class ValkeyBackend:
         return TokenRecords(client)
 
     def rate_limits(self) -> RateLimitStore:
+        return RateLimits(client)
+
+    def audit(self) -> AuditTrail:
         client = connect(self._url)
         self._stack.push_async_callback(client.aclose)
-        return RateLimits(client)
+        return Audit(client)
 
     async def hub(self) -> Hub:
         mesh = await Mesh(self._url, log_maxlen=self._log_maxlen, log_ttl_s=self._log_ttl_s).start()
@@ -113,6 +121,7 @@ class MemoryBackend:
         self._registry = MemoryRegistry(now_ms)
         self._token_records = MemoryTokenRecords(now_ms)
         self._rate_limits = MemoryRateLimits(now_ms)
+        self._audit = MemoryAudit()
         self._stores = Stores(
             eventlog=MemoryEventLog(streams, now_ms, maxlen=log_maxlen, ttl_s=log_ttl_s),
             groups=groups,
@@ -135,6 +144,9 @@ class MemoryBackend:
 
     def rate_limits(self) -> RateLimitStore:
         return self._rate_limits
+
+    def audit(self) -> AuditTrail:
+        return self._audit
 
     async def hub(self) -> Hub:
         hub = Hub(stores=self._stores, channel_layer=self._channels)

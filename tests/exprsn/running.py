@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.exprsn.conftest import ROOT
+from tests.leaks import output
 
 UP = (sys.executable, "manage.py", "up")
 UP_SENTENCE = "Ctrl-C stops everything."
@@ -36,6 +37,7 @@ def read_until(process: "subprocess.Popen[str]", sentence: str) -> list[str]:
     lines = []
     for line in process.stdout:
         lines.append(line)
+        output.info(line)
         if sentence in line:
             return lines
     raise AssertionError(f"the system ended without saying {sentence!r}:\n{''.join(lines)}")

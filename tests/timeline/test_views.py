@@ -299,13 +299,13 @@ def test_nobody_is_let_in_without_an_identity(anonymous: Client) -> None:
         assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_session_writes_as_its_users_primary_key_and_needs_the_csrf_token() -> None:
+def test_a_session_writes_as_its_users_primary_key_and_needs_the_csrf_token(settings: Settings) -> None:
     user = User.objects.create_user("ann")
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     refused = send(client, "post", "/api/posts", {"content": "x"})
     assert (refused.status_code, refused.json()["error"]) == (403, "FORBIDDEN")
-    client.cookies["csrftoken"] = "a" * 32
+    client.cookies[settings.CSRF_COOKIE_NAME] = "a" * 32
     answer = client.post(
         "/api/posts", {"content": "x"}, content_type="application/json", headers={"X-CSRFToken": "a" * 32}
     )

@@ -76,6 +76,8 @@ class Command(DaphneCommand):  # type: ignore[misc]  # daphne has no types
                 signal_handlers=not options["use_reloader"],
                 action_logger=self.log_action,
                 http_timeout=self.http_timeout,
+                # Which server this is, is nobody's business.
+                server_name="",
                 root_path=settings.FORCE_SCRIPT_NAME or "",
                 websocket_handshake_timeout=self.websocket_handshake_timeout,
                 websocket_max_message_size=self.websocket_max_message_size,
@@ -131,3 +133,5 @@ def _allow_plain() -> None:
     os.environ["TLS_ENABLED"] = "false"
     settings.TLS_ENABLED = settings.SECURE_SSL_REDIRECT = False
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    for name in ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME"):
+        setattr(settings, name, getattr(settings, name).removeprefix("__Host-"))

@@ -3,13 +3,17 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.test import AsyncRequestFactory
 
 from bridge.api.speakers import speaker_of
 from ipc.django_app.identity import DEV_IDENTITY
+from ipc.django_app.runtime import Runtime
 from ipc.protocol.errors import BadMessageError, ForbiddenError, UnauthenticatedError, UnknownServiceError
+from ipc.stores.audit import Audit
+from ipc.stores.audit_filter import AuditFilter
 
 CSRF = "a" * 32
 
@@ -20,7 +24,7 @@ def request(
     factory = AsyncRequestFactory()
     if has_csrf_token:
         headers = {**(headers or {}), "X-CSRFToken": CSRF}
-        factory.cookies["csrftoken"] = CSRF
+        factory.cookies[settings.CSRF_COOKIE_NAME] = CSRF
     made: HttpRequest = factory.post(f"/api/ipc/emit{query}", b"", content_type="application/json", headers=headers)
     made.user = user or AnonymousUser()
     return made
@@ -36,6 +40,17 @@ async def test_staff_speaks_as_the_service_it_names() -> None:
     assert (await speaker_of(request(staff()))).service == "exprsn-bridge"
     both = request(staff(), query="?service=vault", headers={"X-IPC-Service": "vault"})
     assert (await speaker_of(both)).service == "exprsn-vault"
+
+
+async def test_who_spoke_as_which_service_is_in_the_trail(runtime: Runtime) -> None:
+    for _ in range(2):
+        await speaker_of(request(staff(), query="?service=vault"))
+    with pytest.raises(UnauthenticatedError):
+        await speaker_of(request(query="?service=pulse"))
+    assert runtime.mesh is not None
+    (entry,) = (await Audit(runtime.mesh.redis).read(AuditFilter())).entries
+    assert (entry.action, entry.by, entry.subject) == ("operator.speaks", "operator 7", "exprsn-vault")
+    assert entry.details == {"path": "/api/ipc/emit"}
 
 
 async def test_a_session_needs_its_csrf_token() -> None:

@@ -250,4 +250,4 @@ async def test_the_twins_hold_a_hub_too(make_hub: MakeHub) -> None:
     member = await member_with(hub, made)
     await hub.proofs.revoke(made.claims.id, by="test")
     assert await member.peer.close_code() == 4430
-    assert [entry[0] for entry in audit.entries] == ["token.mint", "token.revoke"]
+    assert [entry.action for entry in audit.entries] == ["token.mint", "token.revoke"]

@@ -1,13 +1,15 @@
 """`manage.py deadletters`: see what groups have given up, deliver it to them again, or discard it."""
 
-import getpass
 import json
 import os
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from redis.asyncio import Redis
 
+from ipc.django_app import dead_letter_acts
+from ipc.django_app.audit_trail import command_user
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_line, orphaned
 from ipc.django_app.mesh_commands import check_mesh, in_mesh, mesh_redis
 from ipc.protocol.errors import BadMessageError
@@ -52,18 +54,17 @@ class Command(BaseCommand):
 
     async def _run(self, options: dict[str, Any]) -> None:
         async with mesh_redis() as redis:
-            letters = DeadLetters(redis)
             if options["action"] == "show":
-                buried = await letters.get(LetterId.of(options["letter"]))
+                buried = await DeadLetters(redis).get(LetterId.of(options["letter"]))
                 self.stdout.write(json.dumps(letter_detail(buried), indent=2, ensure_ascii=False))
             else:
-                await self._with_filter(letters, options)
+                await self._with_filter(redis, options)
 
-    async def _with_filter(self, letters: DeadLetters, options: dict[str, Any]) -> None:
+    async def _with_filter(self, redis: Redis, options: dict[str, Any]) -> None:
         wanted, action = _filter(options), options["action"]
         if action != "list" and wanted.wants_everything and not options["all"]:
             raise BadMessageError(f"say which dead letters to {action} with a filter, or --all")
-        page = await letters.find(wanted, limit=options["limit"])
+        page = await DeadLetters(redis).find(wanted, limit=options["limit"])
         ids = [buried.id for buried in page.letters]
         if page.undecided:
             self.stderr.write(f"the condition could not be evaluated on {page.undecided}, which are left out")
@@ -75,14 +76,12 @@ class Command(BaseCommand):
         elif options["dry_run"]:
             self.stdout.write(_total(len(ids), f"to {action}, nothing was done", has_more=page.has_more))
         elif action == "redrive":
-            orphans = await letters.orphans(ids)
-            skipped = set(orphans)
-            moved = await letters.redrive([letter for letter in ids if letter not in skipped])
-            self.stdout.write(_total(len(moved), f"redriven of {len(ids)}", has_more=page.has_more))
-            if orphans:
-                raise orphaned(orphans)
+            done = await dead_letter_acts.redrive(redis, ids, by=command_user())
+            self.stdout.write(_total(len(done.moved), f"redriven of {len(ids)}", has_more=page.has_more))
+            if done.orphans:
+                raise orphaned(done.orphans)
         else:
-            gone = await letters.discard(ids, by=getpass.getuser(), reason=options["reason"])
+            gone = await dead_letter_acts.discard(redis, ids, by=command_user(), reason=options["reason"])
             self.stdout.write(_total(len(gone), f"discarded of {len(ids)}", has_more=page.has_more))
 
 

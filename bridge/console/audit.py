@@ -1,0 +1,114 @@
+"""The audit trail as a page: who has done what to what, newest first, with filters."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.http import HttpRequest
+
+from bridge.console.page import ConsolePage, mesh_redis
+from ipc.protocol import codec
+from ipc.protocol.errors import BadMessageError
+from ipc.protocol.moments import moment_ms
+from ipc.stores.audit import MAX_TEXT, Audit
+from ipc.stores.audit_filter import AuditEntry, AuditFilter
+
+COUNT: Final = 50
+ACTIONS: Final = (
+    "token.mint",
+    "token.revoke",
+    "token.refused",
+    "deadletters.",
+    "operator.speaks",
+    "login",
+    "login.failed",
+)
+TIMES: Final = ("exp", "issuedBy")
+"""Those details that are Unix seconds."""
+
+
+class MomentField(forms.CharField):
+    """A moment, to Unix milliseconds."""
+
+    def clean(self, value: Any) -> int | None:
+        """Return it, or None where there is none.
+
+        Raises:
+            ValidationError: it is no moment.
+
+        """
+        text = super().clean(value)
+        try:
+            return moment_ms(text, now_ms=time.time_ns() // 1_000_000) if text else None
+        except BadMessageError as error:
+            raise forms.ValidationError(error.message) from error
+
+
+class FilterForm(forms.Form):
+    """Which entries are wanted; texts are what a member begins with."""
+
+    action = forms.CharField(required=False, max_length=MAX_TEXT)
+    by = forms.CharField(required=False, max_length=MAX_TEXT)
+    subject = forms.CharField(required=False, max_length=MAX_TEXT)
+    since = MomentField(required=False, max_length=64)
+    until = MomentField(required=False, max_length=64)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        hints = {"action": "token.", "by": "operator 1", "subject": "exprsn-herald", "since": "2h", "until": "30m"}
+        for name, hint in hints.items():
+            self.fields[name].widget.attrs["placeholder"] = hint
+        self.fields["action"].widget.attrs["list"] = "actions"
+
+    def wanted(self) -> AuditFilter:
+        """Return what is asked; only of a form that is valid."""
+        said = self.cleaned_data
+        texts = {name: said[name] for name in ("action", "by", "subject")}
+        return AuditFilter(**texts, since_ms=said["since"] or 0, until_ms=said["until"])
+
+
+class Row(NamedTuple):
+    """An entry as the page shows it."""
+
+    at: datetime
+    action: str
+    by: str
+    subject: str
+    details: list[tuple[str, str]]
+
+
+class AuditPage(ConsolePage):
+    """The trail; a page looks at a bounded number of entries, and leads to the older ones."""
+
+    template = "console/audit.html"
+
+    def context_of(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the form and the entries that it asks for."""
+        form = FilterForm(request.GET)
+        context: dict[str, Any] = {"form": form, "actions": ACTIONS}
+        if not form.is_valid():
+            return context
+        after = request.GET.get("after", "")
+        found = async_to_sync(Audit(mesh_redis()).read)(form.wanted(), count=COUNT, after=after)
+        rows = [_row(entry) for entry in found.entries]
+        return {**context, "rows": rows, "older": found.next, "looked": found.looked, "after": after}
+
+
+def _row(entry: AuditEntry) -> Row:
+    at = datetime.fromtimestamp(entry.at_ms / 1000, UTC)
+    return Row(at, entry.action, entry.by, entry.subject, list(_shown(entry.details)))
+
+
+def _shown(details: Any) -> Iterator[tuple[str, str]]:
+    for name, value in details.items():
+        if value is None or value is False or value in ("", []):
+            continue
+        if name in TIMES:
+            yield name, datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        elif isinstance(value, list):
+            yield name, ", ".join(each if isinstance(each, str) else codec.encode_json(each) for each in value)
+        else:
+            yield name, value if isinstance(value, str) else codec.encode_json(value)

@@ -1,0 +1,34 @@
+"""Who looks at the console: somebody who may see everything, and somebody who may only see what they were given."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Permission, User
+from django.test import AsyncClient
+from pytest_django import Settings
+
+LogIn = Callable[..., Awaitable[AsyncClient]]
+
+
+@pytest.fixture(autouse=True)
+def plain(settings: Settings) -> None:
+    """Without TLS, which these tests are not about."""
+    settings.SECURE_SSL_REDIRECT = False
+
+
+@pytest.fixture
+def log_in(database_of_views: None) -> LogIn:
+    """Return a client of somebody with the flags and permissions that a test says."""
+
+    def made(name: str, permissions: tuple[str, ...], flags: dict[str, bool]) -> User:
+        user = User.objects.create(username=name, **{"is_staff": True, **flags})
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        return user
+
+    async def log_in(name: str = "ann", *permissions: str, **flags: bool) -> AsyncClient:
+        client = AsyncClient()
+        await client.aforce_login(await sync_to_async(made)(name, permissions, flags))
+        return client
+
+    return log_in

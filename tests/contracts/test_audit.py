@@ -1,0 +1,115 @@
+"""The audit trail, on Valkey and on the twin alike: what is written is read, newest first, and never without an end."""
+
+import pytest
+
+from ipc.protocol.errors import BadMessageError
+from ipc.stores.audit import AuditTrail
+from ipc.stores.audit_filter import MAX_PAGE, AuditFilter, AuditPage
+from tests.contracts.backends import Backend
+
+ALL = AuditFilter()
+
+
+@pytest.fixture
+async def audit(backend: Backend) -> AuditTrail:
+    return backend.audit()
+
+
+async def write(audit: AuditTrail, *subjects: str, action: str = "token.mint", by: str = "ann") -> None:
+    for subject in subjects:
+        await audit.write(action, by=by, subject=subject, details={"n": [1, None, "\N{SNOWMAN}"]})
+
+
+def subjects(page: AuditPage) -> list[str]:
+    return [entry.subject for entry in page.entries]
+
+
+async def test_an_empty_trail_is_a_page_of_nothing(audit: AuditTrail) -> None:
+    assert await audit.read(ALL) == AuditPage([], None, 0)
+
+
+async def test_what_is_written_is_read_newest_first(audit: AuditTrail) -> None:
+    await write(audit, "one", "two")
+    page = await audit.read(ALL)
+    newest, oldest = page.entries
+    assert (newest.action, newest.by, newest.subject) == ("token.mint", "ann", "two")
+    assert newest.details == {"n": [1, None, "\N{SNOWMAN}"]}
+    assert newest.at_ms >= oldest.at_ms > 0
+    assert (page.next, page.looked) == (None, 2)
+
+
+async def test_pages_follow_each_other_without_gap_or_repeat(audit: AuditTrail) -> None:
+    """Also where entries are written in between, which are newer than any of them."""
+    names = [str(number) for number in range(7)]
+    await write(audit, *names)
+    seen: list[str] = []
+    after = ""
+    while True:
+        page = await audit.read(ALL, count=3, after=after)
+        seen += subjects(page)
+        if page.next is None:
+            break
+        after = page.next
+        await write(audit, "later")
+    assert seen == names[::-1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (AuditFilter(action="token."), ["c", "b", "a"]),
+        (AuditFilter(action="token.revoke"), ["c"]),
+        (AuditFilter(action="oken"), []),
+        (AuditFilter(by="bob"), ["d", "c"]),
+        (AuditFilter(by="bob", action="token."), ["c"]),
+        (AuditFilter(subject="a"), ["a"]),
+        (AuditFilter(subject="*"), []),
+        (AuditFilter(since_ms=32_503_680_000_000), []),
+        (AuditFilter(until_ms=1), []),
+        (AuditFilter(since_ms=1, until_ms=32_503_680_000_000), ["d", "c", "b", "a"]),
+    ],
+    ids=str,
+)
+async def test_all_that_is_asked_has_to_be_true(audit: AuditTrail, wanted: AuditFilter, expected: list[str]) -> None:
+    await write(audit, "a", "b")
+    await write(audit, "c", action="token.revoke", by="bob")
+    await write(audit, "d", action="login", by="bob and ann")
+    assert subjects(await audit.read(wanted)) == expected
+
+
+async def test_a_window_of_time_has_both_its_ends(audit: AuditTrail) -> None:
+    await write(audit, "one")
+    (entry,) = (await audit.read(ALL)).entries
+    ms = int(entry.position.partition("-")[0])
+    for wanted, count in (
+        (AuditFilter(since_ms=ms, until_ms=ms), 1),
+        (AuditFilter(since_ms=ms + 1), 0),
+        (AuditFilter(until_ms=ms - 1), 0),
+    ):
+        assert len((await audit.read(wanted)).entries) == count
+
+
+async def test_a_page_looks_at_no_more_than_its_budget_and_says_where_to_go_on(audit: AuditTrail) -> None:
+    """What is looked for is far down: several pages of nothing lead there."""
+    await write(audit, "wanted", by="bob")
+    await write(audit, *(str(number) for number in range(9)))
+    pages: list[AuditPage] = []
+    after = ""
+    while not pages or pages[-1].next is not None:
+        pages.append(await audit.read(AuditFilter(by="bob"), after=after, max_looked=4))
+        after = pages[-1].next or ""
+    assert [subjects(page) for page in pages] == [[], [], ["wanted"]]
+    assert [page.looked for page in pages] == [4, 4, 2]
+
+
+async def test_nobody_gets_more_than_a_page_has(audit: AuditTrail) -> None:
+    await write(audit, *(str(number) for number in range(MAX_PAGE + 1)))
+    page = await audit.read(ALL, count=MAX_PAGE * 10)
+    assert (len(page.entries), page.next) == (MAX_PAGE, page.entries[-1].position)
+    assert subjects(await audit.read(ALL, count=10, after=page.next or "")) == ["0"]
+
+
+@pytest.mark.parametrize("after", ["x", "1", "1-0 +", "99999999999999999999999-0", "(1-0", "\x00", "-", "+"])
+async def test_a_place_that_is_none_is_refused(audit: AuditTrail, after: str) -> None:
+    with pytest.raises(BadMessageError, match="not a position"):
+        await audit.read(ALL, after=after)

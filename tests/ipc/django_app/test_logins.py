@@ -1,0 +1,102 @@
+"""Logins: each is written down, guessing ends, and nothing that was typed as a password is kept."""
+
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import aauthenticate
+from django.contrib.auth.models import User
+from django.test import AsyncClient
+from pytest_django import Settings
+
+from exprsn.embedded import EmbeddedValkey
+from ipc.django_app.conf import conf
+from ipc.django_app.logins import MAX_OF_ADDRESS, MAX_OF_NAME
+from ipc.django_app.runtime import Runtime
+from ipc.stores.audit import Audit
+from ipc.stores.audit_filter import AuditFilter
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+async def ada(database_of_views: None, settings: Settings) -> User:
+    settings.SECURE_SSL_REDIRECT = False
+    return await sync_to_async(User.objects.create_superuser)("ada", password=PASSWORD)
+
+
+async def log_in(username: str, password: str) -> bool:
+    client = AsyncClient()
+    form = {"username": username, "password": password}
+    answer = await client.post("/admin/login/", form)
+    assert answer.status_code in {200, 302}
+    return answer.status_code == 302
+
+
+async def told(runtime: Runtime) -> list[tuple[str, str, str]]:
+    assert runtime.mesh is not None
+    page = await Audit(runtime.mesh.redis).read(AuditFilter(action="login"))
+    return [(entry.action, entry.by, entry.subject) for entry in reversed(page.entries)]
+
+
+async def test_logins_are_in_the_trail_good_and_bad(runtime: Runtime, ada: User) -> None:
+    """A name that nobody has is not kept: it may be a password in the wrong field."""
+    assert not await log_in("ada", "wrong")
+    assert not await log_in(PASSWORD, "ada")
+    assert await log_in("ada", PASSWORD)
+    assert await told(runtime) == [
+        ("login.failed", "127.0.0.1", "ada"),
+        ("login.failed", "127.0.0.1", "unknown"),
+        ("login", f"operator {ada.pk}", str(ada.pk)),
+    ]
+
+
+async def test_guessing_a_password_ends_even_with_the_right_one(runtime: Runtime, ada: User) -> None:
+    await sync_to_async(User.objects.create_superuser)("bob", password=PASSWORD)
+    for number in range(MAX_OF_NAME):
+        assert not await log_in("ada", f"guess {number}")
+    assert not await log_in("ada", PASSWORD)
+    assert await aauthenticate(None, username="ada", password=PASSWORD) is None
+    assert await log_in("bob", PASSWORD)
+
+
+async def test_a_login_that_works_forgives_the_ones_before(runtime: Runtime, ada: User) -> None:
+    for _ in range(2):
+        for number in range(MAX_OF_NAME - 1):
+            assert not await log_in("ada", f"guess {number}")
+        assert await log_in("ada", PASSWORD)
+
+
+async def test_guessing_names_ends_for_an_address(runtime: Runtime, ada: User) -> None:
+    for number in range(MAX_OF_ADDRESS):
+        assert not await log_in(f"name {number}", "password")
+    assert not await log_in("ada", PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["", "\x00", "x" * 10_000, "\N{SNOWMAN}", "ada*", "*"])
+async def test_strange_names_are_refused_and_counted(runtime: Runtime, name: str) -> None:
+    assert not await log_in(name, "password")
+    assert {entry[2] for entry in await told(runtime)} <= {"unknown"}
+
+
+async def test_people_log_in_while_redis_is_away(
+    own_valkey: EmbeddedValkey, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is counted and the log has what the trail has not."""
+    settings.REDIS_URL = own_valkey.url
+    running: Any = Runtime(conf)
+    await running.start()
+    try:
+        own_valkey.kill()
+        assert await log_in("ada", PASSWORD)
+        assert "not in the audit trail: login of" in caplog.text
+    finally:
+        own_valkey.start()
+        await running.stop()
+
+
+async def test_a_process_without_a_mesh_has_logins(caplog: pytest.LogCaptureFixture) -> None:
+    assert not await log_in("ada", "wrong")
+    assert await log_in("ada", PASSWORD)
+    assert "not in the audit trail: login.failed of ada by 127.0.0.1" in caplog.text
+    assert PASSWORD not in caplog.text
