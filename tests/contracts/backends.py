@@ -88,6 +88,8 @@ class ValkeyBackend:
         return TokenRecords(client)
 
     def rate_limits(self) -> RateLimitStore:
+        client = connect(self._url)
+        self._stack.push_async_callback(client.aclose)
         return RateLimits(client)
 
     def audit(self) -> AuditTrail:
