@@ -62,7 +62,7 @@ def shortcuts(request: HttpRequest) -> list[dict[str, str]]:
 
 
 def _may_see(request: HttpRequest, item: Item) -> bool:
-    return request.user.has_perm(item.permission)  # type: ignore[union-attr]  # asked only of users
+    return request.user.has_perm(item.permission)
 
 
 def _shown(request: HttpRequest, item: Item) -> dict[str, Any] | None:

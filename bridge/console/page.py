@@ -37,7 +37,7 @@ class ConsolePage(View):
 
     def get(self, request: HttpRequest, **where: Any) -> HttpResponse:
         """Show the page."""
-        if not request.user.has_perm(self.permission):  # type: ignore[union-attr]  # the admin lets only users in
+        if not request.user.has_perm(self.permission):
             raise PermissionDenied
         context = {**admin.site.each_context(request), "title": self.title}
         status: int = HTTPStatus.OK
@@ -45,7 +45,7 @@ class ConsolePage(View):
             context |= self.context_of(request, **where)
         except IPCError as error:
             status, context["problem"] = error.code.http_status, error.message
-        request.current_app = admin.site.name  # type: ignore[attr-defined]  # where Django's own pages put it
+        request.current_app = admin.site.name
         return TemplateResponse(request, self.template, context, status=status)
 
 
