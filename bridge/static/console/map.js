@@ -40,7 +40,7 @@ function layOut() {
   const isNarrow = width < NARROW;
   const size = Math.min(width, 760);
   const height = isNarrow ? size : Math.round(size * 0.82);
-  const radius = height / 2 - (isNarrow ? 72 : 46);
+  const radius = height / 2 - (isNarrow ? 80 : 46);
   svg.setAttribute("viewBox", `0 0 ${size} ${height}`);
   svg.setAttribute("width", size);
   svg.setAttribute("height", height);
@@ -51,6 +51,7 @@ function layOut() {
     each.x = size / 2 + radius * (isNarrow ? 1 : 1.12) * cos;
     each.y = height / 2 + radius * sin;
     each.link.setAttribute("transform", `translate(${each.x.toFixed(1)} ${each.y.toFixed(1)})`);
+    each.circle.setAttribute("r", isNarrow ? 7 : 9);
     label(each.label, cos, sin, isNarrow, (angle * 180) / Math.PI);
   });
   const middle = drawn.get("nobody");

@@ -83,9 +83,8 @@ function fill(now) {
   put("errors", now.errors, "/min", "", rising(now.errors, 1, 100));
   put("refused", now.refused, "/min", "", rising(now.refused, 1, 100));
   const [waiting, pending] = [last(all.waiting), last(all.pending)];
-  const oldest = last(all.oldestPendingMs);
   const backlog = sum(waiting, pending);
-  const about = backlog ? `${text(waiting)} unread, ${text(pending)} pending, oldest ${text(oldest, "ms")}` : "";
+  const about = backlog ? `${text(waiting)} unread, ${text(pending)} held` : "";
   put("backlog", backlog, "", about, rising(backlog, 1000, 10000));
   put("dead", last(all.deadLetters), "", "", rising(last(all.deadLetters), 1, 100));
   put("lag", now.lagMs, "ms", "", rising(now.lagMs, 1000, 10000));
