@@ -37,7 +37,9 @@ INSTALLED_APPS = [
     # Before daphne and staticfiles: its runserver is daphne's with TLS.
     "certs",
     "daphne",
-    "django.contrib.admin",
+    # Before the admin, whose templates it replaces; exprsn's own come before both.
+    "unfold.apps.BasicAppConfig",
+    "exprsn.admin_site.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -56,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "exprsn.headers.PermissionsPolicyMiddleware",
     "csp.middleware.CSPMiddleware",
+    "exprsn.headers.AdminScriptsMiddleware",
     # Before all that asks who somebody is.
     "ipc.django_app.middleware.DevBypassMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,6 +92,7 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = ["ipc.django_app.logins.LimitedModelBackend"]
+LOGIN_REDIRECT_URL = "admin:index"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -129,6 +133,17 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Exprsn IPC",
+    "SITE_HEADER": "Exprsn IPC",
+    "SITE_SUBHEADER": EXPRSN_SERVICE,
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}console/icon.svg"}],
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
 }
 
 REST_FRAMEWORK = {

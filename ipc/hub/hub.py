@@ -13,6 +13,7 @@ from ipc.hub.catalogue import Catalogue
 from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
+from ipc.hub.disconnects import DISCONNECT, Disconnects
 from ipc.hub.discovery import Discovery
 from ipc.hub.drift import LOOK_S, DriftWatch
 from ipc.hub.emitting import emit_operation
@@ -149,7 +150,12 @@ class Hub:
             served=self.calling.serving.resources_of,
             tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
         )
-        others = {**self.calling.takers, REVOKED: self._heard_of_revocation}
+        self.disconnects = Disconnects(
+            self.sessions,
+            self.counters,
+            tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
+        )
+        others = {**self.calling.takers, REVOKED: self._heard_of_revocation, DISCONNECT: self.disconnects.heard}
         self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=others)
         self.calling.use(self._pushes)
         self._follow_lock = asyncio.Lock()

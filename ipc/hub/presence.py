@@ -134,6 +134,7 @@ class Presence:
         self._tried -= closed
 
     def _registration(self, session: Session) -> Registration:
+        claims = session.identity.claims
         return Registration(
             instance=session.instance,
             session=session.id,
@@ -150,4 +151,9 @@ class Presence:
             emits=tuple(session.emits),
             hears=tuple(self._hears(session)),
             permissions=tuple(sorted(session.identity.permissions)),
+            token=claims.id if claims is not None else "",
+            is_rate_exempt=claims is not None and claims.rate_limit_exempt,
+            is_dev_bypass=session.identity.is_dev_bypass,
+            outbox_messages=session.backlog.messages,
+            outbox_bytes=session.backlog.size,
         )

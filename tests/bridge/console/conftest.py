@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Permission, User
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
 from django.test import AsyncClient
 from pytest_django import Settings
 
+from bridge.roles import make_roles
+
 LogIn = Callable[..., Awaitable[AsyncClient]]
+Roles = Callable[[str], Awaitable[AsyncClient]]
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +36,19 @@ def log_in(database_of_views: None) -> LogIn:
         return client
 
     return log_in
+
+
+@pytest.fixture
+def roles(log_in: LogIn) -> Roles:
+    """Return a client of somebody in one of the groups that a migration makes."""
+
+    def join(name: str) -> None:
+        make_roles(apps)
+        User.objects.get(username=name).groups.set([Group.objects.get(name=name)])
+
+    async def member(role: str) -> AsyncClient:
+        client = await log_in(role)
+        await sync_to_async(join)(role)
+        return client
+
+    return member
