@@ -85,7 +85,8 @@ def test_the_page_of_the_http_apis_has_every_address_and_no_other() -> None:
     both = [url for url in PROJECT_URLS if str(url.pattern).startswith("api/")]
     routes = {f"/{url.pattern}".rstrip("/") for url in [*bridge_urls, *timeline_urls, *both]}
     plain = (route.replace("<uuid:post_id>", "<uuid>") for route in routes)
-    assert shown == {re.sub(r"<(?:str|path):(\w+)>", r"<\1>", route) for route in plain}
+    of_both = {"/metrics"}
+    assert shown == {re.sub(r"<(?:str|path):(\w+)>", r"<\1>", route) for route in plain} | of_both
 
 
 def test_the_page_of_the_http_apis_says_who_may_use_each_address() -> None:

@@ -120,3 +120,11 @@ def test_asking_clients_for_certificates_needs_tls_and_their_ca(settings: Settin
 
 def test_a_development_machine_has_no_ca_before_it_makes_one(settings: Settings, tmp_path: Path) -> None:
     assert found(settings, EXPRSN_SERVICE="bridge", IPC_MTLS=True, CERTS_DIR=tmp_path) == []
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 31, "x" * 20 + " " + "x" * 20, "\u00fc" * 40, "x" * 40 + "\n"])
+def test_a_token_for_metrics_that_could_be_guessed_or_not_be_sent_stops_the_start(
+    settings: Settings, token: str
+) -> None:
+    assert found(settings, IPC_METRICS_TOKEN=token) == ["ipc.E010"]
+    assert found(settings, IPC_METRICS_TOKEN="x" * 32) == []
