@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import re
 import time
 import unicodedata
@@ -10,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from ipc import EventContext, IPCWorker
+from ipc import EventContext, IPCWorker, logs
 
 WORDS_FILE: Final = Path(__file__).with_name("moderator_words.txt")
 
@@ -58,5 +57,5 @@ async def check(post: dict[str, Any], ctx: EventContext) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    logs.configure("moderator")
     asyncio.run(ipc.run())

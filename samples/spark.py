@@ -2,12 +2,11 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections import OrderedDict
 from typing import Any, Final
 
-from ipc import EventContext, IPCWorker
+from ipc import EventContext, IPCWorker, logs
 
 MAX_ONLINE: Final = 10_000
 
@@ -76,5 +75,5 @@ async def tell(post: dict[str, Any], ctx: EventContext) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    logs.configure("spark")
     asyncio.run(ipc.run())

@@ -54,7 +54,7 @@ class CallView(ServiceView):
         check_json_type(MediaType.of(request.headers.get("Content-Type", "")))
         own: OwnCall = decoded(_OWN, body_of(request))
         call = Call(**{name: getattr(own, name) for name in own.__struct_fields__})
-        call.traceparent = call.traceparent or traceparent_of(request)
+        call.traceparent = traceparent_of(call.traceparent)
         answer = await hub.calling.ask(speaker.service, speaker.permissions, call)
         if answer.error is not None:
             return _refusal(answer.error)
