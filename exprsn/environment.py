@@ -45,7 +45,7 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
-def choice(name: str, options: tuple[str, ...], default: str) -> str:
+def choice(name: str, default: str, *, options: tuple[str, ...]) -> str:
     """Return a variable that is one of some words.
 
     Raises:

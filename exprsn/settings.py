@@ -150,7 +150,7 @@ IPC_WORKERS = {"timeline": "timeline.listeners.worker"}
 MAX_POST_LENGTH = env.number("MAX_POST_LENGTH", 280)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
-LOG_FORMAT = env.choice("LOG_FORMAT", ("human", "json"), "human" if IN_DEVELOPMENT else "json")
+LOG_FORMAT = env.choice("LOG_FORMAT", "human" if IN_DEVELOPMENT else "json", options=("human", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -21,8 +21,8 @@ from ipc.tracing.scope import facts
 HUMAN: Final = "human"
 JSON: Final = "json"
 FORMATS: Final = (HUMAN, JSON)
-# Enough of a trace's id to find its other lines.
-SHORT_TRACE_ID: Final = 8
+# For people: enough to find the other lines. An event's id is whole, to ask what became of it.
+_SHORT: Final = {"event_id": slice(None), "trace_id": slice(8), "session": slice(-8, None)}
 
 # What a client sent may be in a line, and must not begin another one or steer a terminal: control characters of
 # ECMA-48, what Unicode counts as ends of lines, and what turns the direction of text.
@@ -39,6 +39,8 @@ def configure(service: str) -> None:
     """
     in_development = os.environ.get("EXPRSN_ENV", "production") == "development"
     log_format = os.environ.get("LOG_FORMAT") or (HUMAN if in_development else JSON)
+    # It has a line for each request, such as for a token every few minutes.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(log_format, service))
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True)
@@ -82,14 +84,11 @@ def _members_of(service: str) -> Callable[[WrappedLogger, str, EventDict], Event
 def _human(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
     """Write a line for people; what is below it belongs to it, and is set in."""
     at = datetime.fromisoformat(line["timestamp"]).astimezone()
-    known = {name: line[name] for name in ("session", "event_id") if name in line}
-    if "trace_id" in line:
-        known["trace_id"] = line["trace_id"][:SHORT_TRACE_ID]
     words = [
         f"{at:%H:%M:%S}.{at.microsecond // 1000:03}",
         f"{line['level'].upper():<7}",
         f"{line['logger']}: {line['message']}",
-        *(f"{name}={value}" for name, value in known.items()),
+        *(f" {name.removesuffix('_id')}={line[name][part]}" for name, part in _SHORT.items() if name in line),
     ]
     below = [text for name in ("stack", "exception") for text in line.get(name, "").splitlines()]
     return "\n    ".join(text.translate(_VISIBLE) for text in (" ".join(words), *below))

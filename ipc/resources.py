@@ -21,8 +21,8 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, ValidationFailedError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import CallError, Reply, Resource, ServerCall
+from ipc.tracing.scope import Scope
 from ipc.tracing.steps import answering
-from ipc.tracing.tracer import Step
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +192,7 @@ class ResourceCalls:
             deadline.has_ended = True
         link.reply(reply, session)
 
-    async def _reply(self, call: ServerCall, context: CallContext, step: Step) -> Reply:
+    async def _reply(self, call: ServerCall, context: CallContext, step: Scope) -> Reply:
         timer = asyncio.timeout(context.seconds_left)
         try:
             async with timer:

@@ -25,6 +25,7 @@ TOPICS = frozenset(
         "postgres",
         "processes",
         "properties",
+        "traces",
         "window",
     }
 )

@@ -7,8 +7,8 @@ from typing import Any, Final, cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponseBase
 
+from ipc.tracing.scope import Scope
 from ipc.tracing.steps import serving
-from ipc.tracing.tracer import Step
 
 # What only watchers ask for, every few seconds.
 UNRECORDED: Final = frozenset({"/health", "/metrics"})
@@ -41,12 +41,12 @@ class TraceMiddleware:
             return _described(step, request, await self.get_response(request))
 
 
-def _step_of(request: HttpRequest) -> Step:
+def _step_of(request: HttpRequest) -> Scope:
     is_recorded = request.path.rstrip("/") not in UNRECORDED
     return serving(_method(request), request.headers.get("traceparent"), is_recorded=is_recorded)
 
 
-def _described(step: Step, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def _described(step: Scope, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     match = request.resolver_match
     route = f"/{match.route}" if match is not None else ""
     known: dict[str, str | int] = {

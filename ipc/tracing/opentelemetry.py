@@ -10,7 +10,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from ipc.protocol.errors import IPCError
 from ipc.protocol.traceparent import RANDOM, SAMPLED, TraceParent
-from ipc.tracing.tracer import Attributes, Kind, Operation
+from ipc.tracing.scope import Attributes
+from ipc.tracing.tracer import Kind, Operation
 
 NAME: Final = "exprsn.ipc"
 FLUSH_TIMEOUT_MS: Final = 2_000

@@ -1,37 +1,41 @@
 """What the work at hand belongs to: a session, an event, a trace. Lines of the log say so, and what is sent goes on."""
 
 import threading
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from ipc.protocol import traceparent
 from ipc.protocol.traceparent import TraceParent
+
+Attributes = Mapping[str, str | int]
 
 _resolving: Final = threading.Lock()
 
 
 class Scope:
-    """One piece of work, such as an event that is handled.
+    """One piece of work, such as an event that is handled, from entering to leaving.
 
     Args:
-        session: that it came by.
-        event_id: of the event that it is about.
         parent: the ``traceparent`` that it came with; it is read, and a trace begun where there is none, only once
             somebody asks, since most work neither sends nor logs anything.
+        session: that it came by.
+        event_id: of the event that it is about.
         step: its own step of a trace, if that is known already.
         is_traced: whether it is a part of a trace at all.
 
     """
 
-    __slots__ = ("_parent", "_step", "event_id", "is_traced", "session")
+    __slots__ = ("_parent", "_step", "_token", "event_id", "is_traced", "session")
 
     def __init__(
         self,
-        *,
+        parent: str | None = None,
         session: str | None = None,
         event_id: str | None = None,
-        parent: str | None = None,
         step: TraceParent | None = None,
+        *,
         is_traced: bool = True,
     ) -> None:
         self.session = session
@@ -50,6 +54,21 @@ class Scope:
                     parent = traceparent.parse(self._parent)
                     self._step = traceparent.new() if parent is None else traceparent.child(parent)
         return self._step
+
+    def failed(self, error: BaseException) -> None:
+        """Take note of a failure that is dealt with inside; here nobody does."""
+
+    def describe(self, name: str, attributes: Attributes) -> None:
+        """Say what was not known at the beginning, to whoever records it; here nobody does."""
+
+    def __enter__(self) -> Self:
+        self._token = current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        current.reset(self._token)
 
 
 current: Final[ContextVar[Scope | None]] = ContextVar("ipc_scope", default=None)

@@ -8,50 +8,50 @@ from typing import Final
 from ipc.protocol.messages import Call, Event, ServerCall
 from ipc.protocol.traceparent import parse
 from ipc.tracing.scope import Scope
-from ipc.tracing.tracer import Kind, Operation, Sending, Step, tracer_in_use
+from ipc.tracing.tracer import Kind, Operation, Recorded, Sending, tracer_in_use
 
 SYSTEM: Final = "exprsn_ipc"
 
 
-def handling(event: Event, session: str | None = None) -> Step:
+def handling(event: Event, session: str | None = None) -> Scope:
     """Handle an event."""
     tracer = tracer_in_use()
     if tracer is None:
-        return Step(Scope(session=session, event_id=event.id, parent=event.traceparent))
+        return Scope(event.traceparent, session, event.id)
     attributes = _messaging("process", event.event, event.id)
     if event.group is not None:
         attributes["messaging.consumer.group.name"] = event.group
     span = tracer.begin(Operation(Kind.CONSUMER, f"process {event.event}", attributes), parse(event.traceparent))
-    return Step(Scope(session=session, event_id=event.id, step=span.step), span)
+    return Recorded(span, session, event.id)
 
 
-def answering(call: ServerCall, session: str) -> Step:
+def answering(call: ServerCall, session: str) -> Scope:
     """Carry out a call and reply to it."""
     tracer = tracer_in_use()
     if tracer is None:
-        return Step(Scope(session=session, parent=call.traceparent))
+        return Scope(call.traceparent, session)
     span = tracer.begin(_rpc(Kind.SERVER, call.resource, call.op), parse(call.traceparent))
-    return Step(Scope(session=session, step=span.step), span)
+    return Recorded(span, session)
 
 
-def serving(method: str, traceparent: str | None, *, is_recorded: bool) -> Step:
-    """Answer an HTTP request; `Step.describe` says which, once its route is known."""
+def serving(method: str, traceparent: str | None, *, is_recorded: bool) -> Scope:
+    """Answer an HTTP request; `Scope.describe` says which, once its route is known."""
     tracer = tracer_in_use() if is_recorded else None
     if tracer is None:
-        return Step(Scope(parent=traceparent))
+        return Scope(traceparent)
     attributes = {"http.request.method": method}
     span = tracer.begin(Operation(Kind.SERVER, method, attributes, is_inner=True), parse(traceparent))
-    return Step(Scope(step=span.step), span)
+    return Recorded(span)
 
 
-def continuing(traceparent: str | None, event_id: str) -> Step:
+def continuing(traceparent: str | None, event_id: str) -> Scope:
     """Go on with what another piece of work has begun, such as sending what it left in the outbox."""
-    return Step(Scope(event_id=event_id, step=parse(traceparent)))
+    return Scope(event_id=event_id, step=parse(traceparent))
 
 
-def attending(session: str) -> Step:
+def attending(session: str) -> Scope:
     """Serve a session, which is a part of no trace: what comes by it is of many."""
-    return Step(Scope(session=session, is_traced=False))
+    return Scope(session=session, is_traced=False)
 
 
 def keeping(event: str, event_id: str) -> Sending:

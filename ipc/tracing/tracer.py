@@ -1,7 +1,5 @@
 """The seam between what happens in the mesh and whoever records spans of it; by default nobody does."""
 
-from collections.abc import Mapping
-from contextvars import Token
 from enum import StrEnum
 from types import TracebackType
 from typing import Protocol, Self
@@ -10,9 +8,7 @@ from msgspec import Struct
 
 from ipc.protocol import traceparent
 from ipc.protocol.traceparent import TraceParent
-from ipc.tracing.scope import Scope, current, current_step
-
-Attributes = Mapping[str, str | int]
+from ipc.tracing.scope import Attributes, Scope, current_step
 
 
 class Kind(StrEnum):
@@ -76,22 +72,22 @@ def tracer_in_use() -> Tracer | None:
     return _in_use[0] if _in_use else None
 
 
-class Step:
-    """A piece of work from entering to leaving; all that is sent and logged meanwhile is a part of it.
+class Recorded(Scope):
+    """A piece of work of which a span is recorded.
 
     Args:
-        scope: what it belongs to.
-        span: what is recorded of it.
+        span: begun already.
+        session: that it came by.
+        event_id: of the event that it is about.
 
     """
 
-    __slots__ = ("_error", "_scope", "_span", "_token")
+    __slots__ = ("_error", "_span")
 
-    def __init__(self, scope: Scope, span: Span | None = None) -> None:
-        self._scope = scope
+    def __init__(self, span: Span, session: str | None = None, event_id: str | None = None) -> None:
+        super().__init__(None, session, event_id, span.step)
         self._span = span
         self._error: BaseException | None = None
-        self._token: Token[Scope | None] | None = None
 
     def failed(self, error: BaseException) -> None:
         """Take note of a failure that is dealt with inside."""
@@ -99,22 +95,18 @@ class Step:
 
     def describe(self, name: str, attributes: Attributes) -> None:
         """Say what was not known at the beginning."""
-        if self._span is not None:
-            self._span.describe(name, attributes)
+        self._span.describe(name, attributes)
 
     def __enter__(self) -> Self:
-        self._token = current.set(self._scope)
-        if self._span is not None:
-            self._span.attach()
+        super().__enter__()
+        self._span.attach()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._span is not None:
-            self._span.end(error or self._error)
-        if self._token is not None:
-            current.reset(self._token)
+        self._span.end(error or self._error)
+        super().__exit__(kind, error, traceback)
 
 
 class Sending:

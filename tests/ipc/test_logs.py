@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ipc import logs
-from ipc.tracing.steps import attending, continuing, handling
+from ipc.tracing.steps import attending, handling
 from tests.ipc.tracing.events import TRACE, event
 from tests.markdown import ROOT
 
@@ -79,9 +79,9 @@ def test_a_line_for_machines_has_all_that_is_known() -> None:
 
 
 def test_a_line_for_people_is_short() -> None:
-    with continuing(TRACE, "e1"):
+    with handling(event(), "01M8CVMSSDQK5WV1YC5FB6TV97"):
         text = line(logs.HUMAN, record("%s is here", "spark", level=logging.WARNING))
-    assert text[12:] == f" WARNING ipc.hub: spark is here event_id=e1 trace_id={TRACE[3:11]}"
+    assert text[12:] == f" WARNING ipc.hub: spark is here  event=e1  trace={TRACE[3:11]}  session=5FB6TV97"
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -14,7 +14,7 @@ from tests.ipc.conftest import StartWorker
 from tests.ipc.members import Member
 from tests.ipc.parties import Party
 from tests.ipc.peers import GUARD_S
-from tests.ipc.tracing.recorded import recording
+from tests.ipc.tracing.recorded import context, recording
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID = TRACE[3:35]
@@ -170,7 +170,11 @@ async def test_lines_of_a_handler_and_of_its_failure_say_what_they_are_about(
     def note(error: Exception, ctx: EventContext) -> None:
         failed.set()
 
-    caplog.handler.addFilter(lambda record: found.append((record.name, facts())) or True)
+    def take_down(record: logging.LogRecord) -> bool:
+        found.append((record.name, facts()))
+        return True
+
+    caplog.handler.addFilter(take_down)
     await start(worker, hub)
     session = next(each.id for each in hub.sessions.values() if each.service == "exprsn-herald")
     await Member(hub, "timeline").emit(id="e1", traceparent=TRACE)
@@ -209,7 +213,7 @@ async def test_spans_are_one_tree_through_events_and_calls(start: StartWorker, h
     assert [str(span.kind.name) for span in calls] == ["SERVER", "CLIENT"]
     server, client = calls
     assert server.parent is not None
-    assert server.parent.span_id == client.get_span_context().span_id
+    assert server.parent.span_id == context(client).span_id
     parents.pop("posts/read")
     assert parents == {
         "send post:created": None,

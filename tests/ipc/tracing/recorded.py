@@ -12,6 +12,13 @@ from ipc.tracing.opentelemetry import OpenTelemetryTracer
 from ipc.tracing.tracer import use
 
 
+def context(span: ReadableSpan) -> trace.SpanContext:
+    """Return the ids of a span, which each of these has."""
+    found = span.get_span_context()
+    assert found is not None
+    return found
+
+
 class Recorded:
     """What was recorded so far."""
 
@@ -32,12 +39,12 @@ class Recorded:
     @property
     def traces(self) -> set[str]:
         """The ids of the traces."""
-        return {trace.format_trace_id(span.get_span_context().trace_id) for span in self.spans.values()}
+        return {trace.format_trace_id(context(span).trace_id) for span in self.spans.values()}
 
     def parent(self, name: str) -> str | None:
         """Return the name of what a span belongs to, or None where that was not recorded here."""
         parent = self.spans[name].parent
-        names = {span.get_span_context().span_id: other for other, span in self.spans.items()}
+        names = {context(span).span_id: other for other, span in self.spans.items()}
         return None if parent is None else names.get(parent.span_id)
 
 

@@ -15,7 +15,7 @@ from ipc.tracing.scope import current_traceparent, facts
 from ipc.tracing.steps import answering, calling, continuing, emitting, handling, keeping, serving
 from ipc.tracing.tracer import use
 from tests.ipc.tracing.events import TRACE, event
-from tests.ipc.tracing.recorded import Recorded
+from tests.ipc.tracing.recorded import Recorded, context
 
 CALL = ServerCall(id="c1", op="read", resource="posts", source="exprsn-herald", deadline_ms=1_000, traceparent=TRACE)
 
@@ -25,8 +25,8 @@ def test_a_step_is_the_span_that_is_recorded_of_it(recorded: Recorded) -> None:
         sent = current_traceparent()
         known = facts()
     (span,) = recorded.spans.values()
-    context = span.get_span_context()
-    assert sent == f"00-{trace.format_trace_id(context.trace_id)}-{trace.format_span_id(context.span_id)}-01"
+    ids = context(span)
+    assert sent == f"00-{trace.format_trace_id(ids.trace_id)}-{trace.format_span_id(ids.span_id)}-01"
     assert (known["trace_id"], known["span_id"]) == (TRACE[3:35], sent[36:52])
     assert span.parent is not None
     assert (trace.format_span_id(span.parent.span_id), span.parent.is_remote) == (TRACE[36:52], True)

@@ -8,7 +8,6 @@ from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.traceparent import parse
 from ipc.tracing.scope import Scope, current, current_step, current_traceparent, facts
 from ipc.tracing.steps import attending, continuing, handling
-from ipc.tracing.tracer import Step
 from tests.ipc.tracing.events import TRACE, event
 
 
@@ -17,7 +16,7 @@ def test_outside_of_any_work_nothing_is_known() -> None:
 
 
 def test_a_step_follows_what_it_came_with_and_stays_the_same() -> None:
-    scope = Scope(parent=TRACE)
+    scope = Scope(TRACE)
     parent = parse(TRACE)
     assert parent is not None
     assert scope.step is scope.step
@@ -26,7 +25,7 @@ def test_a_step_follows_what_it_came_with_and_stays_the_same() -> None:
 
 
 def test_what_came_with_nothing_or_nonsense_begins_a_trace_of_its_own() -> None:
-    steps = [Scope(parent=parent).step for parent in (None, "", "00-x", TRACE.upper())]
+    steps = [Scope(parent).step for parent in (None, "", "00-x", TRACE.upper())]
     assert len({step.trace_id for step in steps}) == 4
 
 
@@ -74,7 +73,7 @@ async def test_tasks_of_the_work_belong_to_it_and_those_of_a_hub_or_a_worker_do_
 
     batcher = Batcher(send, capacity=1, max_items=1, max_size=1, name="test")
     scope = Scope()
-    with Step(scope):
+    with scope:
         await asyncio.create_task(note("own"))
         await asyncio.to_thread(lambda: found.update(thread=current.get()))
         await tasks.start(note("owned"), "owned")
