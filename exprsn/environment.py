@@ -45,6 +45,19 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
+def choice(name: str, default: str, *, options: tuple[str, ...]) -> str:
+    """Return a variable that is one of some words.
+
+    Raises:
+        ImproperlyConfigured: it is another.
+
+    """
+    value = text(name, default)
+    if value not in options:
+        raise ImproperlyConfigured(f"{name} is {' or '.join(options)}, not {value!r}")
+    return value
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return a variable that is a list divided by commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

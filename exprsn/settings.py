@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "timeline",
 ]
 MIDDLEWARE = [
+    "ipc.django_app.tracing.TraceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "exprsn.headers.PermissionsPolicyMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -218,11 +219,12 @@ IPC_WORKERS = {"timeline": "timeline.listeners.worker"}
 MAX_POST_LENGTH = env.number("MAX_POST_LENGTH", 280)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOG_FORMAT = env.choice("LOG_FORMAT", "human" if IN_DEVELOPMENT else "json", options=("human", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"without_query": {"()": "exprsn.addresses.WithoutQuery"}},
-    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "formatters": {"line": {"()": "ipc.logs.formatter", "log_format": LOG_FORMAT, "service": EXPRSN_SERVICE}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
@@ -233,8 +235,10 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "daphne": {"level": "WARNING"},
+        # uvicorn has set up handlers of its own by now, which would print in another format.
+        "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.error": {"filters": ["without_query"]},
-        "uvicorn.access": {"filters": ["without_query"]},
+        "uvicorn.access": {"handlers": [], "propagate": True, "filters": ["without_query"]},
         "httpx": {"level": "WARNING"},
     },
 }

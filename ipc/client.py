@@ -34,6 +34,7 @@ from ipc.protocol.routing import logs_of_target
 from ipc.protocol.services import full_name
 from ipc.resources import seconds_left
 from ipc.schemas import json_schema
+from ipc.tracing.steps import calling, emitting
 from ipc.transports.link import Link
 
 NOTHING = UNSET
@@ -133,7 +134,9 @@ class Client:
             meta=UNSET if meta is None else self._raw(meta),
             ack=True,
         )
-        ok = await self._running_link("emit").request(message, timeout_s=timeout_s)
+        link = self._running_link("emit")
+        with emitting(event, str(message.id)) as message.traceparent:
+            ok = await link.request(message, timeout_s=timeout_s)
         position = str(ok.position)
         self._hooks.call("sent", event, position)
         return position
@@ -329,7 +332,9 @@ class Client:
             jsonlex=use_jsonlex,
             meta=UNSET if meta is None else self._raw(meta),
         )
-        reply = await self._running_link("call").call(message, timeout_s=wait_s)
+        link = self._running_link("call")
+        with calling(message) as message.traceparent:
+            reply = await link.call(message, timeout_s=wait_s)
         return None if isinstance(reply, UnsetType) else msgspec.json.decode(reply)
 
     # Long operations

@@ -15,6 +15,7 @@ from ipc.hub.terms import PLAIN, Terms
 from ipc.protocol.messages import Event
 from ipc.protocol.patterns import compile_pattern
 from ipc.subscriptions import chosen
+from ipc.tracing.steps import handling
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,8 @@ class Dispatcher:
     """
 
     def __init__(self, on_error: Callable[[Exception, EventContext], None], *, capacity: int = 1_000) -> None:
+        self.session: str | None = None
+        """The one that events come by now."""
         self._on_error = on_error
         self._capacity = capacity
         self._lanes: list[Lane] = []
@@ -165,14 +168,17 @@ class Dispatcher:
 
     async def _handle(self, handler: Handler, event: Event) -> None:
         context = EventContext.of(event)
-        try:
-            # Decoded for each handler, so that none sees what another has changed.
-            await handler(msgspec.json.decode(event.data), context)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            # Nobody cancelled the lane: the handler let the end of a task of its own out, which is its failure.
-            self._on_error(RuntimeError(f"{handler!r} let a CancelledError out: {error}"), context)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the worker goes on
-            self._on_error(error, context)
+        with handling(event, self.session) as step:
+            try:
+                # Decoded for each handler, so that none sees what another has changed.
+                await handler(msgspec.json.decode(event.data), context)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                # Nobody cancelled the lane: the handler let the end of a task of its own out, which is its failure.
+                step.failed(error)
+                self._on_error(RuntimeError(f"{handler!r} let a CancelledError out: {error}"), context)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises, the worker goes on
+                step.failed(error)
+                self._on_error(error, context)

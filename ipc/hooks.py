@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Final, Literal
 
 from ipc.hub.tasks import OwnedTasks
@@ -63,4 +64,4 @@ class Hooks:
                 logger.exception("the hook %s failed", name)
             else:
                 if inspect.iscoroutine(result):
-                    self._tasks.start(result, f"hook {name}")
+                    self._tasks.start(result, f"hook {name}", copy_context())

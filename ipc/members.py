@@ -15,6 +15,7 @@ from ipc.dispatch import EventContext, Handler
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import sendable
 from ipc.protocol.messages import Ack, Event, Nack, Progress
+from ipc.tracing.steps import handling
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ class Members:
             if not membership.is_forgotten:
                 link.settle(answer, session)
 
-        task = self._tasks.start(self._handle(membership, event, event.delivery, settle), membership.group)
+        handled = self._handle(membership, event, event.delivery, session, settle)
+        task = self._tasks.start(handled, membership.group)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -115,28 +117,34 @@ class Members:
         await self._tasks.close()
 
     async def _handle(
-        self, membership: Membership, event: Event, delivery: str, settle: Callable[[Answer], None]
+        self, membership: Membership, event: Event, delivery: str, session: str, settle: Callable[[Answer], None]
     ) -> None:
         context = dataclasses.replace(EventContext.of(event), extend=lambda: settle(Progress(deliveries=[delivery])))
-        try:
-            if membership.once:
-                await self._once(membership, event, context)
+        with handling(event, session) as step:
+            try:
+                await self._carry_out(membership, event, context)
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # No answer: the connection is about to be closed, and the hub then gives it to another member.
+                    raise
+                # Nobody cancelled this: the handler let the end of a task of its own out, which is its failure.
+                failure = RuntimeError(f"{membership.handler!r} let a CancelledError out: {error}")
+                step.failed(failure)
+                settle(_nack(delivery, failure))
+                self._on_error(failure, context)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered for
+                step.failed(error)
+                settle(_nack(delivery, error))
+                self._on_error(error, context)
             else:
-                await membership.handler(msgspec.json.decode(event.data), context)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # No answer: the connection is about to be closed, and the hub then gives it to another member.
-                raise
-            # Nobody cancelled this: the handler let the end of a task of its own out, which is its failure.
-            failure = RuntimeError(f"{membership.handler!r} let a CancelledError out: {error}")
-            settle(_nack(delivery, failure))
-            self._on_error(failure, context)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered for
-            settle(_nack(delivery, error))
-            self._on_error(error, context)
+                settle(Ack(deliveries=[delivery]))
+
+    async def _carry_out(self, membership: Membership, event: Event, context: EventContext) -> None:
+        if membership.once:
+            await self._once(membership, event, context)
         else:
-            settle(Ack(deliveries=[delivery]))
+            await membership.handler(msgspec.json.decode(event.data), context)
 
     async def _once(self, membership: Membership, event: Event, context: EventContext) -> None:
         """Handle an event unless it was completed here, though its acknowledgement may not have arrived.

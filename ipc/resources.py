@@ -21,6 +21,8 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, DeadlineError, IPCError, ValidationFailedError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import CallError, Reply, Resource, ServerCall
+from ipc.tracing.scope import Scope
+from ipc.tracing.steps import answering
 
 logger = logging.getLogger(__name__)
 
@@ -184,20 +186,23 @@ class ResourceCalls:
         deadline = _Deadline(context.deadline)
         _deadline.set(deadline)
         try:
-            reply = await self._reply(call, context)
+            with answering(call, session) as step:
+                reply = await self._reply(call, context, step)
         finally:
             deadline.has_ended = True
         link.reply(reply, session)
 
-    async def _reply(self, call: ServerCall, context: CallContext) -> Reply:
+    async def _reply(self, call: ServerCall, context: CallContext, step: Scope) -> Reply:
         timer = asyncio.timeout(context.seconds_left)
         try:
             async with timer:
                 data = await self._keyed.once(call, lambda: self._result(call, context))
             reply = Reply(id=call.id, data=data)
         except IPCError as error:
+            step.failed(error)
             reply = Reply(id=call.id, error=_error_of(error))
         except Exception as error:  # noqa: BLE001 - whatever a method raises is answered
+            step.failed(error)
             if isinstance(error, TimeoutError) and timer.expired():
                 return Reply(id=call.id, error=_error_of(DeadlineError("not done in time")))
             self._on_error(error, context)

@@ -6,6 +6,7 @@ import inspect
 import logging
 import signal
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from typing import Any, Self, TypeVar
 
 from ipc.client import Client
@@ -19,6 +20,7 @@ from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
 from ipc.resources import CallContext, ResourceCalls, ServedResource, served_resource
 from ipc.subscriptions import arranged
+from ipc.tracing.configuration import trace_as_configured
 from ipc.transports.base import Transport
 from ipc.transports.environment import transport_from_environment
 from ipc.transports.group_subscription import Beginning, GroupSubscription, beginning
@@ -253,6 +255,7 @@ class IPCWorker(Client):
         """
         if self._running is not None:
             raise RuntimeError(f"{self.service} is running already")
+        trace_as_configured(self.service)
         self._dispatcher = Dispatcher(self._handler_failed)
         arrangement = arranged([subscription for subscription, _ in self._registered], owner=self.service)
         for (subscription, handler), terms in zip(self._registered, arrangement.terms, strict=True):
@@ -271,7 +274,7 @@ class IPCWorker(Client):
             arrangement.subscriptions,
             list(self._declared.values()),
         )
-        self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}")
+        self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}", context=Context())
         self._running.add_done_callback(self._link_ended)
 
     async def ready(self) -> None:
@@ -342,6 +345,8 @@ class IPCWorker(Client):
     # What the link tells
 
     def _connected(self, welcome: Welcome) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.session = welcome.session
         logger.info("%s is ready, session %s", welcome.instance, welcome.session)
         self._operations.connected()
         self._hooks.call("ready", welcome)

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections import OrderedDict, deque
 from typing import Any, Final
 
 import msgspec
 
-from ipc import EventContext, IPCWorker
+from ipc import EventContext, IPCWorker, logs
 
 MAX_USERS: Final = 10_000
 MAX_PER_USER: Final = 100
@@ -84,5 +83,5 @@ async def notify(post: dict[str, Any], ctx: EventContext) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    logs.configure("herald")
     asyncio.run(ipc.run())

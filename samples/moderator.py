@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import re
 import time
 import unicodedata
@@ -12,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from ipc import EventContext, IPCWorker
+from ipc import EventContext, IPCWorker, logs
 
 WORDS_FILE: Final = Path(__file__).with_name("moderator_words.txt")
 
@@ -73,5 +72,5 @@ async def check(post: dict[str, Any], ctx: EventContext) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    logs.configure("moderator")
     asyncio.run(ipc.run())

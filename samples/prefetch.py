@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 import msgspec
 from redis.asyncio import Redis
 
-from ipc import EventContext, IPCWorker
+from ipc import EventContext, IPCWorker, logs
 from ipc.protocol.errors import IPCError, NotFoundError
 
 MAX_POSTS: Final = 100
@@ -116,5 +116,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    logs.configure("prefetch")
     asyncio.run(main())

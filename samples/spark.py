@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import os
 import time
 from collections import OrderedDict
 from typing import Any, Final
 
 import msgspec
 
-from ipc import EventContext, IPCWorker
+from ipc import EventContext, IPCWorker, logs
 
 MAX_ONLINE: Final = 10_000
 
@@ -91,5 +90,5 @@ async def tell(post: dict[str, Any], ctx: EventContext) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(message)s")
+    logs.configure("spark")
     asyncio.run(ipc.run())

@@ -9,7 +9,7 @@ from exprsn.catalogue import CATALOGUE
 from tests.markdown import ROOT
 
 FOLDERS = ("exprsn", "bridge", "timeline", "certs", "ipc", "samples", "bench")
-READERS = {"text", "flag", "number", "words", "secret", "get", "setdefault"}
+READERS = {"text", "flag", "number", "words", "choice", "secret", "get", "setdefault"}
 ENVIRONMENTS = {"env", "environment", "environ"}
 # Where the name is a parameter, and where Django's own marker for its reloader is looked at.
 NOT_OURS = {"exprsn/environment.py": {"name"}, "certs/reloading.py": {"autoreload.DJANGO_AUTORELOAD_ENV"}}

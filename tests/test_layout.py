@@ -31,6 +31,7 @@ TOPICS = frozenset(
         "tls",
         "regressions_of_the_original",
         "schemathesis",
+        "traces",
         "window",
     }
 )

@@ -57,7 +57,7 @@ class CallView(ServiceView):
         own: OwnCall = decoded(_OWN, body_of(request))
         members = {name: getattr(own, name) for name in own.__struct_fields__}
         call = Call(**members | {name: _whole(name, members[name]) for name in ("key", "timeout_ms")})
-        call.traceparent = call.traceparent or traceparent_of(request)
+        call.traceparent = traceparent_of(call.traceparent)
         await charge(request, hub, speaker)
         answer = await hub.calling.ask(speaker.service, speaker.permissions, call)
         if answer.error is not None:

@@ -1,6 +1,6 @@
 """Emitting over HTTP: one event or several, in our own shape or as CloudEvents."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +57,7 @@ class EmitView(ServiceView):
         """Answer once each event is safe in its logs, or refused."""
         found = _events_of(request, hub.limits.messages_per_frame)
         several = isinstance(found, list)
-        messages = _traced(found if isinstance(found, list) else [found], traceparent_of(request))
+        messages = _traced(found if isinstance(found, list) else [found])
         await charge(request, hub, speaker, max(1, len(messages)))
         good = [message for message in messages if isinstance(message, Emit)]
         outcomes = iter(await emit_as(hub, speaker.service, speaker.permissions, good))
@@ -102,14 +102,12 @@ def _tried(emit_of: Callable[[bytes], Emit], raw: bytes) -> Emit | IPCError:
         return error
 
 
-def _traced(messages: Iterable[Emit | IPCError], traceparent: str | None) -> list[Emit | IPCError]:
+def _traced(messages: Sequence[Emit | IPCError]) -> Sequence[Emit | IPCError]:
     """Return the events, those that say nothing else as a part of the request's trace."""
-    return [
-        msgspec.structs.replace(message, traceparent=traceparent)
-        if isinstance(message, Emit) and message.traceparent is None
-        else message
-        for message in messages
-    ]
+    for message in messages:
+        if isinstance(message, Emit):
+            message.traceparent = traceparent_of(message.traceparent)
+    return messages
 
 
 def _answer_to_one(outcome: Outcome) -> HttpResponse:

@@ -1,6 +1,5 @@
 """What emitting and calling over HTTP share: a view in the event loop, its bounded body, and errors as JSON."""
 
-import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -24,9 +23,10 @@ from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.traceparent import valid
+from ipc.tracing.scope import current_traceparent
 
 JSON: Final = "application/json"
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 async def answered(
@@ -140,10 +140,9 @@ def decoded(decoder: "msgspec.json.Decoder[Any]", raw: bytes) -> Any:
         raise BadMessageError(f"the body is not JSON: {error}", code=ErrorCode.INVALID_JSON) from error
 
 
-def traceparent_of(request: HttpRequest) -> str | None:
-    """Return the trace that the request is a part of; a header that is wrong counts as none (W3C Trace Context)."""
-    header = request.headers.get("traceparent", "")
-    return header if _TRACEPARENT.fullmatch(header) else None
+def traceparent_of(given: str | None) -> str | None:
+    """Return where in a trace something belongs that a request sends: where it says itself, else to the request."""
+    return valid(given) or current_traceparent()
 
 
 def success(data: str) -> HttpResponse:

@@ -22,6 +22,7 @@ from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import BadMessageError
 from ipc.protocol.messages import Auth
+from ipc.tracing.steps import attending
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class NativeConsumer(AsyncConsumer):
         except _Gone:
             return
         try:
-            await self._carry(hub, session, receive)
+            with attending(session.id):
+                await self._carry(hub, session, receive)
         except asyncio.CancelledError:
             if not peer.is_dropped:
                 raise

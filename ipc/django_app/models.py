@@ -20,6 +20,8 @@ class OutboxEvent(models.Model):
     data = models.JSONField(null=True)
     target = models.JSONField(null=True)
     meta = models.JSONField(null=True)
+    # With a default in the database, so that processes of an older version can go on writing rows.
+    traceparent = models.CharField(max_length=64, default="", db_default="", blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     claimed_by = models.CharField(max_length=64, default="", blank=True)

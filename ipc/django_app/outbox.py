@@ -13,6 +13,7 @@ from ipc.protocol.errors import BadMessageError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.patterns import check_event
 from ipc.protocol.routing import Target, logs_of_target
+from ipc.tracing.steps import keeping
 
 
 def outbox_add(
@@ -30,7 +31,7 @@ def outbox_add(
     """
     limits = conf.limits()
     logs_of_target(target)
-    row = OutboxEvent.objects.create(
+    row = OutboxEvent(
         event_id=new_ulid(),
         key=_checked_key(key),
         event=check_event(event),
@@ -38,6 +39,8 @@ def outbox_add(
         target=target if target is None or isinstance(target, str) else list(target),
         meta=None if meta is None else stored_json(meta, limits, name="meta"),
     )
+    with keeping(row.event, row.event_id) as row.traceparent:
+        row.save(force_insert=True)
     # Robust: whatever goes wrong with waking, the commit has happened, and the relay looks by itself every second.
     transaction.on_commit(ipc_config().wake_relay, robust=True)
     return row

@@ -22,6 +22,7 @@ from ipc.django_app.models import OutboxEvent
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.routing import Target
+from ipc.tracing.steps import continuing
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -203,24 +204,32 @@ class Relay:
             # Half of the lease is for sending, so that no claim ends under a send.
             if loop.time() >= ends_at:
                 return
-            try:
-                async with asyncio.timeout_at(min(ends_at, loop.time() + self._send_timeout_s)):
-                    await self._emit(row.event, row.data, target=row.target, id=row.event_id, meta=row.meta)
-            except IPCError as error:
-                if error.retryable:
-                    outcome.failed.append((row.id, str(error), _row_delay_s(row, error)))
-                    return
-                logger.error("parked %s (%s) of key %s: %s", row.event, row.event_id, row.key, error)  # noqa: TRY400 - a refusal, no traceback
-                outcome.parked.append((row.id, str(error)))
-            except TimeoutError:
-                outcome.failed.append((row.id, "no answer in time", _row_delay_s(row)))
+            with continuing(row.traceparent, row.event_id):
+                may_go_on = await self._send_row(row, outcome, min(ends_at, loop.time() + self._send_timeout_s))
+            if not may_go_on:
                 return
-            except Exception as error:  # an event is never lost to a bug in what sends it
-                logger.exception("sending %s (%s) failed", row.event, row.event_id)
-                outcome.failed.append((row.id, repr(error), _row_delay_s(row)))
-                return
-            else:
-                outcome.sent.append(row.id)
+
+    async def _send_row(self, row: OutboxEvent, outcome: Outcome, until: float) -> bool:
+        """Send one row and write down what became of it; tell whether the next one of its key may follow."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self._emit(row.event, row.data, target=row.target, id=row.event_id, meta=row.meta)
+        except IPCError as error:
+            if error.retryable:
+                outcome.failed.append((row.id, str(error), _row_delay_s(row, error)))
+                return False
+            logger.error("parked %s (%s) of key %s: %s", row.event, row.event_id, row.key, error)  # noqa: TRY400 - a refusal, no traceback
+            outcome.parked.append((row.id, str(error)))
+        except TimeoutError:
+            outcome.failed.append((row.id, "no answer in time", _row_delay_s(row)))
+            return False
+        except Exception as error:  # an event is never lost to a bug in what sends it
+            logger.exception("sending %s (%s) failed", row.event, row.event_id)
+            outcome.failed.append((row.id, repr(error), _row_delay_s(row)))
+            return False
+        else:
+            outcome.sent.append(row.id)
+        return True
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         # One thread of its own: database connections belong to threads, and calls stay in their order.

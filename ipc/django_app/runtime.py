@@ -18,6 +18,8 @@ from ipc.hub.mesh import Mesh
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.stores.connection import without_password
+from ipc.tracing.configuration import trace_as_configured
+from ipc.tracing.tracer import tracer_in_use
 from ipc.transports.base import Transport
 from ipc.transports.local import LocalTransport
 from ipc.transports.tokens import token_source
@@ -54,6 +56,7 @@ class Runtime:
     async def start(self) -> None:
         """Start all parts; Redis and the bridge may still be out of reach."""
         conf = self._conf
+        trace_as_configured(conf.service)
         self._loop = asyncio.get_running_loop()
         if conf.redis_url and not (conf.bridge_url and self.worker is not None):
             self.mesh = Mesh(
@@ -88,6 +91,9 @@ class Runtime:
         if self.mesh is not None:
             await self.mesh.stop()
         ipc_config().runtime = None
+        if (tracer := tracer_in_use()) is not None:
+            # Some servers end by the signal that stopped them, and then nothing is done at the exit.
+            await asyncio.to_thread(tracer.flush)
 
     async def health(self) -> dict[str, dict[str, Any]]:
         """Return the state of each part that this process has, with what is wrong where something is."""

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Generic, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Batcher(Generic[T]):
         self._size += size
         self._count += count
         if self._task is None:
-            self._task = asyncio.create_task(self._drain(), name=f"batcher {self._name}")
+            # In a context of its own: what puts the first item does not own what comes after it.
+            self._task = asyncio.create_task(self._drain(), name=f"batcher {self._name}", context=Context())
 
     async def room(self) -> None:
         """Wait until at most half of the capacity waits, if more than the capacity does now."""

@@ -22,6 +22,7 @@ from ipc.protocol.operations import OperationInfo, event_data
 from ipc.protocol.patterns import check_event
 from ipc.protocol.permissions import check_permission
 from ipc.protocol.routing import Target, logs_of_target
+from ipc.protocol.traceparent import valid
 from ipc.stores.eventlog import NewEvent
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def event_frame(message: Emit, target: str, event_id: str, service: str, ts_ms: 
             if not meta.startswith("{"):
                 raise BadMessageError("meta is an object")
             frame += f',"meta":{meta}'
-    if message.traceparent is not None:
-        frame += f',"traceparent":{codec.encode_json(message.traceparent)}'
+    if message.traceparent is not None and (traceparent := valid(message.traceparent)) is not None:
+        frame += f',"traceparent":"{traceparent}"'
     return frame
 
 

@@ -14,6 +14,7 @@ from ipc.protocol.errors import BadMessageError, IPCError, NoOwnerError
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Call, CallError, ServerReply
 from ipc.protocol.services import full_name
+from ipc.protocol.traceparent import valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,8 @@ def _rest(message: Call, limits: Limits) -> str:
         text += ',"jsonlex":true'
     if not isinstance(message.meta, UnsetType):
         text += _meta(message.meta, limits)
-    if message.traceparent is not None:
-        text += f',"traceparent":{codec.encode_json(message.traceparent)}'
+    if (traceparent := valid(message.traceparent)) is not None:
+        text += f',"traceparent":"{traceparent}"'
     return text
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -17,9 +18,14 @@ class OwnedTasks:
         self._owner = owner
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, coroutine: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
-        """Run a coroutine beside its owner."""
-        task = asyncio.create_task(coroutine, name=f"{self._owner}: {name}")
+    def start(
+        self, coroutine: Coroutine[Any, Any, None], name: str, context: Context | None = None
+    ) -> "asyncio.Task[None]":
+        """Run a coroutine beside its owner: in a context, or else in one of its own.
+
+        Who happens to start a task is not whom it works for, so it belongs to no session, event or trace of theirs.
+        """
+        task = asyncio.create_task(coroutine, name=f"{self._owner}: {name}", context=context or Context())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

@@ -42,10 +42,11 @@ async def test_the_owner_is_asked_and_its_reply_is_the_answer(bridge: ServerProc
     assert (response.status_code, response.json()) == (200, {"success": True, "data": {"é": [1.5, None]}})
     assert response.headers["cache-control"] == "no-store"
     assert 0 < call.pop("deadline_ms") <= 9_000
+    assert call.pop("traceparent")[:36] == TRACE[:36]
     del call["id"], body["timeout_ms"]
     assert call == {
         "type": "call", "op": "read", "resource": "pictures", "source": "exprsn-spark", "meta": {"m": 1},
-        "traceparent": TRACE, **body,
+        **body,
     }  # fmt: skip
 
 

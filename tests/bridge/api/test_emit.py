@@ -14,6 +14,7 @@ import pytest
 
 from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.ids import new_ulid
+from ipc.protocol.traceparent import parse
 from tests.bridge.conftest import MakeBridge
 from tests.clients import attached
 from tests.markdown import ROOT, commands
@@ -88,10 +89,15 @@ async def test_ids_are_made_up_where_none_is_given(bridge: ServerProcess) -> Non
 
 
 async def test_the_trace_of_the_request_counts_where_the_event_says_none(bridge: ServerProcess) -> None:
+    """Of which the request is a step; one that is wrong counts as none, and the request begins another."""
     async with attached(bridge, "svr", "a:*", "com.example:*") as svr:
         await accepted(bridge, {"event": "a:one", "target": "svr"}, {**JSON, "traceparent": TRACE})
         await accepted(bridge, {"event": "a:two", "target": "svr"}, {**JSON, "traceparent": "nonsense"})
-        assert [event.get("traceparent") for event in await svr.events(2)] == [TRACE, None]
+        await accepted(bridge, {"event": "a:three", "target": "svr", "traceparent": "00-x"})
+        known, *begun = [parse(event["traceparent"]) for event in await svr.events(3)]
+    assert known is not None
+    assert (known.trace_id, known.span_id == TRACE[36:52]) == (TRACE[3:35], False)
+    assert len({step.trace_id for step in begun if step is not None} - {TRACE[3:35]}) == 2
 
 
 # Several

@@ -1,0 +1,67 @@
+"""Middleware: each HTTP request is a step of a trace, its own or the one that it came with."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponseBase
+
+from ipc.tracing.scope import Scope
+from ipc.tracing.steps import serving
+
+# What only watchers ask for, every few seconds.
+UNRECORDED: Final = frozenset({"/health", "/metrics"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT"})
+
+
+class TraceMiddleware:
+    """Goes on with the trace of the header ``traceparent``, or begins one.
+
+    It comes first, so that all else is a part of it, and works in synchronous and asynchronous stacks.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answer a request, as a step of its trace."""
+        if iscoroutinefunction(self):
+            return self._awaited(request)
+        with _step_of(request) as step:
+            return _described(step, request, self.get_response(request))
+
+    async def _awaited(self, request: HttpRequest) -> HttpResponseBase:
+        with _step_of(request) as step:
+            return _described(step, request, await self.get_response(request))
+
+
+def _step_of(request: HttpRequest) -> Scope:
+    is_recorded = request.path.rstrip("/") not in UNRECORDED
+    return serving(_method(request), request.headers.get("traceparent"), is_recorded=is_recorded)
+
+
+def _described(step: Scope, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    match = request.resolver_match
+    route = f"/{match.route}" if match is not None else ""
+    known: dict[str, str | int] = {
+        "http.response.status_code": response.status_code,
+        "url.path": request.path,
+        "url.scheme": cast(str, request.scheme),
+    }
+    if route:
+        known["http.route"] = route
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        known["error.type"] = str(response.status_code)
+    step.describe(f"{_method(request)} {route}".strip(), known)
+    return response
+
+
+def _method(request: HttpRequest) -> str:
+    """Return the method, or what the conventions say of one that nobody knows, which a client may make up at will."""
+    return request.method if request.method in METHODS else "_OTHER"
