@@ -13,16 +13,20 @@ from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
+from bridge.doors.socketio.server import SocketIODoor  # noqa: E402
 from bridge.routing import websocket_router  # noqa: E402
 from exprsn.client_certificates import check_client_certificates  # noqa: E402
-from exprsn.lifespan import Lifespan  # noqa: E402
+from exprsn.lifespan import Application, Lifespan  # noqa: E402
 from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
 from ipc.django_app.runtime import Runtime  # noqa: E402
 
 refuse_unsafe_settings()
-http_application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
-sockets = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
+http_application: Application = ASGIStaticFilesHandler(django_application) if settings.DEBUG else django_application
+sockets: Application = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
+if settings.EXPRSN_SERVICE == "bridge":
+    door = SocketIODoor()
+    http_application, sockets = door.beside(http_application), door.beside(sockets)
 
 application = Lifespan(
     ProtocolTypeRouter({"http": http_application, "websocket": sockets}),
