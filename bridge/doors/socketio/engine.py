@@ -124,7 +124,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
                     bundle = self._outgoing.take()
                     texts += bundle.texts
                     bundle.done()
-                return [_Ready(text) for text in texts]
+                return [_Ready(text) for text in texts or [str(NOOP)]]
         finally:
             self._is_polled = False
         raise exceptions.QueueEmpty
@@ -225,8 +225,10 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
 
     async def _write(self, send: Send) -> None:
         outgoing = self._outgoing
-        while True:
+        while not outgoing.is_closed:
             await outgoing.arrival()
+            if not outgoing:
+                return
             bundle = outgoing.take()
             try:
                 for text in bundle.texts:

@@ -27,7 +27,7 @@ class Outgoing:
     def __init__(self) -> None:
         self._bundles: deque[Bundle] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._is_closed = False
+        self.is_closed = False
 
     def __bool__(self) -> bool:
         return bool(self._bundles)
@@ -44,8 +44,8 @@ class Outgoing:
             await bundle.written
 
     async def arrival(self) -> None:
-        """Wait until there is something to write."""
-        while not self._bundles:
+        """Wait until there is something to write, or never will be."""
+        while not (self._bundles or self.is_closed):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
 
@@ -55,14 +55,18 @@ class Outgoing:
 
     def close(self) -> None:
         """Forget what waits, and let nobody wait for it."""
-        self._is_closed = True
+        self.is_closed = True
         while self._bundles:
             self._bundles.popleft().done()
+        self._wake()
 
     def _add(self, bundle: Bundle) -> None:
-        if self._is_closed:
+        if self.is_closed:
             bundle.done()
             return
         self._bundles.append(bundle)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
