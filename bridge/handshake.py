@@ -181,6 +181,14 @@ def auth_missing() -> RefusedError:
     )
 
 
+def proof_missing() -> RefusedError:
+    """Return the refusal of a Socket.IO connection without a proof."""
+    return RefusedError(
+        UnauthenticatedError("no broker token: give one as auth: { token }, or as Authorization: Bearer"),
+        CloseCode.UNAUTHENTICATED,
+    )
+
+
 def frame_refused(error: FrameError) -> RefusedError:
     """Return the refusal of a connection whose first frame cannot be taken apart."""
     too_large = error.code is ErrorCode.FRAME_TOO_LARGE
@@ -195,13 +203,13 @@ def not_running() -> RefusedError:
     )
 
 
-def origin_of(headers: Headers, client: tuple[str, int] | None) -> Origin:
+def origin_of(headers: Headers, client: tuple[str, int] | None, *, door: str = "websocket") -> Origin:
     """Return where a session comes from; what the client says of itself is for showing only, so it is only checked."""
     pid = headers.get(b"x-ipc-pid", b"").decode("latin-1")
     hostname = headers.get(b"x-ipc-hostname", b"").decode("latin-1")
     instance = headers.get(b"x-ipc-instance", b"").decode("latin-1")
     return Origin(
-        door="websocket",
+        door=door,
         pid=int(pid) if pid.isascii() and pid.isdigit() and len(pid) <= 10 else 0,  # noqa: PLR2004 - 32 bits
         hostname=hostname if _HOSTNAME.fullmatch(hostname) else (client[0] if client else "unknown"),
         instance_id=instance if _INSTANCE.fullmatch(instance) else new_ulid(),

@@ -12,10 +12,11 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402 - needs Django set
 from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from bridge.doors.socketio.server import SocketIODoor  # noqa: E402
 from bridge.routing import websocket_router  # noqa: E402
 from exprsn.bodies import BoundedBodies  # noqa: E402
 from exprsn.client_certificates import check_client_certificates  # noqa: E402
-from exprsn.lifespan import Lifespan  # noqa: E402
+from exprsn.lifespan import Application, Lifespan  # noqa: E402
 from exprsn.static_files import with_static_files  # noqa: E402
 from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
@@ -23,8 +24,11 @@ from ipc.django_app.runtime import Runtime  # noqa: E402
 
 refuse_unsafe_settings()
 # As for sockets: the views refuse what is over IPC_MAX_FRAME themselves.
-http_application = BoundedBodies(with_static_files(django_application), 2 * settings.IPC_MAX_FRAME)
-sockets = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
+http_application: Application = BoundedBodies(with_static_files(django_application), 2 * settings.IPC_MAX_FRAME)
+sockets: Application = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
+if settings.EXPRSN_SERVICE == "bridge":
+    door = SocketIODoor()
+    http_application, sockets = door.beside(http_application), door.beside(sockets)
 
 application = Lifespan(
     ProtocolTypeRouter({"http": http_application, "websocket": sockets}),
