@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ipc.hub.session import Session
+from ipc.protocol.messages import ReplayMark
 from ipc.stores.eventlog import Entry
 
 if TYPE_CHECKING:
@@ -50,9 +51,13 @@ class Delivery(msgspec.Struct, eq=False):
 
     @property
     def key(self) -> str:
-        """What stays the same when the emitter appends the event again: its source and its id."""
+        """What stays the same when the emitter appends the event again: its source and its id.
+
+        An event that a replay brings to be handled again is another one, and the same one for all of that replay.
+        """
         about = msgspec.json.decode(f"{self.entry.frame}}}", type=_About)
-        return f"{about.source}/{about.id}"
+        key = f"{about.source}/{about.id}"
+        return f"{key} {about.replay.id}" if about.replay is not None and about.replay.again else key
 
     def again(self, attempt: int) -> "Delivery":
         """Return its next attempt, which remembers how the last one ended."""
@@ -73,6 +78,7 @@ class Delivery(msgspec.Struct, eq=False):
 class _About(msgspec.Struct):
     source: str
     id: str
+    replay: ReplayMark | None = None
 
 
 @dataclass(slots=True)
