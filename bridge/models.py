@@ -1,4 +1,4 @@
-"""What operators may see in the console: a class for each page, so that Django knows its place and its permission."""
+"""What operators may see and do in the console: classes without tables, so that Django knows the permissions."""
 
 from django.db import models
 
@@ -14,3 +14,26 @@ class Audit(models.Model):
 
     def __str__(self) -> str:
         return "an entry of the audit trail"
+
+
+class Mesh(models.Model):
+    """The mesh, with the permissions on it, such as ``bridge.disconnect_session``; it has no table."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name_plural = "mesh"
+        permissions = [
+            ("view_event", "Can see the data of events and dead letters"),
+            ("view_token", "Can see tokens"),
+            ("emit_event", "Can emit test events"),
+            ("redrive_deadletter", "Can edit and redrive dead letters"),
+            ("discard_deadletter", "Can discard dead letters"),
+            ("replay_log", "Can replay a span of a log into a group"),
+            ("disconnect_session", "Can disconnect sessions"),
+            ("mint_token", "Can mint tokens"),
+            ("revoke_token", "Can revoke tokens"),
+        ]
+
+    def __str__(self) -> str:
+        return "the mesh"

@@ -34,7 +34,9 @@ INSTALLED_APPS = [
     # Before daphne and staticfiles: its runserver is daphne's with TLS.
     "certs",
     "daphne",
-    "django.contrib.admin",
+    # Before the admin, whose templates it replaces; exprsn's own come before both.
+    "unfold.apps.BasicAppConfig",
+    "exprsn.admin_site.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -50,6 +52,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "exprsn.headers.PermissionsPolicyMiddleware",
     "csp.middleware.CSPMiddleware",
+    "exprsn.headers.AdminScriptsMiddleware",
     # Before all that asks who somebody is.
     "ipc.django_app.middleware.DevBypassMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -123,6 +126,16 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Exprsn IPC",
+    "SITE_HEADER": "Exprsn IPC",
+    "SITE_SUBHEADER": EXPRSN_SERVICE,
+    "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
 }
 
 REST_FRAMEWORK = {

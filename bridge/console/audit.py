@@ -84,8 +84,10 @@ class AuditPage(ConsolePage):
     """The trail; a page looks at a bounded number of entries, and leads to the older ones."""
 
     template = "console/audit.html"
+    title = "Audit trail"
+    permission = "bridge.view_audit"
 
-    def context_of(self, request: HttpRequest) -> dict[str, Any]:
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
         """Return the form and the entries that it asks for."""
         form = FilterForm(request.GET)
         context: dict[str, Any] = {"form": form, "actions": ACTIONS}

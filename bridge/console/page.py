@@ -1,33 +1,33 @@
-"""What the pages of the console share: one address in the admin, to look at, for who has the permission to view it."""
-
-# ruff: noqa: ARG002 - the signatures are those that Django calls
+"""What the pages of the console share: an address in the admin, for who has the permission to look at it."""
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.views import View
 from redis.asyncio import Redis
 
 from ipc.django_app.runtime import current_redis
 from ipc.protocol.errors import IPCError, UnavailableError
 
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
 
+class ConsolePage(View):
+    """A page; ``template`` shows what `context_of` returns."""
 
-class ConsolePage(ModelAdmin):
-    """A page in the place of a model's list; ``template`` shows what `context_of` returns."""
-
+    http_method_names = ["get", "head"]
     template: ClassVar[str]
+    title: ClassVar[str]
+    permission: ClassVar[str] = "bridge.view_mesh"
 
-    def context_of(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what the template needs.
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:
+        """Return what the template needs; a ``title`` in it stands in the place of the page's own.
+
+        Args:
+            request: with the query in ``GET``.
+            where: the parts of the address.
 
         Raises:
             IPCError: which the page says in the place of what it would show.
@@ -35,39 +35,18 @@ class ConsolePage(ModelAdmin):
         """
         raise NotImplementedError
 
-    def get_urls(self) -> list[URLPattern]:
-        """Return the one address, by the name under which the index of the admin looks for it."""
-        name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
-        return [path("", self.admin_site.admin_view(self.changelist_view), name=name)]
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def get(self, request: HttpRequest, **where: Any) -> HttpResponse:
         """Show the page."""
-        if not self.has_view_permission(request):
+        if not request.user.has_perm(self.permission):
             raise PermissionDenied
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": self._title()}
+        context = {**admin.site.each_context(request), "title": self.title}
         status: int = HTTPStatus.OK
         try:
-            context |= self.context_of(request)
+            context |= self.context_of(request, **where)
         except IPCError as error:
             status, context["problem"] = error.code.http_status, error.message
-        request.current_app = self.admin_site.name
+        request.current_app = admin.site.name
         return TemplateResponse(request, self.template, context, status=status)
-
-    def _title(self) -> str:
-        name = str(self.opts.verbose_name_plural)
-        return name[:1].upper() + name[1:]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse."""
-        return False
 
 
 def mesh_redis() -> Redis:

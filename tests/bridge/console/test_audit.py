@@ -11,7 +11,7 @@ from ipc.django_app.runtime import Runtime
 from ipc.stores.audit import Audit
 from tests.bridge.console.conftest import LogIn
 
-PATH = "/admin/bridge/audit/"
+PATH = "/admin/console/audit"
 EVIL = "<script>alert(1)</script>"
 
 
@@ -123,5 +123,5 @@ async def test_without_a_mesh_the_page_says_so(client: AsyncClient) -> None:
 
 async def test_there_is_nothing_to_change(client: AsyncClient, audit: Audit) -> None:
     assert "There are no entries" in await shown(client)
-    for path in ("add/", "1/change/", "1/delete/", "1/history/"):
+    for path in ("/add/", "/1/change/", "/1/delete/", "/"):
         assert (await client.get(PATH + path)).status_code == 404

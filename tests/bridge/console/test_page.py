@@ -1,23 +1,29 @@
 """What all pages of the console have in common."""
 
 import pytest
-from django.contrib import admin
-from django.http import HttpRequest
-from django.test import RequestFactory
+from django.test import AsyncClient
 
-from bridge.console.page import ConsolePage, mesh_redis
-from bridge.models import Audit
+from bridge.console.page import mesh_redis
 from ipc.protocol.errors import UnavailableError
+from tests.bridge.console.conftest import LogIn
 
 
-def test_a_page_can_only_be_looked_at(rf: RequestFactory) -> None:
-    page, request = ConsolePage(Audit, admin.site), HttpRequest()
-    assert not page.has_add_permission(request)
-    assert not page.has_change_permission(request)
-    assert not page.has_delete_permission(request)
-    assert [url.name for url in page.get_urls()] == ["bridge_audit_changelist"]
+async def test_a_page_can_only_be_looked_at(log_in: LogIn) -> None:
+    client = await log_in("root", is_superuser=True)
+    for ask in (client.post, client.put, client.patch, client.delete):
+        assert (await ask("/admin/console/audit")).status_code == 405
 
 
 def test_without_a_mesh_there_is_nothing_to_read_from() -> None:
     with pytest.raises(UnavailableError, match="REDIS_URL"):
         mesh_redis()
+
+
+async def test_scripts_of_the_admin_and_of_nothing_else_may_be_compiled() -> None:
+    client = AsyncClient()
+    inside, outside = [
+        (await client.get(path)).headers["Content-Security-Policy"] for path in ("/admin/login/", "/api/ipc/stats")
+    ]
+    assert "script-src 'self' 'unsafe-eval';" in f"{inside};"
+    assert "unsafe" not in outside
+    assert "unsafe-inline" not in inside
