@@ -134,6 +134,7 @@ class Presence:
         self._tried -= closed
 
     def _registration(self, session: Session) -> Registration:
+        claims = session.identity.claims
         return Registration(
             instance=session.instance,
             session=session.id,
@@ -150,4 +151,6 @@ class Presence:
             emits=tuple(session.emits),
             hears=tuple(self._hears(session)),
             permissions=tuple(sorted(session.identity.permissions)),
+            token=claims.id if claims is not None else "",
+            token_issued_s=claims.iat if claims is not None else 0.0,
         )

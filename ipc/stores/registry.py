@@ -28,7 +28,10 @@ _PRESENCE: Final = Script(resources.files("ipc.stores").joinpath("scripts/presen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One attached instance; times in Unix milliseconds. What it may do is kept for explaining, and not shown."""
+    """One attached instance; times in Unix milliseconds. What it may do is kept for explaining, and not shown.
+
+    ``token`` is the id of the token that it came with, if it did, ``token_issued_s`` when that was made.
+    """
 
     instance: str
     session: str
@@ -45,6 +48,8 @@ class Registration:
     emits: tuple[str, ...] = ()
     hears: tuple[Hearing, ...] = ()
     permissions: tuple[str, ...] = ()
+    token: str = ""
+    token_issued_s: float = 0.0
 
 
 class Registry:
