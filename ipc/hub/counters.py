@@ -30,6 +30,7 @@ class Counters:
     sessions_too_slow: int = 0
     sessions_expired: int = 0
     sessions_revoked: int = 0
+    sessions_disconnected: int = 0
     messages_limited: int = 0
     limits_unknown: int = 0
     deliveries_shut_out: int = 0

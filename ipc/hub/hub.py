@@ -12,6 +12,7 @@ from ipc.hub.calling import Calling
 from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
+from ipc.hub.disconnects import DISCONNECT, Disconnects
 from ipc.hub.discovery import Discovery
 from ipc.hub.explaining import Explainer
 from ipc.hub.feed import LogFeed, Push
@@ -121,7 +122,12 @@ class Hub:
             served=self.calling.serving.resources_of,
             tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
         )
-        others = {**self.calling.takers, REVOKED: self.proofs.heard}
+        self.disconnects = Disconnects(
+            self.sessions,
+            self.counters,
+            tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
+        )
+        others = {**self.calling.takers, REVOKED: self.proofs.heard, DISCONNECT: self.disconnects.heard}
         self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=others)
         self.calling.use(self._pushes)
         self._follow_lock = asyncio.Lock()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ipc.hub.batching import Batcher
 from ipc.hub.interest import Interest
@@ -55,6 +55,13 @@ class Origin:
     hostname: str
     instance_id: str = field(default_factory=new_ulid)
     version: str = ""
+
+
+class Backlog(NamedTuple):
+    """So many messages, of so many bytes."""
+
+    messages: int
+    size: int
 
 
 class Session:
@@ -163,6 +170,11 @@ class Session:
         """Whether what can wait may be put into the outbox; `outbox_room` waits for it."""
         outbox, limits = self._outbox, self.limits
         return outbox.size <= limits.outbox_bytes // 4 and outbox.count <= limits.outbox_messages // 4
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in the outbox, for the peer to read what was sent before."""
+        return Backlog(self._outbox.count, self._outbox.size)
 
     async def outbox_room(self) -> None:
         """Wait until the outbox is half empty, for what can wait, such as a replay of the log."""

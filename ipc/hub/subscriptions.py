@@ -162,7 +162,10 @@ def hearings(session: Session, groups: Mapping[str, GroupMembers]) -> list[Heari
         _hearing([pattern for pattern, _ in patterns], terms)
         for terms, patterns in groupby(session.patterns.items(), key=lambda pattern: pattern[1])
     ]
-    return live + [_hearing(group.interest.patterns, group.terms, name) for name, group in groups.items()]
+    return live + [
+        _hearing(group.interest.patterns, group.terms, name, credit=group.members[session].credit)
+        for name, group in groups.items()
+    ]
 
 
 def patterns_of(session: Session, groups: Mapping[str, GroupMembers]) -> list[str]:
@@ -170,10 +173,11 @@ def patterns_of(session: Session, groups: Mapping[str, GroupMembers]) -> list[st
     return [*session.patterns, *(pattern for group in groups.values() for pattern in group.interest.patterns)]
 
 
-def _hearing(patterns: Iterable[str], terms: Terms, group: str = "") -> Hearing:
+def _hearing(patterns: Iterable[str], terms: Terms, group: str = "", *, credit: int = 0) -> Hearing:
     return Hearing(
         events=tuple(patterns),
         group=group,
+        credit=credit,
         where=None if terms.where is None else terms.where.expression,
         select=None if terms.select is None else terms.select.expression,
     )

@@ -142,6 +142,8 @@ class CloseCode(IntEnum):
     TOO_LARGE = 4413
     TOO_SLOW = 4429
     REVOKED = 4430
+    DISCONNECTED = 4440
+    DISMISSED = 4441
     INTERNAL = 4500
     DRAINING = 4503
 
@@ -160,7 +162,9 @@ def close_reason(text: str) -> str:
     return text.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
 
 
-_RECONNECT: Final = frozenset({CloseCode.AUTH_TIMEOUT, CloseCode.TOO_SLOW, CloseCode.INTERNAL, CloseCode.DRAINING})
+_RECONNECT: Final = frozenset(
+    {CloseCode.AUTH_TIMEOUT, CloseCode.TOO_SLOW, CloseCode.DISCONNECTED, CloseCode.INTERNAL, CloseCode.DRAINING}
+)
 
 
 def may_reconnect(close_code: int) -> bool:

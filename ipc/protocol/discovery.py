@@ -26,7 +26,8 @@ def version_of(text: str) -> str:
 class Hearing(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What an instance hears: patterns, live or as a member of a group, and what narrows and shapes them.
 
-    ``is_cut`` says that ``where`` and ``select`` were too large to be written down.
+    ``is_cut`` says that ``where`` and ``select`` were too large to be written down. ``credit`` is how many deliveries
+    of the group it takes at a time.
     """
 
     events: tuple[str, ...]
@@ -34,6 +35,7 @@ class Hearing(Struct, frozen=True, omit_defaults=True, kw_only=True):
     where: Any = None
     select: Any = None
     is_cut: bool = False
+    credit: int = 0
 
 
 class ServedResource(Struct, frozen=True, kw_only=True):

@@ -28,9 +28,11 @@ _PRESENCE: Final = Script(resources.files("ipc.stores").joinpath("scripts/presen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """One attached instance; times in Unix milliseconds. What it may do is kept for explaining, and not shown.
+    """One attached instance; times in Unix milliseconds.
 
-    ``token`` is the id of the token that it came with, if it did, ``token_issued_s`` when that was made.
+    ``token`` is the id of the token that it came with, ``token_issued_s`` when that was made, in Unix seconds.
+    ``outbox_messages`` and ``outbox_bytes`` waited for it to read them when this was written, which is at least every
+    twenty seconds.
     """
 
     instance: str
@@ -50,6 +52,10 @@ class Registration:
     permissions: tuple[str, ...] = ()
     token: str = ""
     token_issued_s: float = 0.0
+    is_rate_exempt: bool = False
+    is_dev_bypass: bool = False
+    outbox_messages: int = 0
+    outbox_bytes: int = 0
 
 
 class Registry:

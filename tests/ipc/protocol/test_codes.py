@@ -28,6 +28,8 @@ CLOSE_CODES = {
     4413: False,
     4429: True,
     4430: False,
+    4440: True,
+    4441: False,
     4500: True,
     4503: True,
 }
