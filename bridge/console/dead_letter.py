@@ -27,12 +27,12 @@ REDRIVE = "bridge.redrive_deadletter"
 class LetterForm(forms.Form):
     """The data that the group is to get, and an expression to try on them."""
 
-    data = JSONField(required=True)
+    payload = JSONField(label="Data (JSON)", required=True)
     expression = ExpressionField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["data"].widget.attrs |= {"rows": 14, "spellcheck": "false"}
+        self.fields["payload"].widget.attrs |= {"rows": 14, "spellcheck": "false"}
         hint = '{"$concat": ["to ", {"$var": "data.email"}]}'
         self.fields["expression"].widget.attrs |= {"placeholder": hint, "spellcheck": "false"}
 
@@ -48,7 +48,7 @@ class LetterPage(FormPage):
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:
         """Return the letter, and the form with its data."""
         context = super().context_of(request, **where)
-        context["form"].initial = {"data": context["pretty"]}
+        context["form"].initial = {"payload": context["pretty"]}
         return context
 
     def beside(self, request: HttpRequest, **where: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class LetterPage(FormPage):
         redis, letter_id = mesh_redis(), _id_of(where)
         if "redrive" in request.POST:
             by = operator_name(str(request.user.pk))
-            is_edited = async_to_sync(redrive_one)(redis, letter_id, said["data"], by=by, limits=conf.limits())
+            is_edited = async_to_sync(redrive_one)(redis, letter_id, said["payload"], by=by, limits=conf.limits())
             return {"redriven": True, "is_edited": is_edited}
         buried = async_to_sync(DeadLetters(redis).get)(letter_id)
         return _tried(buried, said)
@@ -94,7 +94,7 @@ def _id_of(where: dict[str, Any]) -> LetterId:
 
 def _tried(buried: Buried, said: dict[str, Any]) -> dict[str, Any]:
     """Return the result of an expression on a letter whose data are those of the form."""
-    facts = {**buried.facts, "data": msgspec.json.decode(said["data"])}
+    facts = {**buried.facts, "data": msgspec.json.decode(said["payload"])}
     try:
         result = compile_select(said["expression"], EVALUATION_LIMITS).shape(facts)
     except JSONLexError as error:

@@ -107,5 +107,7 @@ async def _found(
     redis: Redis, wanted: DeadLetterFilter, after: LetterId | None
 ) -> tuple[Page, list[tuple[str, str, int]]]:
     letters = DeadLetters(redis)
-    counts = [(short_name(service), group, await letters.count(service, group)) for service, group in await letters.groups()]
+    counts = [
+        (short_name(service), group, await letters.count(service, group)) for service, group in await letters.groups()
+    ]
     return await letters.find(wanted, limit=COUNT, after=after), [each for each in counts if each[2]]

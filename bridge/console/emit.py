@@ -28,14 +28,16 @@ class EmitForm(forms.Form):
     """An event."""
 
     event = EventField(max_length=128)
-    target = forms.CharField(required=False, max_length=1_000, help_text="Names of services, divided by commas; none is all.")
-    data = JSONField(required=False)
+    target = forms.CharField(
+        required=False, max_length=1_000, help_text="Names of services, divided by commas; none is all."
+    )
+    payload = JSONField(label="Data (JSON)", required=False)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["event"].widget.attrs["placeholder"] = "post:created"
         self.fields["target"].widget.attrs["placeholder"] = "herald, spark"
-        self.fields["data"].widget.attrs["placeholder"] = '{"id": 1}'
+        self.fields["payload"].widget.attrs["placeholder"] = '{"id": 1}'
 
     def clean_target(self) -> list[str] | None:
         """Return the targets, or None for all."""
@@ -70,7 +72,7 @@ class EmitPage(FormPage):
 
 async def _carried_out(said: dict[str, Any], by: str) -> tuple[Emitted | None, Explanation]:
     hub = running_hub()
-    target, data = said["target"], Raw((said["data"] or "null").encode())
+    target, data = said["target"], Raw((said["payload"] or "null").encode())
     await hub.described()
     explanation = await hub.explainer.explain(said["event"], data, target=target, meta=META, source=SOURCE)
     if not by:

@@ -20,7 +20,7 @@ from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.explanation import Explanation
 from ipc.protocol.positions import position_key
 from ipc.stores.event_search import EventSearch
-from ipc.stores.traces import Trace, find_trace, trace_id
+from ipc.stores.traces import Trace, Traced, find_trace, trace_id
 
 PERMISSION = "bridge.view_event"
 
@@ -69,7 +69,9 @@ class EventJSON(View):
                 raise BadMessageError("say which event: its log and its position")
             seen = async_to_sync(EventSearch(mesh_redis()).at)(*place)
         except IPCError as error:
-            return HttpResponse(error.message, status=error.code.http_status, content_type="text/plain", headers=headers)
+            return HttpResponse(
+                error.message, status=error.code.http_status, content_type="text/plain", headers=headers
+            )
         if not seen.frame:
             return HttpResponse("the log has dropped it", status=404, content_type="text/plain", headers=headers)
         data = bytes(Content.of(seen.frame).data)
@@ -96,9 +98,7 @@ async def _explained(hub: Hub, content: Content) -> Explanation | None:
     meta = Raw(codec.encode_json(content.meta).encode()) if content.meta is not None else UNSET
     target = None if "/" in content.target else content.target
     try:
-        return await hub.explainer.explain(
-            content.event, content.data, target=target, meta=meta, source=content.source
-        )
+        return await hub.explainer.explain(content.event, content.data, target=target, meta=meta, source=content.source)
     except IPCError as error:
         # What the mesh itself emits nobody may, and limits may have been lowered since it was emitted.
         if error.code in {ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT}:
@@ -111,16 +111,22 @@ def _shown(found: Found) -> dict[str, Any]:
         return {}
     content = Content.of(found.frame)
     data: Pretty = pretty(bytes(content.data))
-    trace = found.trace.events if found.trace is not None else []
     return {
         "content": content,
         "at": moment(content.ts),
         "data": data,
         "max_shown": MAX_SHOWN,
         "meta": json_text(content.meta) if content.meta is not None else "",
-        "others": [
-            {"head": each.head, "log": each.log, "at": moment(each.head.ts), "is_this": each.position == found.position and each.log == found.log,
-             "link": event_link(each.head.id, each.log, each.position)}
-            for each in trace
-        ],
-    }  # fmt: skip
+        "others": [_other(each, found) for each in (found.trace.events if found.trace is not None else [])],
+    }
+
+
+def _other(each: Traced, found: Found) -> dict[str, Any]:
+    """Return an event of the trace, which may be the one of the page."""
+    return {
+        "head": each.head,
+        "log": each.log,
+        "at": moment(each.head.ts),
+        "is_this": (each.log, each.position) == (found.log, found.position),
+        "link": event_link(each.head.id, each.log, each.position),
+    }

@@ -81,7 +81,7 @@ def _feed_query(given: QueryDict, newest: str) -> str:
     query = QueryDict(mutable=True)
     for name in FilterForm.base_fields:
         if given.get(name):
-            query[name] = given[name]
+            query[name] = given.get(name, "")
     if newest:
         query["after"] = newest
     return query.urlencode()

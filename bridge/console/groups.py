@@ -59,8 +59,8 @@ class ReplayForm(forms.Form):
         help_text="Also what a group with once has handled within a day; else it is spared.",
     )
 
-    def __init__(self, service: str, *args: Any, **options: Any) -> None:
-        super().__init__(*args, label_suffix="", **options)
+    def __init__(self, service: str, given: Any = None) -> None:
+        super().__init__(given, label_suffix="")
         choices = self.fields["log"]
         choices.choices = [(BROADCAST, BROADCAST), (service, service)]  # type: ignore[attr-defined]  # of a ChoiceField
         self.fields["first"].widget.attrs["placeholder"] = "1h"

@@ -87,7 +87,9 @@ class RedriveLetters(LetterAction):
         """Do it; some that nobody would get do not keep the others back."""
         moved, orphans = await redrive(mesh_redis(), letters, by=by)
         if not moved and "all" not in request.POST:
-            raise orphaned(orphans) if orphans else UnavailableError("nothing was moved: it is gone, or there is no room")
+            raise (
+                orphaned(orphans) if orphans else UnavailableError("nothing was moved: it is gone, or there is no room")
+            )
         return moved
 
 

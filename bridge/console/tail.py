@@ -47,7 +47,9 @@ async def feed(request: HttpRequest) -> HttpResponseBase:
         return _refusal(ErrorCode.FORBIDDEN, f"this needs the permission {PERMISSION}")
     form = FilterForm(request.GET)
     if not form.is_valid():
-        return _refusal(ErrorCode.INVALID_MESSAGE, "; ".join(f"{name}: {said[0]}" for name, said in form.errors.items()))
+        return _refusal(
+            ErrorCode.INVALID_MESSAGE, "; ".join(f"{name}: {said[0]}" for name, said in form.errors.items())
+        )
     try:
         tail = Tail(form.logs, form.wanted, request.headers.get("Last-Event-ID") or request.GET.get("after", ""))
         if "text/event-stream" not in request.headers.get("Accept", ""):
@@ -126,5 +128,3 @@ async def _stream(tail: Tail) -> AsyncIterator[str]:
 
 def _refusal(code: ErrorCode, message: str) -> JsonResponse:
     return JsonResponse(error_body(code, message), status=code.http_status or HTTPStatus.BAD_REQUEST)
-
-

@@ -70,7 +70,9 @@ async def redrive_one(redis: Redis, letter_id: LetterId, data: str, *, by: str, 
     if orphans:
         raise orphaned(orphans)
     if not moved:
-        raise UnavailableError(f"{letter_id} was not moved: its group has too much to do that came again, or it is gone")
+        raise UnavailableError(
+            f"{letter_id} was not moved: its group has too much to do that came again, or it is gone"
+        )
     return False
 
 

@@ -71,11 +71,13 @@ async def group_details(redis: Redis, service: str, group: str) -> GroupDetails:
     name = f"{service}/{group}"
     async with translated_errors(f"read group {name}"):
         serving: Any = await redis.zrange(keys.serving(service, group), 0, -1)
-        found = []
-        for log in logs_of_group(service, group):
-            for row in await group_rows(redis, log):
-                if row["name"].decode() == name:
-                    found.append(await _part(redis, log, name, row, {hub.decode() for hub in serving}))
+        hubs = {hub.decode() for hub in serving}
+        found = [
+            await _part(redis, log, name, row, hubs)
+            for log in logs_of_group(service, group)
+            for row in await group_rows(redis, log)
+            if row["name"].decode() == name
+        ]
     (definitions,) = await GroupDefinitions(redis).definitions([name])
     return GroupDetails(found, max(definitions, default=None))
 

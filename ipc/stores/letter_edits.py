@@ -59,9 +59,7 @@ async def redrive_edited(redis: Redis, letter_id: LetterId, data: str, *, by: st
     counts = [MAX_DEAD, MAX_RECORDS, MAX_DISCARDED]
     frame = edited(buried.letter.frame, checked, by)
     async with translated_errors(f"redrive the edited dead letter {letter_id}"):
-        reply: bytes | None = await run_script(
-            redis, _EDIT, streams, [*counts, letter_id.position, frame, by, REASON]
-        )
+        reply: bytes | None = await run_script(redis, _EDIT, streams, [*counts, letter_id.position, frame, by, REASON])
     if reply is None:
         raise BadMessageError(
             f"there is no dead letter {letter_id} any more: it was redriven or discarded meanwhile",
@@ -76,4 +74,6 @@ def _utf8(data: str) -> bytes:
     try:
         return data.encode()
     except UnicodeEncodeError as error:
-        raise BadMessageError("data has a lone surrogate, which has no UTF-8 form", code=ErrorCode.INVALID_DATA) from error
+        raise BadMessageError(
+            "data has a lone surrogate, which has no UTF-8 form", code=ErrorCode.INVALID_DATA
+        ) from error

@@ -160,7 +160,7 @@ class Replays:
                 break
         is_done = not left or (is_whole and looked == len(entries))
         state = State.DONE if is_done else State.RUNNING
-        told = [MAX_DEAD, replay.id, replay.cursor, cursor, state, looked, time.time_ns() // 1_000_000]
+        told: list[str | int] = [MAX_DEAD, replay.id, replay.cursor, cursor, state, looked, time.time_ns() // 1_000_000]
         streams = [keys.log(own_log(service, group)), keys.replay(service, group)]
         async with translated_errors(f"replay into group {group}"):
             await run_script(self._redis, _REPLAY, streams, [*told, *words])
@@ -177,7 +177,7 @@ class Replays:
         replay = await self._get(service, group, replay_id)
         if replay.is_running:
             async with translated_errors(f"cancel the replay into {group}"):
-                await self._redis.hset(keys.replay(service, group), "state", State.CANCELLED)  # type: ignore[misc]  # as redis types it
+                await self._redis.hset(keys.replay(service, group), "state", State.CANCELLED)
         return await self._get(service, group, replay_id)
 
     async def _get(self, service: str, group: str, replay_id: str) -> Replay:
@@ -204,7 +204,10 @@ class Replays:
         return page.entries, page.is_whole
 
     async def _write(self, service: str, group: str, replay: Replay) -> None:
-        fields = {name: int(value) if isinstance(value, bool) else value for name, value in msgspec.to_builtins(replay).items()}
+        fields = {
+            name: int(value) if isinstance(value, bool) else value
+            for name, value in msgspec.to_builtins(replay).items()
+        }
         key = keys.replay(service, group)
         async with translated_errors(f"begin a replay into {group}"), self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key)

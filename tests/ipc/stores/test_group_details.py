@@ -15,7 +15,9 @@ OWN = own_log(HERALD, NOTIFY)
 
 
 def new(number: int) -> NewEvent:
-    frame = f'{{"type":"event","id":"e{number}","event":"post:created","source":"exprsn-spark","target":"broadcast","ts":1'
+    frame = (
+        f'{{"type":"event","id":"e{number}","event":"post:created","source":"exprsn-spark","target":"broadcast","ts":1'
+    )
     return NewEvent("", "post:created", frame)
 
 

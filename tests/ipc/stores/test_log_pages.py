@@ -92,7 +92,7 @@ async def test_filters(redis_client: Redis) -> None:
         ({"where": {"$gt": [{"$var": "data.n"}, 1]}}, ["2-0"], 1),
         ({"pattern": "post:*", "where": {"$eq": [{"$var": "source"}, "exprsn-timeline"]}}, ["1-0"], 0),
     ):
-        page = await pages.page(before(["broadcast"]), EventFilter.of(**asked), count=10)  # type: ignore[arg-type]  # a test's options
+        page = await pages.page(before(["broadcast"]), EventFilter.of(**asked), count=10)
         assert (positions(page), page.undecided, page.looked) == (found, undecided, 4), asked
 
 
