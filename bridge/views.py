@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from bridge.mesh_stats import mesh_stats
 from bridge.stats import stats_of
 from ipc.django_app.apps import ipc_config
 from ipc.django_app.conf import conf
@@ -50,12 +51,12 @@ async def health(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view
 @csrf_exempt
 @never_cache
 @require_safe
-async def stats(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view is handed the request
+async def stats(request: HttpRequest) -> JsonResponse:
     """Answer with the statistics of the mesh, or 503 while Redis is out of reach."""
     try:
         hub = running_hub()
         found = stats_of(await hub.registry.list(), hub.limits, is_limited=hub.limiter is not None)
-        return JsonResponse({"success": True, "data": found})
+        return JsonResponse({"success": True, "data": found | await mesh_stats(hub, request.GET.dict())})
     except IPCError as error:
         return _refusal(error)
 

@@ -34,7 +34,7 @@ class FilterForm(forms.Form):
         for name, hint in hints.items():
             self.fields[name].widget.attrs["placeholder"] = hint
         hint = '{"$gt": [{"$var": "attempts"}, 3]}'
-        self.fields["where"].widget.attrs |= {"placeholder": hint, "class": "wide"}
+        self.fields["where"].widget.attrs |= {"placeholder": hint, "class": "broad"}
 
     def wanted(self, until_ms: int | None = None) -> DeadLetterFilter:
         """Return what is asked, of what was there at a time; only of a form that is valid.

@@ -31,7 +31,7 @@ class FilterForm(forms.Form):
     def __init__(self, data: Any) -> None:
         super().__init__(data, label_suffix="")
         self.fields["pattern"].widget.attrs["placeholder"] = "post:*"
-        self.fields["where"].widget.attrs |= {"placeholder": '{"$gt": [{"$var": "data.n"}, 5]}', "class": "wide"}
+        self.fields["where"].widget.attrs |= {"placeholder": '{"$gt": [{"$var": "data.n"}, 5]}', "class": "broad"}
         self.fields["where"].label = "Where (JSONLex)"
 
     @property
@@ -73,7 +73,7 @@ class ExplorerPage(ConsolePage):
             "looked": page.looked,
             "undecided": page.undecided,
             "before": asked,
-            "feed": "" if asked else f"{reverse('admin:console_feed')}?{_feed_query(request.GET, newest)}",
+            "feed": "" if asked else f"{reverse('admin:console_explorer_feed')}?{_feed_query(request.GET, newest)}",
         }
 
 

@@ -1,10 +1,20 @@
 """The mesh at a glance: the page on which the admin opens."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
+from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
-from bridge.console.page import ConsolePage
+from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.panels import CHARTS, TILES
+from ipc.hub.hub import Hub
+from ipc.protocol.statistics import SPANS
+from ipc.stores.instances import Instances
+
+RECENT_MS: Final = 6_000
+"""How far back the feed goes: the last seconds are written while they are read."""
+WINDOW_S: Final = 60
 
 
 class OverviewPage(ConsolePage):
@@ -14,5 +24,33 @@ class OverviewPage(ConsolePage):
     title = "Overview"
 
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
-        """Return nothing yet."""
-        return {}
+        """Return what is shown where; the figures come by the feed."""
+        attached = sum(async_to_sync(Instances(mesh_redis()).counts)().values())
+        return {"tiles": TILES, "charts": CHARTS, "spans": SPANS, "attached": attached}
+
+
+async def overview_now(hub: Hub) -> dict[str, Any]:
+    """Return the figures of the last minute, and the last seconds of the curves.
+
+    Raises:
+        UnavailableError: Redis is out of reach.
+
+    """
+    figures = await hub.figures.window(WINDOW_S)
+    recent = await hub.figures.series("5m", after_ms=time.time_ns() // 1_000_000 - RECENT_MS)
+    failed = figures.totals.calls_failed + figures.totals.counters.get("deliveries_failed", 0)
+    return {
+        "at_ms": figures.asked_ms,
+        "delivery": figures.totals.delivery,
+        "call": figures.totals.call,
+        "errors": failed,
+        "refused": figures.totals.refused,
+        "bypassed": figures.totals.bypassed,
+        "sessions": figures.sessions,
+        "services": sum(each.sessions > 0 for each in figures.services),
+        "lag_ms": figures.lag_ms,
+        "hubs": figures.hubs,
+        "redis": figures.redis,
+        "sampled_ms": figures.sampled_ms,
+        "recent": recent,
+    }

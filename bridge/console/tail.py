@@ -8,15 +8,18 @@ anything.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from http import HTTPStatus
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.views import View
 
 from bridge.console.event_rows import row_of
-from bridge.console.explorer import FilterForm
+from bridge.console.explorer import ExplorerPage, FilterForm
+from bridge.console.feed import AGAIN_MS, CHECKED_EVERY_S, MAX_FEEDS, STREAM, may_look, refused
 from bridge.console.page import mesh_redis
-from ipc.django_app.http import error_body
+from ipc.django_app.runtime import running_hub
+from ipc.hub.hub import Hub
 from ipc.protocol import codec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import IPCError
@@ -27,39 +30,38 @@ from ipc.stores.log_pages import LogPages
 from ipc.stores.stream_scan import Range
 
 EVERY_S: Final = 1.0
-LASTS_S: Final = 120.0
-"""After so long a feed ends, and the browser asks again: so it is asked again who may see it."""
 QUIET_S: Final = 15.0
 COUNT: Final = 60
 MAX_LOOKED: Final = 1_000
-MAX_FEEDS: Final = 32
 OVERLAP_MS: Final = 1_000
 """How far before the newest event of the page a feed begins: the logs are not read at the same moment."""
-PERMISSION: Final = "bridge.view_event"
 
-_open: set[object] = set()
+_OPEN: WeakKeyDictionary[Hub, int] = WeakKeyDictionary()
 
 
-async def feed(request: HttpRequest) -> HttpResponseBase:
-    """Answer with what has come, or comes; for staff with the permission."""
-    user = await request.auser()
-    if not (user.is_active and user.is_staff and await user.ahas_perm(PERMISSION)):
-        return _refusal(ErrorCode.FORBIDDEN, f"this needs the permission {PERMISSION}")
-    form = FilterForm(request.GET)
-    if not form.is_valid():
-        return _refusal(
-            ErrorCode.INVALID_MESSAGE, "; ".join(f"{name}: {said[0]}" for name, said in form.errors.items())
-        )
-    try:
-        tail = Tail(form.logs, form.wanted, request.headers.get("Last-Event-ID") or request.GET.get("after", ""))
-        if "text/event-stream" not in request.headers.get("Accept", ""):
-            return JsonResponse(await tail.next(), headers={"Cache-Control": "no-store"})
-    except IPCError as error:
-        return _refusal(error.code, error.message)
-    if len(_open) >= MAX_FEEDS:
-        return _refusal(ErrorCode.UNAVAILABLE, f"there are {MAX_FEEDS} feeds open already")
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingHttpResponse(_stream(tail), content_type="text/event-stream", headers=headers)
+class TailView(View):
+    """Whoever asks for events gets what is new once a second, until they leave or may look no longer."""
+
+    async def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with what the filter chooses, as events or once."""
+        session_key = request.session.session_key
+        if not await may_look(session_key, ExplorerPage.permission):
+            return refused(ErrorCode.FORBIDDEN, "this is for staff who may look at events: log in to the admin")
+        form = FilterForm(request.GET)
+        if not form.is_valid():
+            wrong = "; ".join(f"{name}: {said[0]}" for name, said in form.errors.items())
+            return refused(ErrorCode.INVALID_MESSAGE, wrong)
+        after = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
+        try:
+            hub, tail = running_hub(), Tail(form.logs, form.wanted, after)
+            if STREAM not in request.headers.get("Accept", ""):
+                return JsonResponse(await tail.next(), headers={"Cache-Control": "no-store"})
+        except IPCError as error:
+            return refused(error.code, error.message)
+        if _OPEN.get(hub, 0) >= MAX_FEEDS:
+            return refused(ErrorCode.OVERLOADED, f"this process has {MAX_FEEDS} such feeds: ask for JSON instead")
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingHttpResponse(_events(hub, tail, session_key), content_type=STREAM, headers=headers)
 
 
 class Tail:
@@ -107,24 +109,28 @@ class Tail:
         return {"rows": [row_of(found) for found in page.events], "skipped": page.upto is not None}
 
 
-async def _stream(tail: Tail) -> AsyncIterator[str]:
-    mark = object()
-    _open.add(mark)
+async def _events(hub: Hub, tail: Tail, session_key: str | None) -> AsyncIterator[str]:
+    _OPEN[hub] = _OPEN.get(hub, 0) + 1
+    checked_at, said_at = time.monotonic(), 0.0
     try:
-        ends_at, said_at = time.monotonic() + LASTS_S, 0.0
-        while time.monotonic() < ends_at:
-            try:
-                found = await tail.next()
-            except IPCError as error:
-                found = {"rows": [], "skipped": False, "problem": error.message}
-            if found["rows"] or found["skipped"] or "problem" in found or time.monotonic() - said_at > QUIET_S:
+        yield f"retry: {AGAIN_MS}\n\n"
+        while not hub.is_draining:
+            if time.monotonic() - checked_at >= CHECKED_EVERY_S:
+                checked_at = time.monotonic()
+                if not await may_look(session_key, ExplorerPage.permission):
+                    return
+            found = await _next(tail)
+            if any(found.values()) or time.monotonic() - said_at > QUIET_S:
                 said_at = time.monotonic()
                 place = f"id: {tail.newest}\n" if tail.newest != START else ""
                 yield f"{place}data: {codec.encode_json(found)}\n\n"
             await asyncio.sleep(EVERY_S)
     finally:
-        _open.discard(mark)
+        _OPEN[hub] -= 1
 
 
-def _refusal(code: ErrorCode, message: str) -> JsonResponse:
-    return JsonResponse(error_body(code, message), status=code.http_status or HTTPStatus.BAD_REQUEST)
+async def _next(tail: Tail) -> dict[str, Any]:
+    try:
+        return await tail.next()
+    except IPCError as error:
+        return {"rows": [], "skipped": False, "problem": error.message}

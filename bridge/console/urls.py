@@ -16,10 +16,21 @@ from bridge.console.letter_actions import DiscardLetters, RedriveLetters
 from bridge.console.limits import LimitsPage
 from bridge.console.replaying import BeginReplay, CancelReplay, StepReplay
 from bridge.console.revocation import RevokeTokens
-from bridge.console.tail import feed
+from bridge.console.tail import TailView
 from bridge.console.tokens import InspectPage, MintPage, RevokePage, TokensPage
+from bridge.console.feed import FeedView
+from bridge.console.map import MapPage
+from bridge.console.series import SeriesView
+from bridge.console.services import ServicePage, ServicesPage
+from bridge.console.sessions import DisconnectAction, SessionPage, SessionStateView
 
+SESSION: Final = "services/<str:service>/<str:instance>"
 PAGES: Final[list[URLPattern]] = [
+    path("map", MapPage.as_view(), name="console_map"),
+    path("services", ServicesPage.as_view(), name="console_services"),
+    path("services/<str:service>", ServicePage.as_view(), name="console_service"),
+    path(SESSION, SessionPage.as_view(), name="console_session"),
+    path(f"{SESSION}/state", SessionStateView.as_view(), name="console_session_state"),
     path("audit", AuditPage.as_view(), name="console_audit"),
     path("explorer", ExplorerPage.as_view(), name="console_explorer"),
     path("explorer/event", EventPage.as_view(), name="console_event"),
@@ -45,10 +56,13 @@ ACTIONS: Final[list[URLPattern]] = [
     path("dead-letters/redrive", RedriveLetters.as_view(), name="console_redrive"),
     path("dead-letters/discard", DiscardLetters.as_view(), name="console_discard"),
     path("tokens/revoke/do", RevokeTokens.as_view(), name="console_token_revoke_do"),
+    path(f"{SESSION}/disconnect", DisconnectAction.as_view(), name="console_disconnect"),
 ]
 """What is done; the admin lets in staff with a CSRF token."""
 
 OPEN: Final[list[URLPattern]] = [
-    path("explorer/feed", feed, name="console_feed"),
+    path("explorer/feed", TailView.as_view(), name="console_explorer_feed"),
+    path("feed", FeedView.as_view(), name="console_feed"),
+    path("series", SeriesView.as_view(), name="console_series"),
 ]
 """What lets in by itself, since the admin knows only synchronous views."""

@@ -44,7 +44,7 @@ class Announcer:
             if change.event_id not in self._under_way:
                 self._under_way.add(change.event_id)
                 event = NewEvent(f"{SOURCE}/{change.event_id}", change.event, _frame(change))
-                self._append(Emission(event, _Receipt(self, change)))
+                self._append(Emission(event, _Receipt(self, change), SOURCE))
 
     async def close(self) -> None:
         """Stop; what is not written down as announced is announced again, and dropped as a repeat."""

@@ -221,9 +221,8 @@ class Calls:
         if call.is_over:
             return
         self._close(call)
+        self._count(call, answer.error)
         self._part(call, answer.error)
-        if answer.error is not None:
-            self._counters.calls_failed += 1
         call.caller.replied(call.caller_id, answer)
 
     def find(self, call_id: str) -> OpenCall | None:
@@ -290,6 +289,15 @@ class Calls:
             session.put(text, len(text))
         elif owner is not None:
             self._take_back(call, owner)
+
+    def _count(self, call: OpenCall, error: CallError | None) -> None:
+        if error is not None:
+            self._counters.calls_failed += 1
+        request = call.request
+        if request.source:
+            owner = call.owner.claim.instance.partition(":")[0] if call.owner is not None else ""
+            code = error.code if error is not None else None
+            self._counters.named.call_ended(request.source, owner, code, time.monotonic() - call.began)
 
     def _part(self, call: OpenCall, error: CallError | None) -> None:
         """Take note at the owner of how a call went, and part from it."""

@@ -1,11 +1,16 @@
 """What a hub counts about itself since it started."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from ipc.hub.tallies import Tallies
+from ipc.protocol.codes import ErrorCode
 
 
 @dataclass(slots=True)
 class Counters:
-    """Plain totals; every failure that is survived has one."""
+    """Plain totals; every failure that is survived has one. ``named`` counts by services, events and codes."""
+
+    named: Tallies = field(default_factory=Tallies, repr=False)
 
     frames_received: int = 0
     messages_refused: int = 0
@@ -55,3 +60,9 @@ class Counters:
     interhub_failed: int = 0
     claims_failed: int = 0
     group_steps_failed: int = 0
+    statistics_failed: int = 0
+
+    def refuse(self, service: str | None, code: ErrorCode, number: int = 1) -> None:
+        """Count messages that a service was refused, or whoever it was, and why."""
+        self.messages_refused += number
+        self.named.refuse(service, code, number)

@@ -153,13 +153,13 @@ async def _begin(
         logs, target = route(hashable(message.target))
         frame = event_frame(message, target, event_id, service, time.time_ns() // 1_000_000, hub.limits)
     except IPCError as error:
-        hub.counters.messages_refused += 1
+        hub.counters.refuse(service, error.code)
         return error
     await hub.writers_room(logs)
     waiting = _Waiting(event_id, logs)
     key = f"{service}/{message.id}" if message.id is not None else ""
     for log in logs:
-        hub.writer(log).put(Emission(NewEvent(key, message.event, frame), waiting))
+        hub.writer(log).put(Emission(NewEvent(key, message.event, frame), waiting, service))
     return waiting.outcome
 
 

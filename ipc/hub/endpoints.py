@@ -1,19 +1,15 @@
 """How the operations on resources are doing at one hub: requests, errors, and how long they take."""
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ipc.protocol.discovery import EndpointFigures
+from ipc.protocol.latency import BUCKETS, bucket_of, quantile_ms
 from ipc.protocol.messages import CallError
 from ipc.stores.shares import EndpointShare
 
-# Four buckets for each doubling, from a sixteenth of a millisecond to two minutes.
-STEPS: Final = 4
-LOWEST: Final = -4
-BUCKETS: Final = 85
 MAX_ENDPOINTS: Final = 1_000
 
 
@@ -58,29 +54,6 @@ class Endpoints:
         return endpoint.total_ms / endpoint.requests if endpoint is not None else 0.0
 
 
-def bucket_of(took_ms: float) -> int:
-    """Return the number of the bucket for a time."""
-    if took_ms <= 0:
-        return 0
-    return min(BUCKETS - 1, max(0, math.floor(math.log2(took_ms) * STEPS) - LOWEST * STEPS + 1))
-
-
-def upper_ms(bucket: int) -> float:
-    """Return the time that all requests in a bucket took at most, in milliseconds."""
-    return float(2 ** ((bucket + LOWEST * STEPS) / STEPS))
-
-
-def quantile_ms(buckets: Sequence[int], part: float) -> float:
-    """Return the time that a part of the requests took at most, as far as buckets tell; 0 without any."""
-    wanted = part * sum(buckets)
-    seen = 0
-    for bucket, count in enumerate(buckets):
-        seen += count
-        if count and seen >= wanted:
-            return upper_ms(bucket)
-    return 0.0
-
-
 def merged_figures(shares: Iterable[EndpointShare]) -> list[EndpointFigures]:
     """Return the figures of operations over several hubs, by resource and name."""
     merged: dict[tuple[str, str], list[EndpointShare]] = {}
@@ -99,7 +72,7 @@ def _figures(parts: Sequence[EndpointShare]) -> EndpointFigures:
         requests=requests,
         errors=sum(part.errors for part in parts),
         mean_ms=round(sum(part.total_ms for part in parts) / requests, 3) if requests else 0.0,
-        p99_ms=round(quantile_ms(buckets, 0.99), 3),
+        p99_ms=round(quantile_ms(dict(enumerate(buckets)), 0.99), 3),
         last_error=latest.last_error or None,
         last_error_ms=latest.last_error_ms or None,
     )

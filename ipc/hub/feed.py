@@ -108,6 +108,15 @@ class LogFeed:
             self.counters.gaps_found += 1
             self._catch_up = self._tasks.start(self._read_on(), f"catch up {self.log}")
 
+    @property
+    def lag_ms(self) -> int:
+        """How far the cursor is behind what the log is known to have, in milliseconds of the log's own time."""
+        if self._catch_up is None:
+            return 0
+        known_ms = position_key(self._known)[0]
+        # A log that was empty when it was followed has no time to be behind of yet.
+        return known_ms - (position_key(self.cursor)[0] or known_ms)
+
     async def gap_after(self, position: str) -> Gap | None:
         """Return why events after a position are missing from the log, or None when all of them are there.
 
@@ -160,24 +169,43 @@ class LogFeed:
             self._known = self.cursor
         if not self.live:
             return
-        texts = [self._text(frame, position) for frame, position in zip(frames, positions, strict=True)]
         names = set(events)
-        whole = _joined(texts)
-        filtered = []
+        plain, filtered = [], []
         for session, interest in self.live.copy().items():
             if not interest.is_plain:
                 filtered.append((session, interest))
-                continue
-            wanted = {name for name in names if interest.choices(name)}
-            if len(wanted) == len(names):
-                session.put_all(whole)
-                self.counters.events_delivered += len(texts)
-            elif wanted:
-                part = [text for text, name in zip(texts, events, strict=True) if name in wanted]
-                session.put_all(_joined(part))
-                self.counters.events_delivered += len(part)
+            elif wanted := {name for name in names if interest.choices(name)}:
+                plain.append((session, wanted))
+        if plain:
+            self._deliver_plain(plain, positions, events, frames)
         if filtered:
             self._deliver_filtered(filtered, before, positions, events, frames)
+        if plain or filtered:
+            self.counters.named.delivery_took(positions)
+
+    def _deliver_plain(
+        self,
+        sessions: Sequence[tuple[Session, set[str]]],
+        positions: Sequence[str],
+        events: Sequence[str],
+        frames: Sequence[str],
+    ) -> None:
+        """Give each session the events of the names that it wants, as they are."""
+        texts = [self._text(frame, position) for frame, position in zip(frames, positions, strict=True)]
+        whole, rows = _joined(texts), self.counters.named.rows_of(frames)
+        number_of_names = len(set(events))
+        for session, wanted in sessions:
+            if len(wanted) == number_of_names:
+                session.put_all(whole)
+                self.counters.events_delivered += len(texts)
+                for row, number in rows:
+                    row[session.service] += number
+            else:
+                part = [index for index, name in enumerate(events) if name in wanted]
+                session.put_all(_joined([texts[index] for index in part]))
+                self.counters.events_delivered += len(part)
+                for row, number in self.counters.named.rows_of([frames[index] for index in part]):
+                    row[session.service] += number
 
     def _deliver_filtered(
         self,
@@ -223,6 +251,7 @@ class LogFeed:
         if frame is None:
             self.counters.events_filtered += 1
             return False
+        self.counters.named.handed(frame, session.service)
         sent = sight.sent.get(frame)
         if sent is None:
             text = self._text(frame, position)

@@ -264,6 +264,7 @@ class GroupMembers:
         self.deadlines.begin(delivery, now + self.policy.ack_ms / 1000)
         self._deliveries[delivery.id] = delivery
         self._counters.deliveries_sent += 1
+        self._counters.named.handed(delivery.entry.frame, session.service)
         frame, delivery.shaped = delivery.shaped or delivery.entry.frame, ""
         text = (
             f'{frame},"log":"{delivery.log}","position":"{delivery.entry.position}",'

@@ -188,6 +188,9 @@ class GroupTask:
             group.dirty.update(dict.fromkeys(logs))
             raise
         group.known.difference_update((log, position) for log, positions in acks.items() for position in positions)
+        self._counters.named.acknowledged(
+            group.service, group.name, [each.entry.position for each in done.deliveries if each.instance]
+        )
         if len(taken) >= count:
             # There may be more; the other logs come first.
             group.dirty.update(dict.fromkeys(logs))

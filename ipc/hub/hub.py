@@ -16,6 +16,7 @@ from ipc.hub.disconnects import DISCONNECT, Disconnects
 from ipc.hub.discovery import Discovery
 from ipc.hub.explaining import Explainer
 from ipc.hub.feed import LogFeed, Push
+from ipc.hub.figures import MeshFigures
 from ipc.hub.ledger import DeliveryLedger
 from ipc.hub.limiter import Limiter
 from ipc.hub.loop_time import LoopTime
@@ -23,8 +24,10 @@ from ipc.hub.meter import Meter
 from ipc.hub.presence import Presence
 from ipc.hub.proofs import REVOKED, Proofs
 from ipc.hub.pushes import GREETING_S, ChannelLayer, Pushes
+from ipc.hub.sampler import SAMPLE_S, Sampler
 from ipc.hub.session import Identity, Origin, Peer, Session
 from ipc.hub.shares import SHARE_S, HubShare
+from ipc.hub.statistics import HubStatistics
 from ipc.hub.stores import Stores
 from ipc.hub.tasks import OwnedTasks
 from ipc.hub.writer import LogWriter
@@ -114,6 +117,19 @@ class Hub:
         )
         self._discovery = Discovery(self.registry, stores.shares)
         self._share = HubShare(self.id, stores.shares, self.calling, self.limits)
+        self.statistics = HubStatistics(
+            self.id,
+            stores.statistics,
+            counters=self.counters,
+            endpoints=self.calling.calls.endpoints,
+            sessions=self.sessions,
+            lag_ms=lambda: max((feed.lag_ms for feed in self._feeds.values()), default=0),
+            clock=self.clock,
+        )
+        self.figures = MeshFigures(stores.statistics, self.clock)
+        self._sampler = Sampler(
+            self.id, stores.statistics, stores.group_states, counters=self.counters, clock=self.clock
+        )
         self.proofs = Proofs(
             tokens,
             self.sessions,
@@ -145,6 +161,8 @@ class Hub:
         self._tasks.start(self._every(TRIM_S, self._trim), "trim")
         self._tasks.start(self._every(HEARTBEAT_S, self.calling.serving.renew), "claims")
         self._tasks.start(self._every(SHARE_S, self._look_round), "share")
+        self._tasks.start(self._every(SAMPLE_S, self._sampler.look), "sample")
+        self._tasks.start(self.statistics.watch(), "statistics")
         self._tasks.start(self._presence.watch(), "services that leave")
         self._tasks.start(self.calling.calls.watch(), "open calls")
         self._tasks.start(self.proofs.watch(), "tokens that end")
@@ -162,6 +180,7 @@ class Hub:
                     await writer.flushed()
                 await self.deliveries.stop()
                 await self._share.remove()
+                await self.statistics.close()
                 if self.limiter is not None:
                     await self.limiter.close()
         except IPCError as error:

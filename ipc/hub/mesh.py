@@ -24,6 +24,7 @@ from ipc.stores.rate_limit import RateLimits
 from ipc.stores.registry import Registry
 from ipc.stores.resources import Resources
 from ipc.stores.shares import Shares
+from ipc.stores.statistics import Statistics
 from ipc.stores.tokens import BrokerTokenManager
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def redis_stores(redis: Redis, *, log_maxlen: int = 100_000, log_ttl_s: int = 86
         resources=Resources(redis),
         shares=Shares(redis),
         group_states=GroupStates(redis),
+        statistics=Statistics(redis),
     )
 
 

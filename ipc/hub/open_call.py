@@ -38,13 +38,17 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: ``body`` has the members of the message to the owner, without its id and its deadline."""
+    """What is asked: ``body`` has the members of the message to the owner, without its id and its deadline.
+
+    ``source`` is the caller's service at the hub of the caller, and empty elsewhere.
+    """
 
     resource: str
     op: str
     body: str
     target: str | None
     is_repeatable: bool
+    source: str = ""
 
 
 def nobody(request: Request) -> NoOwnerError:
@@ -133,6 +137,7 @@ def request_of(message: Call, source: str, limits: Limits) -> tuple[Request, flo
         body=body,
         target=_target(message.target),
         is_repeatable=may_repeat(op, is_keyed=message.idempotency_key is not None),
+        source=source,
     )
     return request, timeout_ms / 1000
 

@@ -92,6 +92,7 @@ class Proofs:
             claims = await self.manager.verify(token, source=service, accepted_targets=[BRIDGE], by=by)
         except TokenError as error:
             self._counters.tokens_refused += 1
+            self._counters.named.refuse(service, error.code)
             logger.info("a token of %s was refused: %s", by, error)
             raise
         return Identity(service=claims.source, permissions=frozenset(claims.permissions), claims=claims)

@@ -69,7 +69,7 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
     try:
         messages = codec.decode_client_frame(frame, session.limits)
     except codec.FrameError as error:
-        hub.counters.messages_refused += 1
+        hub.counters.refuse(session.service, error.code)
         session.refuse(error)
         too_large = error.code is ErrorCode.FRAME_TOO_LARGE
         session.close(CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME, error.message)
@@ -86,7 +86,7 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
             if writer_is_full:
                 await hub.writers_room(route(hashable(message.target))[0])
         elif isinstance(message, codec.Refused):
-            hub.counters.messages_refused += 1
+            hub.counters.refuse(session.service, message.error.code)
             session.refuse(message.error, message.id)
             if message.type == "reply" and message.id is not None:
                 # Its caller need not wait until the deadline for what will not come.
@@ -103,8 +103,8 @@ async def _within_limit(hub: "Hub", session: Session, meter: Meter, messages: Me
     granted = await meter.take(wanted)
     if granted == wanted:
         return messages
-    hub.counters.messages_refused += wanted - granted
     error, passed = meter.refusal(), list[Any]()
+    hub.counters.refuse(session.service, error.code, wanted - granted)
     for message in messages:
         if type(message) not in COUNTED:
             passed.append(message)
@@ -122,7 +122,7 @@ async def _request(hub: "Hub", session: Session, message: Any) -> None:
         if type(message) in _DESCRIBING:
             hub.described_anew(session)
     except IPCError as error:
-        hub.counters.messages_refused += 1
+        hub.counters.refuse(session.service, error.code)
         session.refuse(error, message.id)
 
 
@@ -141,7 +141,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         frame = event_frame(message, target, event_id, session.service, session.last_activity_ms, session.limits)
         session.emitted += 1
     except IPCError as error:
-        hub.counters.messages_refused += 1
+        hub.counters.refuse(session.service, error.code)
         session.refuse(error, message.id)
         return False
     key = f"{session.service}/{message.id}" if message.id is not None else ""
@@ -149,7 +149,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
     is_full = False
     for log in logs:
         writer = hub.writer(log)
-        writer.put(Emission(NewEvent(key, event, frame), receipt))
+        writer.put(Emission(NewEvent(key, event, frame), receipt, session.service))
         is_full = is_full or writer.is_full
     return is_full
 

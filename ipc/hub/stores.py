@@ -19,6 +19,7 @@ from ipc.stores.ledger_record import Acked
 from ipc.stores.registry import Registration
 from ipc.stores.resources import Claim, Ownership
 from ipc.stores.shares import Share
+from ipc.stores.statistics import StatisticsStore
 
 
 class LogStore(Protocol):
@@ -210,3 +211,4 @@ class Stores:
     resources: ResourceStore
     shares: ShareStore
     group_states: GroupStateStore
+    statistics: StatisticsStore

@@ -34,10 +34,11 @@ class Receipt(Protocol):
 
 
 class Emission(msgspec.Struct):
-    """An event on its way into one log."""
+    """An event on its way into one log, from a service."""
 
     event: NewEvent
     receipt: Receipt | None
+    source: str
 
 
 class LogWriter:
@@ -109,6 +110,7 @@ class LogWriter:
             return
         fresh = [index for index in range(len(batch)) if index not in appended.repeated]
         self._counters.events_appended += len(fresh)
+        self._counters.named.appended([(batch[index].source, batch[index].event.event) for index in fresh])
         self._counters.events_repeated += len(appended.repeated)
         if fresh:
             push = Push(

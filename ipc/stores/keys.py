@@ -9,6 +9,9 @@ AUDIT: Final = "ipc:audit"
 DEAD_GROUPS: Final = "ipc:dead"
 """The set of ``<service>/<group>`` that have ever had a dead letter."""
 
+STATISTICS_LEADER: Final = "ipc:stats:{all}:leader"
+"""The hub that looks, for all, how groups and Redis stand."""
+
 
 def log(name: str) -> str:
     """Return the stream of a log; a group's own one is in the slot of its service, as its dead letters are."""
@@ -49,6 +52,11 @@ def changes(service: str) -> str:
 def share(hub: str) -> str:
     """Return the key of what a hub says of its part in calls."""
     return f"ipc:share:{{{hub}}}"
+
+
+def statistics(part: str, step_s: int, begin_s: int) -> str:
+    """Return the key of one step of the statistics; all of them are in one slot, since one script writes several."""
+    return f"ipc:stats:{{all}}:{part}:{step_s}:{begin_s}"
 
 
 def resource(name: str) -> str:

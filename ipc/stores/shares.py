@@ -15,7 +15,7 @@ MAX_HUBS: Final = 1_000
 
 
 class EndpointShare(msgspec.Struct, kw_only=True):
-    """One operation as one hub has seen it since it started; ``buckets`` as `ipc.hub.endpoints` counts them."""
+    """One operation as one hub has seen it since it started; ``buckets`` as `ipc.protocol.latency` numbers them."""
 
     service: str
     resource: str

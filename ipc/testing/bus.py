@@ -26,6 +26,7 @@ from ipc.testing.ledger import MemoryLedger
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.shares import MemoryShares
+from ipc.testing.statistics import MemoryStatistics
 from ipc.testing.streams import Streams
 from ipc.transports.local import LocalTransport
 from ipc.worker import IPCWorker
@@ -63,6 +64,7 @@ class TestBus:
         self._registry = MemoryRegistry(self.clock.now_ms, ttl_s=NEVER_S)
         self._resources = MemoryResources(self.clock.now_ms, ttl_s=NEVER_S)
         self._shares = MemoryShares()
+        self._statistics = MemoryStatistics(streams, self.clock.now_ms)
         self._group_states = MemoryGroupStates(self._groups, self._dead_letters)
         self._settle_timeout_s = settle_timeout_s
         self._activity = Activity()
@@ -82,6 +84,7 @@ class TestBus:
                 resources=self._resources,
                 shares=self._shares,
                 group_states=self._group_states,
+                statistics=self._statistics,
             ),
             channel_layer=MemoryChannels(),
             limits=Limits(heartbeat_ms=NO_HEARTBEAT_MS),

@@ -25,6 +25,7 @@ from ipc.testing.rate_limit import MemoryRateLimits
 from ipc.testing.registry import MemoryRegistry
 from ipc.testing.resources import MemoryResources
 from ipc.testing.shares import MemoryShares
+from ipc.testing.statistics import MemoryStatistics
 from ipc.testing.streams import Streams
 from ipc.testing.token_records import MemoryTokenRecords
 
@@ -133,6 +134,7 @@ class MemoryBackend:
             resources=MemoryResources(now_ms),
             shares=MemoryShares(),
             group_states=MemoryGroupStates(groups, self._dead_letters),
+            statistics=MemoryStatistics(streams, now_ms),
         )
 
     def stores(self) -> Stores:

@@ -1,12 +1,9 @@
 // The tail of the logs: what comes is put on top, a page holds a bounded number of rows, and pausing lets nothing jump.
 
-import { follow } from "./live.js";
+import { follow, state } from "./live.js";
 
 const WAITING = 500;
-const WORDS = { live: "Live", polling: "Live, asked for every two seconds", lost: "The bridge does not answer; trying again" };
-
 const tail = document.getElementById("tail");
-const state = document.getElementById("state");
 const pause = document.getElementById("pause");
 const empty = document.getElementById("none");
 const template = document.getElementById("row");
@@ -16,14 +13,14 @@ if (tail?.dataset.feed) start(tail.dataset.feed, Number(tail.dataset.held));
 function start(url, held) {
   let waiting = [];
   let isPaused = false;
-  let connection = "live";
+  let connection = "";
   let note = "";
   const seen = new Set([...tail.rows].map((row) => row.dataset.key));
 
   function say() {
-    const dropped = waiting.length >= WAITING ? ", the oldest of them dropped" : "";
-    state.textContent = isPaused ? `Paused; ${waiting.length} new${dropped}` : `${WORDS[connection]}${note}`;
-    state.classList.toggle("bad", connection === "lost");
+    const dropped = waiting.length >= WAITING ? ", of which the oldest were dropped" : "";
+    if (isPaused) state("paused", `paused, ${waiting.length} new${dropped}`);
+    else if (connection) state(connection, note && connection !== "lost" ? note : undefined);
   }
 
   function show(rows) {
@@ -41,8 +38,8 @@ function start(url, held) {
   function take(found) {
     const rows = found.rows.filter((row) => !seen.has(row.key)).reverse();
     for (const row of rows) seen.add(row.key);
-    if (found.problem) note = `; ${found.problem}`;
-    else note = found.skipped ? "; more comes than is shown, so some were left out" : "";
+    if (found.problem) note = found.problem;
+    else note = found.skipped ? "live; more comes than is shown, so some were left out" : "";
     if (isPaused) waiting = [...waiting, ...rows].slice(-WAITING);
     else show(rows);
     say();
@@ -62,12 +59,10 @@ function start(url, held) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, select, textarea")) pause.click();
   });
-  const stop = follow(url, take, (how) => {
+  follow(url, take, (how) => {
     connection = how;
     say();
   });
-  addEventListener("pagehide", stop);
-  say();
 }
 
 /** Return a row; what an event says is put there as text. */

@@ -70,7 +70,7 @@ def writer(eventlog: EventLog, outlets: Outlets, counters: Counters) -> LogWrite
 def put(writer: LogWriter, *frames: str, key: str = "") -> list[Told]:
     told = [Told() for _ in frames]
     for frame, receipt in zip(frames, told, strict=True):
-        writer.put(Emission(NewEvent(key, "a:b", frame), receipt))
+        writer.put(Emission(NewEvent(key, "a:b", frame), receipt, "exprsn-herald"))
     return told
 
 

@@ -1,0 +1,169 @@
+"""One session: what it is, hears and may do, and disconnecting it."""
+
+import asyncio
+import json
+import time
+from typing import Any, Final, NamedTuple
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import View
+
+from bridge.console.action import ConsoleAction, Done
+from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.times import duration, moment
+from ipc.django_app.conf import conf
+from ipc.django_app.runtime import running_hub
+from ipc.hub.limiter import EXEMPT
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.discovery import Hearing
+from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.services import full_name, short_name
+from ipc.stores.instances import Instances
+from ipc.stores.rate_limit import Budget, RateLimits
+from ipc.stores.registry import Registration
+
+CLOSED_WITHIN_S: Final = 2.0
+LOOK_S: Final = 0.05
+MAX_REASON: Final = 80
+READER: Final = "console"
+"""The name under which budgets are looked at: that of no hub, so it has no lease."""
+
+
+class Hears(NamedTuple):
+    """What a session hears, as the page shows it."""
+
+    patterns: str
+    group: str
+    credit: int
+    where: str
+    select: str
+    is_cut: bool
+
+
+class SessionPage(ConsolePage):
+    """One session, by its service and the rest of the instance's name."""
+
+    template = "console/session.html"
+    title = "Session"
+
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:
+        """Return what is known of it.
+
+        Raises:
+            UnknownServiceError: there is no such service.
+
+        """
+        service, instance = full_name(where["service"]), where["instance"]
+        name = f"{service}:{instance}"
+        context = {
+            "title": f"{short_name(service)} {instance}",
+            "name": name,
+            "service": short_name(service),
+            "instance": instance,
+            "may_disconnect": request.user.has_perm(DisconnectAction.permission),
+            "max_reason": MAX_REASON,
+        }
+        return {**context, **async_to_sync(self._found)(name)}
+
+    @staticmethod
+    async def _found(name: str) -> dict[str, Any]:
+        redis = mesh_redis()
+        about = await Instances(redis).get(name)
+        if about is None:
+            return {"about": None}
+        now_ms = time.time_ns() // 1_000_000
+        return {
+            "about": about,
+            "since": moment(about.registered_ms),
+            "uptime": duration((now_ms - about.registered_ms) / 1000),
+            "active": duration((now_ms - about.last_activity_ms) / 1000),
+            "hears": [_hears(each) for each in about.hears],
+            "budget": await _budget(about),
+        }
+
+
+def _hears(hearing: Hearing) -> Hears:
+    shown = [
+        "" if each is None else json.dumps(each, indent=2, ensure_ascii=False)
+        for each in (hearing.where, hearing.select)
+    ]
+    return Hears(", ".join(hearing.events), hearing.group, hearing.credit, *shown, hearing.is_cut)
+
+
+async def _budget(about: Registration) -> dict[str, Any] | None:
+    """Return what its service may still send, None where that is not limited."""
+    if not conf.rate_limit:
+        return None
+    limits = conf.limits()
+    maximum = limits.rate_exempt_max if about.is_rate_exempt else limits.rate_max
+    name = f"{about.service}/{EXEMPT}" if about.is_rate_exempt else about.service
+    budget = Budget(name=name, maximum=maximum, window_ms=limits.rate_window_ms)
+    found = await RateLimits(mesh_redis()).take(budget, READER, 0)
+    return {"left": max(0, maximum - found.total), "maximum": maximum, "window": duration(limits.rate_window_ms / 1000)}
+
+
+class SessionStateView(View):
+    """Whether a session is still there, for its page."""
+
+    def get(self, request: HttpRequest, service: str, instance: str) -> HttpResponse:
+        """Answer with its id, and with what waits for it."""
+        if not request.user.has_perm(SessionPage.permission):
+            return JsonResponse({"problem": "you may not look at it"}, status=ErrorCode.FORBIDDEN.http_status)
+        try:
+            about = async_to_sync(Instances(mesh_redis()).get)(f"{full_name(service)}:{instance}")
+        except IPCError as error:
+            return JsonResponse({"problem": error.message}, status=error.code.http_status)
+        return JsonResponse({"session": about.session if about is not None else None})
+
+
+class DisconnectForm(forms.Form):
+    """Which session of the instance is meant, why, and whether it may come back."""
+
+    session = forms.CharField(max_length=64)
+    reason = forms.CharField(max_length=MAX_REASON)
+    may_return = forms.BooleanField(required=False)
+
+
+class DisconnectAction(ConsoleAction):
+    """Closes a session, whichever hub has it."""
+
+    permission = "bridge.disconnect_session"
+    action = "session.disconnect"
+
+    async def act(self, request: HttpRequest, *, by: str, **where: Any) -> Done:  # noqa: ARG002 - written by the base
+        """Ask all hubs, and wait for a moment until it is gone.
+
+        Raises:
+            BadMessageError: the form is not filled in, or the instance has another session by now.
+            UnavailableError: the mesh is out of reach.
+
+        """
+        name = f"{full_name(where['service'])}:{where['instance']}"
+        form = DisconnectForm(request.POST)
+        if not form.is_valid():
+            raise BadMessageError("; ".join(f"{field}: {' '.join(said)}" for field, said in form.errors.items()))
+        said = form.cleaned_data
+        about = await Instances(mesh_redis()).get(name)
+        if about is None or about.session != said["session"]:
+            raise IPCError(f"{name} has left, or is back on another session", code=ErrorCode.CONFLICT)
+        await running_hub().disconnects.ask(about.session, reason=said["reason"], may_return=said["may_return"])
+        outcome = "is disconnected" if await _is_gone(about) else "was asked to be disconnected, and is still there"
+        details = {
+            "session": about.session,
+            "reason": said["reason"],
+            "mayReturn": said["may_return"],
+            "hub": about.hub,
+        }
+        return Done(f"{name} {outcome}", subject=name, details=details)
+
+
+async def _is_gone(about: Registration) -> bool:
+    instances, until = Instances(mesh_redis()), time.monotonic() + CLOSED_WITHIN_S
+    while time.monotonic() < until:
+        now = await instances.get(about.instance)
+        if now is None or now.session != about.session:
+            return True
+        await asyncio.sleep(LOOK_S)
+    return False

@@ -1,0 +1,129 @@
+// The overview: tiles that follow the feed, and charts over the last minutes, hour or day.
+
+import { Chart, spark } from "./curves.js";
+import { parts, text } from "./format.js";
+import { follow, state } from "./live.js";
+
+const SPANS = { "5m": 300000, "1h": 3600000, "24h": 86400000 };
+const AGAIN_MS = { "5m": Infinity, "1h": 10000, "24h": 60000 };
+const SMOOTHED = 5;
+
+const page = document.getElementById("overview");
+const charts = [...page.querySelectorAll("[data-chart]")].map((figure) => new Chart(figure));
+const tiles = new Map([...page.querySelectorAll("[data-tile]")].map((tile) => [tile.dataset.tile, tile]));
+const buttons = [...page.querySelectorAll("[data-span]")];
+const known = {};
+let span = "5m";
+let loadedAt = 0;
+
+async function load(wanted) {
+  const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
+  const found = await answer.json();
+  if (answer.ok && !found.problem) known[wanted] = found;
+  if (wanted === span) draw();
+}
+
+function draw() {
+  if (known[span]) for (const chart of charts) chart.show(known[span], SPANS[span]);
+}
+
+/** Take the last seconds in: those that are known already may have become more meanwhile. */
+function merge(recent) {
+  const all = known["5m"];
+  if (!all || !recent.at_ms.length) return;
+  if (recent.at_ms[0] > all.at_ms.at(-1) + 1000) {
+    load("5m");
+    return;
+  }
+  const from = all.at_ms.findIndex((at) => at >= recent.at_ms[0]);
+  const keep = from < 0 ? all.at_ms.length : from;
+  for (const [name, values] of Object.entries(recent)) {
+    if (Array.isArray(values)) all[name] = [...all[name].slice(0, keep), ...values].slice(-300);
+  }
+}
+
+function mean(values) {
+  const last = (values ?? []).slice(-SMOOTHED).filter((value) => value !== null);
+  return last.length ? last.reduce((sum, value) => sum + value, 0) / last.length : null;
+}
+
+function last(values) {
+  return (values ?? []).findLast((value) => value !== null) ?? null;
+}
+
+function sum(one, other) {
+  return one === null && other === null ? null : (one ?? 0) + (other ?? 0);
+}
+
+function put(key, value, unit, second = "", level = "") {
+  const tile = tiles.get(key);
+  const [number, of] = parts(value, unit);
+  tile.querySelector("[data-value]").textContent = number;
+  tile.querySelector("[data-unit]").textContent = of;
+  tile.querySelector("[data-second]").textContent = second || "\u00a0";
+  tile.dataset.level = level;
+}
+
+function rising(value, warn, bad) {
+  if (value === null) return "";
+  return value >= bad ? "bad" : value >= warn ? "warn" : "";
+}
+
+function latency(key, figures) {
+  const has = figures.count > 0;
+  put(key, has ? figures.p50_ms : null, "ms", has ? `p99 ${text(figures.p99_ms, "ms")}` : "none in the last minute");
+}
+
+function fill(now) {
+  const all = known["5m"] ?? now.recent;
+  for (const name of ["emitted", "delivered", "calls"]) put(name, mean(all[name]), "/s");
+  latency("delivery", now.delivery);
+  latency("call", now.call);
+  put("errors", now.errors, "/min", "", rising(now.errors, 1, 100));
+  put("refused", now.refused, "/min", "", rising(now.refused, 1, 100));
+  const [waiting, pending] = [last(all.waiting), last(all.pending)];
+  const oldest = last(all.oldest_pending_ms);
+  const backlog = sum(waiting, pending);
+  const about = backlog ? `${text(waiting)} unread, ${text(pending)} pending, oldest ${text(oldest, "ms")}` : "";
+  put("backlog", backlog, "", about, rising(backlog, 1000, 10000));
+  put("dead", last(all.dead_letters), "", "", rising(last(all.dead_letters), 1, 100));
+  put("lag", now.lag_ms, "ms", "", rising(now.lag_ms, 1000, 10000));
+  put("sessions", now.sessions, "", `${now.services} service${now.services === 1 ? "" : "s"}`);
+  const has = now.sampled_ms !== null;
+  const share = has && now.redis.max_bytes ? now.redis.used_bytes / now.redis.max_bytes : null;
+  const of = share === null ? (has ? "no limit set" : "") : `${Math.round(share * 100)} % of ${text(now.redis.max_bytes, "bytes")}`;
+  put("redis", has ? now.redis.used_bytes : null, "bytes", of, rising(share, 0.75, 0.9));
+  put("hubs", now.hubs, "", "", now.hubs === 0 ? "bad" : "");
+  for (const tile of tiles.values()) {
+    const curves = tile.dataset.curves.split(" ").map((name) => all[name] ?? []);
+    spark(tile.querySelector(".spark"), curves[0].map((_, i) => curves.map((curve) => curve[i]).reduce(sum, null)));
+  }
+}
+
+function choose(wanted) {
+  span = wanted;
+  for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.span === wanted));
+  loadedAt = Date.now();
+  load(wanted);
+}
+
+for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.span));
+await load("5m");
+follow(
+  page.dataset.feed,
+  (now) => {
+    if (now.problem) {
+      state("lost", now.problem);
+      return;
+    }
+    merge(now.recent);
+    fill(now);
+    if (now.sessions) document.getElementById("nobody")?.remove();
+    if (span === "5m") draw();
+    else if (Date.now() - loadedAt > AGAIN_MS[span]) {
+      loadedAt = Date.now();
+      load(span);
+    }
+  },
+  state,
+);
