@@ -11,18 +11,18 @@ from bridge.console.dead_letters import DeadLettersPage
 from bridge.console.emit import EmitPage
 from bridge.console.event import EventJSON, EventPage
 from bridge.console.explorer import ExplorerPage
+from bridge.console.feed import FeedView
 from bridge.console.groups import GroupPage, GroupsPage
 from bridge.console.letter_actions import DiscardLetters, RedriveLetters
 from bridge.console.limits import LimitsPage
+from bridge.console.map import MapPage
 from bridge.console.replaying import BeginReplay, CancelReplay, StepReplay
 from bridge.console.revocation import RevokeTokens
-from bridge.console.tail import TailView
-from bridge.console.tokens import InspectPage, MintPage, RevokePage, TokensPage
-from bridge.console.feed import FeedView
-from bridge.console.map import MapPage
 from bridge.console.series import SeriesView
 from bridge.console.services import ServicePage, ServicesPage
 from bridge.console.sessions import DisconnectAction, SessionPage, SessionStateView
+from bridge.console.tail import TailView
+from bridge.console.tokens import InspectPage, MintPage, RevokePage, TokensPage
 
 SESSION: Final = "services/<str:service>/<str:instance>"
 PAGES: Final[list[URLPattern]] = [

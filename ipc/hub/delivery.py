@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ipc.hub.session import Session
+from ipc.protocol.marks import once_key
 from ipc.protocol.messages import ReplayMark
 from ipc.stores.eventlog import Entry
 
@@ -51,13 +52,9 @@ class Delivery(msgspec.Struct, eq=False):
 
     @property
     def key(self) -> str:
-        """What stays the same when the emitter appends the event again: its source and its id.
-
-        An event that a replay brings to be handled again is another one, and the same one for all of that replay.
-        """
+        """What stays the same when the emitter appends the event again, or a hub delivers it again."""
         about = msgspec.json.decode(f"{self.entry.frame}}}", type=_About)
-        key = f"{about.source}/{about.id}"
-        return f"{key} {about.replay.id}" if about.replay is not None and about.replay.again else key
+        return once_key(about.source, about.id, about.replay)
 
     def again(self, attempt: int) -> "Delivery":
         """Return its next attempt, which remembers how the last one ended."""

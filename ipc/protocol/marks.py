@@ -12,6 +12,15 @@ from ipc.protocol.messages import ReplayMark
 _encoder = msgspec.json.Encoder()
 
 
+def once_key(source: str, event_id: str, mark: ReplayMark | None) -> str:
+    """Return what a group that handles events once knows one by: the same when its emitter appends it again.
+
+    An event that a replay brings to be handled again is another one, and the same one for all of that replay.
+    """
+    key = f"{source}/{event_id}"
+    return f"{key} {mark.id}" if mark is not None and mark.again else key
+
+
 def replayed(frame: str, mark: ReplayMark) -> str:
     """Return a frame with the mark of a replay."""
     return f'{frame},"replay":{_encoder.encode(mark).decode()}'

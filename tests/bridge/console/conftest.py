@@ -7,6 +7,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission, User
 from django.test import AsyncClient
 from pytest_django import Settings
+from redis.asyncio import Redis
+
+from ipc.django_app.runtime import Runtime
+from ipc.hub.hub import Hub
 
 LogIn = Callable[..., Awaitable[AsyncClient]]
 
@@ -32,3 +36,17 @@ def log_in(database_of_views: None) -> LogIn:
         return client
 
     return log_in
+
+
+@pytest.fixture
+def hub(runtime: Runtime) -> Hub:
+    """The hub that the pages are shown by, on an empty Redis."""
+    assert runtime.mesh is not None
+    return runtime.mesh.hub
+
+
+@pytest.fixture
+def redis(runtime: Runtime) -> Redis:
+    """The Redis of the mesh, in the event loop of the test."""
+    assert runtime.mesh is not None
+    return runtime.mesh.redis
