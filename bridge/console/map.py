@@ -40,7 +40,7 @@ async def map_now(hub: Hub) -> dict[str, Any]:
     """
     figures = await hub.figures.window(WINDOW_S)
     return {
-        "at_ms": figures.asked_ms,
+        "atMs": figures.asked_ms,
         "seconds": figures.seconds,
         "services": figures.services,
         "edges": figures.edges,

@@ -40,17 +40,18 @@ async def overview_now(hub: Hub) -> dict[str, Any]:
     recent = await hub.figures.series("5m", after_ms=time.time_ns() // 1_000_000 - RECENT_MS)
     failed = figures.totals.calls_failed + figures.totals.counters.get("deliveries_failed", 0)
     return {
-        "at_ms": figures.asked_ms,
+        "atMs": figures.asked_ms,
         "delivery": figures.totals.delivery,
         "call": figures.totals.call,
+        "ack": figures.totals.ack,
         "errors": failed,
         "refused": figures.totals.refused,
         "bypassed": figures.totals.bypassed,
         "sessions": figures.sessions,
         "services": sum(each.sessions > 0 for each in figures.services),
-        "lag_ms": figures.lag_ms,
+        "lagMs": figures.lag_ms,
         "hubs": figures.hubs,
         "redis": figures.redis,
-        "sampled_ms": figures.sampled_ms,
+        "sampledMs": figures.sampled_ms,
         "recent": recent,
     }

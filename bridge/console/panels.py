@@ -1,4 +1,4 @@
-"""What the overview shows: figures that are always in sight, and charts over a time that is chosen, with their meanings."""
+"""What the overview shows, with what it means: figures that are always in sight, and charts over some time."""
 
 from typing import Final, NamedTuple
 
@@ -39,19 +39,25 @@ TILES: Final = (
             "From an event's append until it is handed to a live session. Half of them take at most p50, all but one "
             "in a hundred at most p99. Over the last minute."
         ),
-        "delivery_p50_ms",
+        "deliveryP50Ms",
     ),
     Tile(
         "call",
         "Call time",
         "From a call until its reply, as the caller's hub sees it. Over the last minute.",
-        "call_p50_ms",
+        "callP50Ms",
+    ),
+    Tile(
+        "ack",
+        "Group time",
+        "From an event's append until a member of a group has acknowledged it, retries included. Over the last minute.",
+        "ackP50Ms",
     ),
     Tile(
         "errors",
         "Errors",
         "Calls that failed and deliveries that were not acknowledged, in the last minute.",
-        "calls_failed deliveries_failed",
+        "callsFailed deliveriesFailed",
     ),
     Tile(
         "refused",
@@ -72,13 +78,13 @@ TILES: Final = (
         "dead",
         "Dead letters",
         "Events that a group has given up after its last attempt. Look at them, mend the cause and redrive them.",
-        "dead_letters",
+        "deadLetters",
     ),
     Tile(
         "lag",
         "Log lag",
         "How far the slowest bridge process is behind the end of a log. Above a second something is overloaded.",
-        "lag_ms",
+        "lagMs",
     ),
     Tile(
         "sessions",
@@ -90,7 +96,7 @@ TILES: Final = (
         "redis",
         "Redis memory",
         "What the Redis of the mesh uses, for logs, groups and registry.",
-        "redis_bytes",
+        "redisBytes",
     ),
     Tile(
         "hubs",
@@ -124,62 +130,94 @@ CHARTS: Final = (
         "Events",
         "How many events come in, and how many deliveries they become.",
         "/s",
-        (Line("emitted", "in"), Line("delivered", "delivered"), Line("acked", "acknowledged by groups"),),
+        (
+            Line("emitted", "in"),
+            Line("delivered", "delivered"),
+            Line("acked", "acknowledged by groups"),
+        ),
     ),
     Chart(
         "calls",
         "Calls",
         "Calls that have ended, and those of them that failed.",
         "/s",
-        (Line("calls", "all"), Line("calls_failed", "failed"),),
+        (
+            Line("calls", "all"),
+            Line("callsFailed", "failed"),
+        ),
     ),
     Chart(
         "delivery",
         "Delivery time",
         "From an event's append until it is handed to a live session.",
         "ms",
-        (Line("delivery_p50_ms", "p50"), Line("delivery_p99_ms", "p99"),),
+        (
+            Line("deliveryP50Ms", "p50"),
+            Line("deliveryP99Ms", "p99"),
+        ),
     ),
     Chart(
         "call",
         "Call time",
         "From a call until its reply.",
         "ms",
-        (Line("call_p50_ms", "p50"), Line("call_p99_ms", "p99"),),
+        (
+            Line("callP50Ms", "p50"),
+            Line("callP99Ms", "p99"),
+        ),
+    ),
+    Chart(
+        "ack",
+        "Group time",
+        "From an event's append until a member of a group has acknowledged it.",
+        "ms",
+        (Line("ackP50Ms", "p50"), Line("ackP99Ms", "p99")),
     ),
     Chart(
         "trouble",
         "Errors and refusals",
         "What went wrong: failed deliveries and calls, refused messages, events given up.",
         "/s",
-        (Line("refused", "refused"), Line("calls_failed", "calls failed"), Line("deliveries_failed", "deliveries failed"), Line("deliveries_dead", "given up"),),
+        (
+            Line("refused", "refused"),
+            Line("callsFailed", "calls failed"),
+            Line("deliveriesFailed", "deliveries failed"),
+            Line("deliveriesDead", "given up"),
+        ),
     ),
     Chart(
         "groups",
         "Group backlog",
         "Events that groups have not read, hold unacknowledged, or have given up.",
         "",
-        (Line("waiting", "waiting"), Line("pending", "pending"), Line("dead_letters", "dead letters"),),
+        (
+            Line("waiting", "waiting"),
+            Line("pending", "pending"),
+            Line("deadLetters", "dead letters"),
+        ),
     ),
     Chart(
         "lag",
         "Log lag",
         "How far the slowest bridge process is behind the end of a log.",
         "ms",
-        (Line("lag_ms", "lag"),),
+        (Line("lagMs", "lag"),),
     ),
     Chart(
         "sessions",
         "Sessions",
         "Instances that are attached.",
         "",
-        (Line("sessions", "sessions"), Line("hubs", "processes"),),
+        (
+            Line("sessions", "sessions"),
+            Line("hubs", "processes"),
+        ),
     ),
     Chart(
         "redis",
         "Redis memory",
         "What the Redis of the mesh uses.",
         "bytes",
-        (Line("redis_bytes", "used"),),
+        (Line("redisBytes", "used"),),
     ),
 )

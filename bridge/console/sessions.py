@@ -85,11 +85,11 @@ class SessionPage(ConsolePage):
 
 
 def _hears(hearing: Hearing) -> Hears:
-    shown = [
+    where, select = (
         "" if each is None else json.dumps(each, indent=2, ensure_ascii=False)
         for each in (hearing.where, hearing.select)
-    ]
-    return Hears(", ".join(hearing.events), hearing.group, hearing.credit, *shown, hearing.is_cut)
+    )
+    return Hears(", ".join(hearing.events), hearing.group, hearing.credit, where, select, hearing.is_cut)
 
 
 async def _budget(about: Registration) -> dict[str, Any] | None:
@@ -143,7 +143,9 @@ class DisconnectAction(ConsoleAction):
         name = f"{full_name(where['service'])}:{where['instance']}"
         form = DisconnectForm(request.POST)
         if not form.is_valid():
-            raise BadMessageError("; ".join(f"{field}: {' '.join(said)}" for field, said in form.errors.items()))
+            raise BadMessageError(
+                "; ".join(f"{field}: {' '.join(map(str, said))}" for field, said in form.errors.items())
+            )
         said = form.cleaned_data
         about = await Instances(mesh_redis()).get(name)
         if about is None or about.session != said["session"]:

@@ -22,6 +22,11 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
 
     index_title = "Overview"
 
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # What is deleted is looked at first, one by one.
+        self.disable_action("delete_selected")
+
     def extra_urls(self) -> list[URLPattern]:
         """Return the addresses of the console."""
         inside = [_beneath(each, self.admin_view(each.callback)) for each in (*PAGES, *ACTIONS)]

@@ -15,9 +15,9 @@ SECOND_MS = 1_000
 def rate(count: int, seconds: int) -> str:
     """Return how many there were by the second."""
     by_second = count / max(1, seconds)
-    if by_second >= MANY:
+    if by_second >= MANY or not count:
         return f"{by_second:,.0f}"
-    return f"{by_second:.1f}" if by_second >= SEVERAL or not count else f"{by_second:.2f}"
+    return f"{by_second:.1f}" if by_second >= SEVERAL else f"{by_second:.2g}"
 
 
 @register.filter

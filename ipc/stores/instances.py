@@ -55,11 +55,11 @@ class Instances:
         """
         async with translated_errors("list instances"):
             now_ms = await self._now_ms()
-            live: list[bytes] = await self._redis.zrangebyscore(keys.instances(service), f"({now_ms}", "+inf")
+            (live,) = await execute(self._redis, ("ZRANGEBYSCORE", keys.instances(service), f"({now_ms}", "+inf"))
             wanted = text.encode()
             names = sorted(name for name in live if wanted in name)
             shown = names[offset : offset + min(count, MAX_PAGE)]
-            rows = await self._redis.hmget(keys.instance(service), shown) if shown else []  # type: ignore[misc]  # as redis types it
+            (rows,) = await execute(self._redis, ("HMGET", keys.instance(service), *shown)) if shown else ([],)
         return InstancePage([_registration(row) for row in rows if row is not None], len(names))
 
     async def get(self, instance: str) -> Registration | None:

@@ -5,7 +5,7 @@ import { text } from "./format.js";
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 150;
 const EDGE = { left: 52, right: 8, top: 8, bottom: 20 };
-const GRID = 3;
+const GRID = 4;
 
 export function element(name, attributes = {}, parent = null) {
   const made = document.createElementNS(SVG, name);
@@ -29,10 +29,11 @@ export function path(xs, ys) {
 }
 
 /** Return the next number above a value that is easy to read. */
-export function ceiling(value) {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 3, 5, 10].map((step) => step * power).find((step) => step >= value * 1.0001) ?? 20 * power;
+export function ceiling(value, base = 10) {
+  if (value <= 0) return base === 10 ? 4 : base;
+  const size = base === 10 ? 1 : base ** Math.floor(Math.log(value) / Math.log(base));
+  const power = 10 ** Math.floor(Math.log10(value / size));
+  return [1, 2, 4, 6, 8, 10].map((step) => step * power * size).find((step) => step >= value * 1.0001) ?? 20 * power * size;
 }
 
 export class Chart {
@@ -58,7 +59,7 @@ export class Chart {
   }
 
   show(curves, spanMs) {
-    this.at = curves.at_ms;
+    this.at = curves.atMs;
     this.values = this.names.map((name) => curves[name] ?? []);
     this.spanMs = spanMs;
     this.#draw();
@@ -71,7 +72,8 @@ export class Chart {
     const end = this.at.at(-1) ?? Date.now();
     const inner = width - EDGE.left - EDGE.right;
     this.xs = this.at.map((at) => EDGE.left + inner * (1 - (end - at) / this.spanMs));
-    const top = ceiling(Math.max(0, ...this.values.flat().filter((value) => value !== null)));
+    const most = Math.max(0, ...this.values.flat().filter((value) => value !== null));
+    const top = ceiling(most, this.unit === "bytes" ? 1024 : 10);
     const y = (value) => HEIGHT - EDGE.bottom - (value / top) * (HEIGHT - EDGE.top - EDGE.bottom);
     this.values.forEach((values, i) => {
       this.lines[i].setAttribute("d", path(this.xs, values.map((value) => (value === null ? null : y(value)))));
@@ -127,7 +129,8 @@ export class Chart {
     let index = this.chosen === null ? -1 : this.at.indexOf(this.chosen);
     const isChosen = index >= 0;
     if (!isChosen) index = this.at.length - 1;
-    const said = this.names.map((_, i) => text(this.values?.[i]?.[index] ?? null, this.unit));
+    const value = (values) => (isChosen ? values[index] : values.findLast((each) => each !== null)) ?? null;
+    const said = this.names.map((_, i) => text(value(this.values?.[i] ?? []), this.unit));
     this.legend.forEach((item, i) => {
       item.querySelector("[data-now]").textContent = said[i];
     });

@@ -9,7 +9,7 @@ export function parts(value, unit = "") {
     const power = value < 1 ? 0 : Math.min(4, Math.floor(Math.log(value) / Math.log(1024)));
     return [digits(value / 1024 ** power), ["B", "KiB", "MiB", "GiB", "TiB"][power]];
   }
-  if (unit === "ms" && value >= 10000) return [digits(value / 1000), "s"];
+  if (unit === "ms" && value >= 1000) return [digits(value / 1000), "s"];
   return [digits(value), unit];
 }
 

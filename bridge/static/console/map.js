@@ -15,7 +15,7 @@ const drawn = new Map();
 let latest = { services: [], edges: [], seconds: 60 };
 
 for (const level of ["good", "bad"]) {
-  const marker = element("marker", { id: `arrow-${level}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, defs);
+  const marker = element("marker", { id: `arrow-${level}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 11, markerHeight: 11, markerUnits: "userSpaceOnUse", orient: "auto" }, defs);
   element("path", { d: "M0 0L8 4L0 8Z", class: `head ${level}` }, marker);
 }
 
@@ -29,12 +29,18 @@ for (const node of nodes) {
   drawn.set(node.service, { link, circle, label, name: node.name, x: 0, y: 0 });
 }
 
+// Calls that nobody serves go to the middle.
+const nowhere = element("g", { class: "nowhere", visibility: "hidden" }, dots);
+element("circle", { r: 7 }, nowhere);
+element("text", { y: 24, "text-anchor": "middle" }, nowhere).textContent = "no owner";
+drawn.set("nobody", { link: nowhere, name: "no owner", x: 0, y: 0 });
+
 function layOut() {
   const width = place.clientWidth;
   const isNarrow = width < NARROW;
   const size = Math.min(width, 760);
   const height = isNarrow ? size : Math.round(size * 0.82);
-  const radius = height / 2 - (isNarrow ? 72 : 46);
+  const radius = height / 2 - (isNarrow ? 80 : 46);
   svg.setAttribute("viewBox", `0 0 ${size} ${height}`);
   svg.setAttribute("width", size);
   svg.setAttribute("height", height);
@@ -45,8 +51,12 @@ function layOut() {
     each.x = size / 2 + radius * (isNarrow ? 1 : 1.12) * cos;
     each.y = height / 2 + radius * sin;
     each.link.setAttribute("transform", `translate(${each.x.toFixed(1)} ${each.y.toFixed(1)})`);
+    each.circle.setAttribute("r", isNarrow ? 7 : 9);
     label(each.label, cos, sin, isNarrow, (angle * 180) / Math.PI);
   });
+  const middle = drawn.get("nobody");
+  [middle.x, middle.y] = [size / 2, height / 2];
+  middle.link.setAttribute("transform", `translate(${middle.x} ${middle.y})`);
   drawEdges();
 }
 
@@ -69,10 +79,11 @@ function label(node, cos, sin, isNarrow, degrees) {
 function drawEdges() {
   const most = Math.max(1, ...latest.edges.map((edge) => edge.events + edge.calls));
   const shown = latest.edges.filter((edge) => edge.source !== edge.target && drawn.has(edge.source) && drawn.has(edge.target));
+  drawn.get("nobody").link.setAttribute("visibility", shown.some((edge) => edge.target === "nobody") ? "visible" : "hidden");
   lines.replaceChildren(
     ...shown.map((edge) => {
-      const level = edge.calls_failed ? "bad" : "good";
-      const weight = 1 + 5 * (Math.log1p(edge.events + edge.calls) / Math.log1p(most));
+      const level = edge.callsFailed ? "bad" : "good";
+      const weight = 1 + 5 * Math.sqrt((edge.events + edge.calls) / most);
       const curve = element("path", { class: `edge ${level}`, d: arc(edge), "stroke-width": weight.toFixed(1), "marker-end": `url(#arrow-${level})` });
       curve.dataset.source = edge.source;
       curve.dataset.target = edge.target;
@@ -99,7 +110,7 @@ function short(service) {
 }
 
 function said(edge) {
-  const failed = edge.calls_failed ? `, ${edge.calls_failed} failed` : "";
+  const failed = edge.callsFailed ? `, ${edge.callsFailed} failed` : "";
   return `${short(edge.source)} to ${short(edge.target)}: ${rate(edge.events)} events, ${rate(edge.calls)} calls${failed}`;
 }
 
@@ -116,21 +127,22 @@ function emphasise(service) {
 
 function fill() {
   const busy = new Map(latest.services.map((each) => [each.service, each]));
-  for (const [service, each] of drawn) {
+  for (const { service } of nodes) {
+    const each = drawn.get(service);
     const figures = busy.get(service);
     const isHere = Boolean(figures?.sessions);
-    const isFailing = Boolean(figures?.calls_had_failed);
+    const isFailing = Boolean(figures?.callsHadFailed);
     each.link.setAttribute("class", `node ${isHere ? "here" : "away"} ${isFailing ? "failing" : ""} ${each.link.classList.contains("on") ? "on" : ""}`);
     const about = isHere ? `${figures.sessions} session${figures.sessions === 1 ? "" : "s"}, ${rate(figures.emitted)} in, ${rate(figures.delivered)} heard` : "not attached";
     each.link.setAttribute("aria-label", `${each.name}: ${about}`);
   }
   const rows = latest.edges.map((edge) => {
     const row = document.createElement("tr");
-    const cells = [short(edge.source), short(edge.target), rate(edge.events), rate(edge.calls), String(edge.calls_failed)];
+    const cells = [short(edge.source), short(edge.target), rate(edge.events), rate(edge.calls), String(edge.callsFailed)];
     cells.forEach((said, i) => {
       const cell = document.createElement("td");
       cell.textContent = said;
-      if (i > 1) cell.className = i === 4 && edge.calls_failed ? "number bad" : "number";
+      if (i > 1) cell.className = i === 4 && edge.callsFailed ? "number bad" : "number";
       row.append(cell);
     });
     return row;

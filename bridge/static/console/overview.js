@@ -30,13 +30,13 @@ function draw() {
 /** Take the last seconds in: those that are known already may have become more meanwhile. */
 function merge(recent) {
   const all = known["5m"];
-  if (!all || !recent.at_ms.length) return;
-  if (recent.at_ms[0] > all.at_ms.at(-1) + 1000) {
+  if (!all || !recent.atMs.length) return;
+  if (recent.atMs[0] > all.atMs.at(-1) + 1000) {
     load("5m");
     return;
   }
-  const from = all.at_ms.findIndex((at) => at >= recent.at_ms[0]);
-  const keep = from < 0 ? all.at_ms.length : from;
+  const from = all.atMs.findIndex((at) => at >= recent.atMs[0]);
+  const keep = from < 0 ? all.atMs.length : from;
   for (const [name, values] of Object.entries(recent)) {
     if (Array.isArray(values)) all[name] = [...all[name].slice(0, keep), ...values].slice(-300);
   }
@@ -71,7 +71,7 @@ function rising(value, warn, bad) {
 
 function latency(key, figures) {
   const has = figures.count > 0;
-  put(key, has ? figures.p50_ms : null, "ms", has ? `p99 ${text(figures.p99_ms, "ms")}` : "none in the last minute");
+  put(key, has ? figures.p50Ms : null, "ms", has ? `p99 ${text(figures.p99Ms, "ms")}` : "none in the last minute");
 }
 
 function fill(now) {
@@ -79,20 +79,20 @@ function fill(now) {
   for (const name of ["emitted", "delivered", "calls"]) put(name, mean(all[name]), "/s");
   latency("delivery", now.delivery);
   latency("call", now.call);
+  latency("ack", now.ack);
   put("errors", now.errors, "/min", "", rising(now.errors, 1, 100));
   put("refused", now.refused, "/min", "", rising(now.refused, 1, 100));
   const [waiting, pending] = [last(all.waiting), last(all.pending)];
-  const oldest = last(all.oldest_pending_ms);
   const backlog = sum(waiting, pending);
-  const about = backlog ? `${text(waiting)} unread, ${text(pending)} pending, oldest ${text(oldest, "ms")}` : "";
+  const about = backlog ? `${text(waiting)} unread, ${text(pending)} held` : "";
   put("backlog", backlog, "", about, rising(backlog, 1000, 10000));
-  put("dead", last(all.dead_letters), "", "", rising(last(all.dead_letters), 1, 100));
-  put("lag", now.lag_ms, "ms", "", rising(now.lag_ms, 1000, 10000));
+  put("dead", last(all.deadLetters), "", "", rising(last(all.deadLetters), 1, 100));
+  put("lag", now.lagMs, "ms", "", rising(now.lagMs, 1000, 10000));
   put("sessions", now.sessions, "", `${now.services} service${now.services === 1 ? "" : "s"}`);
-  const has = now.sampled_ms !== null;
-  const share = has && now.redis.max_bytes ? now.redis.used_bytes / now.redis.max_bytes : null;
-  const of = share === null ? (has ? "no limit set" : "") : `${Math.round(share * 100)} % of ${text(now.redis.max_bytes, "bytes")}`;
-  put("redis", has ? now.redis.used_bytes : null, "bytes", of, rising(share, 0.75, 0.9));
+  const has = now.sampledMs !== null;
+  const share = has && now.redis.maxBytes ? now.redis.usedBytes / now.redis.maxBytes : null;
+  const of = share === null ? (has ? "no limit set" : "") : `${Math.round(share * 100)} % of ${text(now.redis.maxBytes, "bytes")}`;
+  put("redis", has ? now.redis.usedBytes : null, "bytes", of, rising(share, 0.75, 0.9));
   put("hubs", now.hubs, "", "", now.hubs === 0 ? "bad" : "");
   for (const tile of tiles.values()) {
     const curves = tile.dataset.curves.split(" ").map((name) => all[name] ?? []);

@@ -4,15 +4,18 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Permission, User
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
 from django.test import AsyncClient
 from pytest_django import Settings
 from redis.asyncio import Redis
 
+from bridge.roles import make_roles
 from ipc.django_app.runtime import Runtime
 from ipc.hub.hub import Hub
 
 LogIn = Callable[..., Awaitable[AsyncClient]]
+Roles = Callable[[str], Awaitable[AsyncClient]]
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +53,19 @@ def redis(runtime: Runtime) -> Redis:
     """The Redis of the mesh, in the event loop of the test."""
     assert runtime.mesh is not None
     return runtime.mesh.redis
+
+
+@pytest.fixture
+def roles(log_in: LogIn) -> Roles:
+    """Return a client of somebody in one of the groups that a migration makes."""
+
+    def join(name: str) -> None:
+        make_roles(apps)
+        User.objects.get(username=name).groups.set([Group.objects.get(name=name)])
+
+    async def member(role: str) -> AsyncClient:
+        client = await log_in(role)
+        await sync_to_async(join)(role)
+        return client
+
+    return member

@@ -1,13 +1,12 @@
 """Instances in pages, of ten thousand as of none."""
 
-import asyncio
-
 import pytest
 from redis.asyncio import Redis
 
 from ipc.stores.instances import MAX_PAGE, Instances
 from ipc.stores.registry import Registry
 from tests.contracts.test_registry import registration
+from tests.ipc.durable import eventually
 
 MANY = 10_000
 
@@ -50,8 +49,6 @@ async def test_one_that_was_not_renewed_is_none(redis_client: Redis, instances: 
     async def is_gone() -> bool:
         return await instances.get("exprsn-herald:01") is None
 
-    async with asyncio.timeout(5):
-        while not await is_gone():
-            await asyncio.sleep(0)
+    await eventually(is_gone)
     assert await instances.page("exprsn-herald") == ([], 0)
     assert (await instances.counts())["exprsn-herald"] == 0
