@@ -1,5 +1,6 @@
 """The dead-letter workbench: what groups have given up, with filters, and what can be done with many of them."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -45,15 +46,14 @@ class FilterForm(forms.Form):
         """
         said = self.cleaned_data
         ends = [end for end in (said["until"], until_ms) if end is not None]
-        return DeadLetterFilter.of(
+        wanted = DeadLetterFilter.of(
             service=said["service"] or None,
             group=said["group"] or None,
             events=[said["event"]] if said["event"] else (),
             error=said["error"],
-            since=str(said["since"]) if said["since"] else None,
-            until=str(min(ends)) if ends else None,
             where=said["where"],
         )
+        return replace(wanted, since_ms=said["since"] or 0, until_ms=min(ends, default=None))
 
 
 class DeadLettersPage(ConsolePage):

@@ -44,19 +44,18 @@ class PermissionsField(forms.MultiValueField):
             forms.MultipleChoiceField(choices=choices, required=False),
             forms.CharField(required=False, max_length=MAX_TEXT),
         )
-        super().__init__(fields, require_all_fields=False, **options)
+        nothing = {"required": "A token that permits nothing is of no use: choose a permission."}
+        super().__init__(fields, require_all_fields=False, error_messages=nothing, **options)
 
     def compress(self, data_list: Sequence[Any]) -> list[str]:
         """Return what is ticked and what is written, each once.
 
         Raises:
-            ValidationError: nothing is, or something is no permission.
+            ValidationError: there are too many, or something is no permission.
 
         """
-        usual, lines = data_list or ([], "")
+        usual, lines = data_list
         chosen = list(dict.fromkeys([*usual, *(line.strip() for line in lines.splitlines() if line.strip())]))
-        if not chosen:
-            raise forms.ValidationError("A token that permits nothing is of no use: choose a permission.")
         if len(chosen) > MAX_PERMISSIONS:
             raise forms.ValidationError(f"A token has at most {MAX_PERMISSIONS} permissions, these are {len(chosen)}.")
         try:

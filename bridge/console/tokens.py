@@ -196,4 +196,4 @@ def _row(record: TokenRecord, in_use: dict[str, int]) -> dict[str, Any]:
 def _shown(name: str, value: Any) -> str:
     if name in {"iat", "exp"}:
         return f"{moment(int(value * 1000)):%Y-%m-%d %H:%M:%S} UTC"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
