@@ -37,6 +37,10 @@ class EventContext:
     attempt: int = 1
     select_error: str | None = None
     """The code of why the data is whole, although something of it was selected."""
+    replay: str | None = None
+    """The replay by which it comes again, where an operator has asked for one."""
+    edited: str | None = None
+    """The operator who has changed the data of a dead letter before it came again."""
     extend: Callable[[], None] | None = None
 
     def progress(self) -> None:
@@ -60,6 +64,8 @@ class EventContext:
             group=event.group,
             attempt=event.attempt or 1,
             select_error=event.select_error.code if event.select_error is not None else None,
+            replay=event.replay.id if event.replay is not None else None,
+            edited=event.edited,
         )
 
     @property

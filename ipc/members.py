@@ -14,6 +14,7 @@ import msgspec
 from ipc.dispatch import EventContext, Handler
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import sendable
+from ipc.protocol.marks import once_key
 from ipc.protocol.messages import Ack, Event, Nack, Progress
 from ipc.tracing.steps import handling
 
@@ -23,8 +24,6 @@ MAX_REMEMBERED: Final = 10_000
 MAX_EXCERPT: Final = 4_000
 MAX_REASON: Final = 1_000
 
-# An emitter's ids are its own.
-Key = tuple[str, str]
 Answer = Ack | Nack | Progress
 
 
@@ -59,8 +58,8 @@ class Membership:
     handler: Handler
     once: bool = False
     is_forgotten: bool = False
-    done: "OrderedDict[Key, None]" = field(default_factory=OrderedDict)
-    at_work: "dict[Key, _Turns]" = field(default_factory=dict)
+    done: "OrderedDict[str, None]" = field(default_factory=OrderedDict)
+    at_work: "dict[str, _Turns]" = field(default_factory=dict)
 
     def anew(self) -> "Membership":
         """Return the same with nothing remembered, for a worker that starts, perhaps in another mesh than before."""
@@ -151,7 +150,7 @@ class Members:
 
         Another delivery of the same event may be at work, on behalf of a connection that was lost: then wait for it.
         """
-        key = (event.source, event.id)
+        key = once_key(event.source, event.id, event.replay)
         lock = membership.at_work.setdefault(key, _Turns())
         lock.wanted += 1
         try:

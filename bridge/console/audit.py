@@ -1,6 +1,5 @@
 """The audit trail as a page: who has done what to what, newest first, with filters."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -9,10 +8,9 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.http import HttpRequest
 
+from bridge.console.fields import MomentField
 from bridge.console.page import ConsolePage, mesh_redis
 from ipc.protocol import codec
-from ipc.protocol.errors import BadMessageError
-from ipc.protocol.moments import moment_ms
 from ipc.stores.audit import MAX_TEXT, Audit
 from ipc.stores.audit_filter import AuditEntry, AuditFilter
 
@@ -28,23 +26,6 @@ ACTIONS: Final = (
 )
 TIMES: Final = ("exp", "issuedBy")
 """Those details that are Unix seconds."""
-
-
-class MomentField(forms.CharField):
-    """A moment, to Unix milliseconds."""
-
-    def clean(self, value: Any) -> int | None:
-        """Return it, or None where there is none.
-
-        Raises:
-            ValidationError: it is no moment.
-
-        """
-        text = super().clean(value)
-        try:
-            return moment_ms(text, now_ms=time.time_ns() // 1_000_000) if text else None
-        except BadMessageError as error:
-            raise forms.ValidationError(error.message) from error
 
 
 class FilterForm(forms.Form):

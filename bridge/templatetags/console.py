@@ -8,6 +8,7 @@ from ipc.protocol.services import PREFIX
 register = template.Library()
 MANY = 100
 SEVERAL = 10
+SECOND_MS = 1_000
 
 
 @register.filter
@@ -29,6 +30,12 @@ def ms(value: float) -> str:
 def duration(seconds: float) -> str:
     """Return a duration in its two largest units."""
     return times.duration(seconds)
+
+
+@register.filter
+def period(period_ms: int) -> str:
+    """Return a duration that is given in milliseconds."""
+    return times.duration(period_ms / 1000) if period_ms >= SECOND_MS else f"{period_ms} ms"
 
 
 @register.filter

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ipc.hub.session import Session
+from ipc.protocol.marks import once_key
+from ipc.protocol.messages import ReplayMark
 from ipc.stores.eventlog import Entry
 
 if TYPE_CHECKING:
@@ -50,9 +52,9 @@ class Delivery(msgspec.Struct, eq=False):
 
     @property
     def key(self) -> str:
-        """What stays the same when the emitter appends the event again: its source and its id."""
+        """What stays the same when the emitter appends the event again, or a hub delivers it again."""
         about = msgspec.json.decode(f"{self.entry.frame}}}", type=_About)
-        return f"{about.source}/{about.id}"
+        return once_key(about.source, about.id, about.replay)
 
     def again(self, attempt: int) -> "Delivery":
         """Return its next attempt, which remembers how the last one ended."""
@@ -73,6 +75,7 @@ class Delivery(msgspec.Struct, eq=False):
 class _About(msgspec.Struct):
     source: str
     id: str
+    replay: ReplayMark | None = None
 
 
 @dataclass(slots=True)

@@ -152,6 +152,7 @@ class Presence:
             hears=tuple(self._hears(session)),
             permissions=tuple(sorted(session.identity.permissions)),
             token=claims.id if claims is not None else "",
+            token_issued_s=claims.iat if claims is not None else 0.0,
             is_rate_exempt=claims is not None and claims.rate_limit_exempt,
             is_dev_bypass=session.identity.is_dev_bypass,
             outbox_messages=session.backlog.messages,

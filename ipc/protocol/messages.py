@@ -287,10 +287,18 @@ class SelectError(Struct, kw_only=True):
     code: str
 
 
+class ReplayMark(Struct, kw_only=True, omit_defaults=True):
+    """By which replay an event comes again; ``again`` says that also a group that handles events once is to do so."""
+
+    id: str
+    again: bool = False
+
+
 class Event(ServerMessage, tag="event", kw_only=True):
     """An event on its way to a subscriber; ``ts`` is the hub's time of appending in Unix milliseconds.
 
     With ``select_error`` its data is whole, because what the subscriber has selected of it could not be computed.
+    ``replay`` and ``edited``, the operator who has changed the data, are said of what operators have delivered again.
 
     One for a member of a group also has the group, the delivery to acknowledge, and which attempt it is.
     """
@@ -306,6 +314,8 @@ class Event(ServerMessage, tag="event", kw_only=True):
     meta: Any = None
     traceparent: str | None = None
     select_error: SelectError | None = None
+    replay: ReplayMark | None = None
+    edited: str | None = None
     group: str | None = None
     delivery: str | None = None
     attempt: int | None = None

@@ -59,13 +59,15 @@ class LetterId:
 class DeadLetterFilter:
     """What has to be true of a dead letter; a member that is empty asks for nothing.
 
-    ``ids`` has ids of dead letters, whole or only their position, and ids of events. The times are those of giving up.
+    ``ids`` has ids of dead letters, whole or only their position, and ids of events. ``error`` is a part of the error's
+    text, in upper or lower case. The times are those of giving up.
     """
 
     service: str = ""
     group: str = ""
     patterns: tuple[str, ...] = ()
     ids: frozenset[str] = frozenset()
+    error: str = ""
     since_ms: int = 0
     until_ms: int | None = None
     where: Predicate | None = None
@@ -78,6 +80,7 @@ class DeadLetterFilter:
         group: str | None = None,
         events: Iterable[str] = (),
         ids: Iterable[str] = (),
+        error: str = "",
         since: str | None = None,
         until: str | None = None,
         where: Any = None,
@@ -97,6 +100,7 @@ class DeadLetterFilter:
             group=check_group(group) if group else "",
             patterns=patterns,
             ids=frozenset(str(LetterId.of(text)) if text.count("/") > 1 else text for text in ids),
+            error=error.casefold(),
             since_ms=moment_ms(since, now_ms=now_ms) if since else 0,
             until_ms=moment_ms(until, now_ms=now_ms) if until else None,
             where=None if where is None else compile_where(where, CONDITION_LIMITS),
@@ -121,9 +125,11 @@ class DeadLetterFilter:
         """Tell whether dead letters of a group can be meant."""
         return self.service in {"", service} and self.group in {"", group}
 
-    def wants(self, letter_id: LetterId, event: str, event_id: str) -> bool:
+    def wants(self, letter_id: LetterId, event: str, event_id: str, error: str = "") -> bool:
         """Tell whether a dead letter of such a group and time is meant, if the condition holds for it."""
         if self.patterns and not matches_any(self.patterns, event):
+            return False
+        if self.error and self.error not in error.casefold():
             return False
         return not self.ids or not self.ids.isdisjoint({str(letter_id), letter_id.position, event_id})
 

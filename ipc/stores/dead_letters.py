@@ -163,7 +163,7 @@ class DeadLetters:
             start = after.position if after and (service, group) == (after.service, after.group) else None
             async for buried in self._read(service, group, wanted, start):
                 event_id = buried.content.id if wanted.ids else ""
-                if not wanted.wants(buried.id, buried.letter.event, event_id):
+                if not wanted.wants(buried.id, buried.letter.event, event_id, buried.letter.error):
                     continue
                 holds = wanted.where is None or await wanted.holds_for(buried.facts)
                 if holds is None:

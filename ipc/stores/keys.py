@@ -79,6 +79,11 @@ def discarded(service: str, group: str) -> str:
     return f"ipc:discarded:{{{service}}}:{group}"
 
 
+def replay(service: str, group: str) -> str:
+    """Return the hash of the latest replay into a group."""
+    return f"ipc:replay:{{{service}}}:{group}"
+
+
 def group_definition(service: str, group: str) -> str:
     """Return the hash that says what a group wants, and where in each log it began."""
     return f"ipc:group:{{{service}}}:{group}"

@@ -1,9 +1,10 @@
 """How many messages a service may send: a budget for any window of time, kept in Redis for all hubs together."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from redis.asyncio import Redis
 
@@ -15,6 +16,8 @@ LEASE_MS: Final = 2_000
 WARN_AT: Final = 0.8
 FINE_UP_TO: Final = 10_000
 """Larger budgets are counted in steps of a thousandth of their window, smaller ones by the millisecond."""
+MAX_USES: Final = 20_000
+"""How many uses of a budget are looked at for its peak, the latest ones."""
 _TAKE: Final = Script(resources.files("ipc.stores").joinpath("scripts/take.lua").read_text())
 
 
@@ -100,3 +103,17 @@ class RateLimits:
         async with translated_errors("look how many messages may be sent"):
             found = await run_script(self._redis, _TAKE, [keys.rate(budget.name), keys.leases(budget.name)], arguments)
         return Allowance(*map(int, found))
+
+    async def peak(self, budget: Budget) -> int:
+        """Return how many messages were let through in the busiest second of the window, as far as hubs have told.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("look when messages were sent"):
+            rows: Any = await self._redis.zrevrange(keys.rate(budget.name), 0, MAX_USES - 1, withscores=True)
+        seconds = Counter[int]()
+        for member, at_ms in rows:
+            seconds[int(at_ms) // 1000] += int(member.rpartition(b" ")[2])
+        return max(seconds.values(), default=0)

@@ -30,8 +30,9 @@ _PRESENCE: Final = Script(resources.files("ipc.stores").joinpath("scripts/presen
 class Registration:
     """One attached instance; times in Unix milliseconds.
 
-    ``token`` is the id of the token that it came with. ``outbox_messages`` and ``outbox_bytes`` waited for it to read
-    them when this was written, which is at least every twenty seconds.
+    ``token`` is the id of the token that it came with, ``token_issued_s`` when that was made, in Unix seconds.
+    ``outbox_messages`` and ``outbox_bytes`` waited for it to read them when this was written, which is at least every
+    twenty seconds.
     """
 
     instance: str
@@ -50,6 +51,7 @@ class Registration:
     hears: tuple[Hearing, ...] = ()
     permissions: tuple[str, ...] = ()
     token: str = ""
+    token_issued_s: float = 0.0
     is_rate_exempt: bool = False
     is_dev_bypass: bool = False
     outbox_messages: int = 0

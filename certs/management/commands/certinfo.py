@@ -8,13 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from certs.errors import CertificateError, InvalidNameError
-from certs.info import CertificateInfo, describe
-from certs.names import CA, LOCALHOST, resolve
-from certs.pair import read_certificates
+from certs.errors import InvalidNameError
+from certs.info import CertificateInfo
+from certs.inventory import ROOT, all_names, read_all
+from certs.names import resolve
 from certs.store import CertificateStore
 
-_ROOT = "root"
 _HEADINGS = ("NAME", "SUBJECT", "ISSUER", "NOT BEFORE", "NOT AFTER", "DAYS LEFT", "SHA-256 FINGERPRINT")
 
 
@@ -36,7 +35,7 @@ class Command(BaseCommand):
             names = _names(options["service"])
         except InvalidNameError as error:
             raise CommandError(str(error)) from error
-        found, problems = _read(store, names)
+        found, problems = read_all(store, names)
         if not found:
             raise CommandError(f"{problems[0]}: run manage.py gencerts")
         if options["json"]:
@@ -50,22 +49,8 @@ class Command(BaseCommand):
 
 def _names(service: str | None) -> list[str]:
     if service is None:
-        return [_ROOT, LOCALHOST, *settings.CERTS_SERVICES]
-    return [service if service == _ROOT else resolve(service, settings.CERTS_SERVICES)]
-
-
-def _read(store: CertificateStore, names: Iterable[str]) -> tuple[list[CertificateInfo], list[str]]:
-    found: list[CertificateInfo] = []
-    problems: list[str] = []
-    with store.reading():
-        for name in names:
-            try:
-                certificates = read_certificates(store.certificate_path(CA if name == _ROOT else name))
-            except CertificateError as error:
-                problems.append(str(error))
-            else:
-                found.append(describe(name, certificates[0]))
-    return found, problems
+        return all_names(settings.CERTS_SERVICES)
+    return [service if service == ROOT else resolve(service, settings.CERTS_SERVICES)]
 
 
 def _table(infos: Iterable[CertificateInfo]) -> Iterable[str]:

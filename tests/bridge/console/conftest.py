@@ -8,8 +8,11 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.test import AsyncClient
 from pytest_django import Settings
+from redis.asyncio import Redis
 
 from bridge.roles import make_roles
+from ipc.django_app.runtime import Runtime
+from ipc.hub.hub import Hub
 
 LogIn = Callable[..., Awaitable[AsyncClient]]
 Roles = Callable[[str], Awaitable[AsyncClient]]
@@ -36,6 +39,20 @@ def log_in(database_of_views: None) -> LogIn:
         return client
 
     return log_in
+
+
+@pytest.fixture
+def hub(runtime: Runtime) -> Hub:
+    """The hub that the pages are shown by, on an empty Redis."""
+    assert runtime.mesh is not None
+    return runtime.mesh.hub
+
+
+@pytest.fixture
+def redis(runtime: Runtime) -> Redis:
+    """The Redis of the mesh, in the event loop of the test."""
+    assert runtime.mesh is not None
+    return runtime.mesh.redis
 
 
 @pytest.fixture

@@ -1,0 +1,96 @@
+"""The rate budgets: what each service has used of what it may send in any window, and what was refused."""
+
+from typing import Any, Final, NamedTuple
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest
+
+from bridge.console.page import ConsolePage, mesh_redis
+from ipc.django_app.runtime import running_hub
+from ipc.hub.hub import Hub
+from ipc.hub.limiter import EXEMPT
+from ipc.protocol.limits import Limits
+from ipc.protocol.services import SERVICES, short_name
+from ipc.stores.rate_limit import WARN_AT, Budget, RateLimits
+
+ASKER: Final = "console"
+FULL: Final = 100
+
+
+class BudgetRow(NamedTuple):
+    """A budget and what is used of it; ``kept`` is lent to hubs, ``peak`` the most in one second of the window."""
+
+    service: str
+    is_exempt: bool
+    maximum: int
+    used: int
+    kept: int
+    peak: int
+    instances: int
+
+    @property
+    def remaining(self) -> int:
+        """What is left, without what is lent."""
+        return max(0, self.maximum - self.used - self.kept)
+
+    @property
+    def percent(self) -> int:
+        """How much is used, in hundredths."""
+        return min(FULL, round(FULL * self.used / self.maximum))
+
+    @property
+    def state(self) -> str:
+        """How bad that is."""
+        return "bad" if self.used >= self.maximum else "warn" if self.used >= self.maximum * WARN_AT else "good"
+
+
+class LimitsPage(ConsolePage):
+    """The budgets of all services."""
+
+    template = "console/limits.html"
+    title = "Limits"
+
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - nothing is asked
+        """Return those that are used or may be, the fullest first."""
+        hub = running_hub()
+        rows = async_to_sync(_rows)(hub)
+        return {
+            "rows": sorted(rows, key=lambda row: (-row.percent, -row.used, row.service)),
+            "quiet": [short_name(name) for name in SERVICES if short_name(name) not in {row.service for row in rows}],
+            "is_on": hub.limiter is not None,
+            "window_s": hub.limits.rate_window_ms / 1000,
+            "maximum": hub.limits.rate_max,
+            "exempt_maximum": hub.limits.rate_exempt_max,
+            "refused": hub.counters.messages_limited,
+        }
+
+
+async def _rows(hub: Hub) -> list[BudgetRow]:
+    budgets = RateLimits(mesh_redis())
+    attached: dict[tuple[str, bool], int] = {}
+    for registration in await hub.registry.list():
+        key = (registration.service, registration.is_rate_exempt)
+        attached[key] = attached.get(key, 0) + 1
+    rows = []
+    for service in SERVICES:
+        for is_exempt in (False, True):
+            budget = budget_of(service, hub.limits, is_exempt=is_exempt)
+            # Wanting nothing, it only tells what was let through.
+            found = await budgets.take(budget, ASKER, 0)
+            instances = attached.get((service, is_exempt), 0)
+            if not (found.total or found.kept or instances):
+                continue
+            peak = await budgets.peak(budget) if found.total else 0
+            rows.append(
+                BudgetRow(short_name(service), is_exempt, budget.maximum, found.total, found.kept, peak, instances)
+            )
+    return rows
+
+
+def budget_of(service: str, limits: Limits, *, is_exempt: bool) -> Budget:
+    """Return a budget as the limiter of a hub has it."""
+    return Budget(
+        name=f"{service}/{EXEMPT}" if is_exempt else service,
+        maximum=limits.rate_exempt_max if is_exempt else limits.rate_max,
+        window_ms=limits.rate_window_ms,
+    )

@@ -1,0 +1,199 @@
+"""Broker tokens: those that hold, making one, looking at one, and what revoking would hit."""
+
+import time
+from typing import Any, Final
+
+import msgspec
+from asgiref.sync import async_to_sync
+from django import forms
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from bridge.console.event_rows import moment
+from bridge.console.fields import MomentField, services
+from bridge.console.form_page import FormPage
+from bridge.console.page import ConsolePage
+from bridge.console.permission_field import PermissionsField
+from bridge.console.revocation import Hit, hits
+from ipc.django_app.audit_trail import operator_name
+from ipc.django_app.conf import conf
+from ipc.django_app.runtime import running_hub
+from ipc.hub.hub import Hub
+from ipc.protocol.errors import BadMessageError, TokenError
+from ipc.protocol.ids import ulid_ms
+from ipc.protocol.services import short_name
+from ipc.protocol.tokens import MAX_LIFETIME_S, Claims, check_claims
+from ipc.stores.token_records import TokenRecord
+from ipc.stores.tokens import TokenPage
+
+COUNT: Final = 50
+
+
+class TokensPage(ConsolePage):
+    """The tokens that hold, by service and then those that end first."""
+
+    template = "console/tokens.html"
+    title = "Tokens"
+    permission = "bridge.view_token"
+
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
+        """Return a page of them, of a service or of all."""
+        service, after = request.GET.get("service", ""), request.GET.get("after", "")
+        page, in_use = async_to_sync(_found)(running_hub(), service, after)
+        return {
+            "services": services(("", "any")),
+            "service": service,
+            "rows": [_row(record, in_use) for record in page.tokens],
+            "older": page.next,
+            "after": after,
+            "may_mint": request.user.has_perm("bridge.mint_token"),
+            "may_revoke": request.user.has_perm("bridge.revoke_token"),
+        }
+
+
+class MintForm(forms.Form):
+    """What a new token is to say."""
+
+    service = forms.ChoiceField(choices=services())
+    permissions = PermissionsField()
+    lifetime_s = forms.IntegerField(
+        min_value=1,
+        max_value=MAX_LIFETIME_S,
+        required=False,
+        label="Seconds that it holds",
+        help_text="A stateful one holds for as long as it is used, at most 31 days.",
+    )
+    stateful = forms.BooleanField(required=False, help_text="It has a state, and is kept by use.")
+    exempt = forms.BooleanField(
+        required=False,
+        label="Exempt from the rate limit",
+        help_text="It has the larger budget that is there for safety.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["lifetime_s"].widget.attrs["placeholder"] = str(conf.token_ttl_s)
+
+
+class MintPage(FormPage):
+    """The form, and once, in the answer to it, the token; it is kept and logged nowhere."""
+
+    template = "console/token_mint.html"
+    title = "Mint a token"
+    permission = "bridge.mint_token"
+    form_class = MintForm
+
+    def outcome(self, request: HttpRequest, said: dict[str, Any], **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
+        """Make it."""
+        minted = async_to_sync(running_hub().proofs.manager.mint)(
+            said["service"],
+            permissions=said["permissions"],
+            by=operator_name(str(request.user.pk)),
+            ttl_s=said["lifetime_s"],
+            stateful=said["stateful"],
+            rate_limit_exempt=said["exempt"],
+        )
+        return {"token": minted.token, "claims": minted.claims, "ends": moment(int(minted.claims.exp * 1000))}
+
+
+class InspectForm(forms.Form):
+    """A token, as text."""
+
+    token = forms.CharField(widget=forms.Textarea(attrs={"rows": 5, "autocomplete": "off", "spellcheck": "false"}))
+
+
+@method_decorator(sensitive_post_parameters("token"), name="dispatch")
+class InspectPage(FormPage):
+    """What a token says, and whether it proves that; looking at it is no use of it."""
+
+    template = "console/token_inspect.html"
+    title = "Inspect a token"
+    permission = "bridge.revoke_token"
+    form_class = InspectForm
+
+    def outcome(self, request: HttpRequest, said: dict[str, Any], **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
+        """Read it; the form is answered without it."""
+        claims, problem = async_to_sync(_inspected)(running_hub(), said["token"].strip())
+        return {
+            "form": InspectForm(label_suffix=""),
+            "claims": claims,
+            "problem_of_token": problem.message if problem is not None else "",
+            "says": [(name, _shown(name, value)) for name, value in msgspec.to_builtins(claims).items() if value],
+        }
+
+
+class RevokeForm(forms.Form):
+    """Which token, or those of which service that were made before when."""
+
+    id = forms.CharField(required=False, max_length=26)
+    service = forms.ChoiceField(required=False, choices=services(("", "")))
+    before = MomentField(required=False, max_length=64, help_text="Nothing is up to now.")
+
+
+class RevokePage(ConsolePage):
+    """What revoking would hit, before it is done."""
+
+    template = "console/token_revoke.html"
+    title = "Revoke"
+    permission = "bridge.revoke_token"
+
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
+        """Return the sessions that would be closed."""
+        form = RevokeForm(request.GET, label_suffix="")
+        if not form.is_valid() or not (form.cleaned_data["id"] or form.cleaned_data["service"]):
+            return {"form": form}
+        said = form.cleaned_data
+        before_s = said["before"] / 1000 if said["before"] is not None else time.time()
+        found: list[Hit] = async_to_sync(hits)(running_hub(), said["id"], said["service"], before_s)
+        if said["id"] and ulid_ms(said["id"]) is None:
+            raise BadMessageError(f"{said['id']!r} is no id of a token: it has 26 letters and digits")
+        return {
+            "form": form,
+            "token_id": said["id"],
+            "service": said["service"],
+            "before": moment(int(before_s * 1000)),
+            "before_ms": said["before"],
+            "hits": found,
+            "calls": sum(hit.calls for hit in found),
+            "deliveries": sum(hit.deliveries or 0 for hit in found),
+            "act": reverse("admin:console_token_revoke_do"),
+        }
+
+
+async def _found(hub: Hub, service: str, after: str) -> tuple[TokenPage, dict[str, int]]:
+    page = await hub.proofs.manager.find(service or None, after=after, count=COUNT)
+    in_use: dict[str, int] = {}
+    for registration in await hub.registry.list():
+        if registration.token:
+            in_use[registration.token] = in_use.get(registration.token, 0) + 1
+    return page, in_use
+
+
+async def _inspected(hub: Hub, token: str) -> tuple[Claims, TokenError | None]:
+    claims = conf.token_keys().verify(token)
+    try:
+        check_claims(claims, now_s=time.time(), takes_development=conf.in_development)
+    except TokenError as error:
+        return claims, error
+    (problem,) = await hub.proofs.manager.problems([claims])
+    return claims, problem
+
+
+def _row(record: TokenRecord, in_use: dict[str, int]) -> dict[str, Any]:
+    claims = record.claims
+    return {
+        "claims": claims,
+        "service": short_name(claims.source),
+        "by": record.by,
+        "made": moment(int(claims.iat * 1000)),
+        "ends": moment(int(claims.exp * 1000)),
+        "sessions": in_use.get(claims.id, 0),
+    }
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in {"iat", "exp"}:
+        return f"{moment(int(value * 1000)):%Y-%m-%d %H:%M:%S} UTC"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

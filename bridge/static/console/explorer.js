@@ -1,0 +1,77 @@
+// The tail of the logs: what comes is put on top, a page holds a bounded number of rows, and pausing lets nothing jump.
+
+import { follow, state } from "./live.js";
+
+const WAITING = 500;
+const tail = document.getElementById("tail");
+const pause = document.getElementById("pause");
+const empty = document.getElementById("none");
+const template = document.getElementById("row");
+
+if (tail?.dataset.feed) start(tail.dataset.feed, Number(tail.dataset.held));
+
+function start(url, held) {
+  let waiting = [];
+  let isPaused = false;
+  let connection = "";
+  let note = "";
+  const seen = new Set([...tail.rows].map((row) => row.dataset.key));
+
+  function say() {
+    const dropped = waiting.length >= WAITING ? ", of which the oldest were dropped" : "";
+    if (isPaused) state("paused", `paused, ${waiting.length} new${dropped}`);
+    else if (connection) state(connection, note && connection !== "lost" ? note : undefined);
+  }
+
+  function show(rows) {
+    for (const row of rows) tail.prepend(made(row));
+    while (tail.rows.length > held) {
+      seen.delete(tail.rows[tail.rows.length - 1].dataset.key);
+      tail.deleteRow(-1);
+    }
+    if (tail.rows.length) {
+      empty.hidden = true;
+      document.getElementById("events").hidden = false;
+    }
+  }
+
+  function take(found) {
+    const rows = found.rows.filter((row) => !seen.has(row.key)).reverse();
+    for (const row of rows) seen.add(row.key);
+    if (found.problem) note = found.problem;
+    else note = found.skipped ? "live; more comes than is shown, so some were left out" : "";
+    if (isPaused) waiting = [...waiting, ...rows].slice(-WAITING);
+    else show(rows);
+    say();
+  }
+
+  pause.hidden = false;
+  pause.addEventListener("click", () => {
+    isPaused = !isPaused;
+    pause.setAttribute("aria-pressed", String(isPaused));
+    pause.textContent = isPaused ? "Resume" : "Pause";
+    if (!isPaused) {
+      show(waiting);
+      waiting = [];
+    }
+    say();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, select, textarea")) pause.click();
+  });
+  follow(url, take, (how) => {
+    connection = how;
+    say();
+  });
+}
+
+/** Return a row; what an event says is put there as text. */
+function made(row) {
+  const line = template.content.firstElementChild.cloneNode(true);
+  line.dataset.key = row.key;
+  line.classList.add("new");
+  for (const name of ["at", "event", "source", "target", "data"]) line.querySelector(`[data-${name}]`).textContent = row[name];
+  line.querySelector("[data-event]").href = row.link;
+  line.querySelector("[data-test]").hidden = !row.isTest;
+  return line;
+}

@@ -1,0 +1,52 @@
+"""The rate budgets as a page: what is used, by whom, and that looking uses nothing."""
+
+import pytest
+from django.test import AsyncClient
+from redis.asyncio import Redis
+
+from bridge.console.limits import budget_of
+from ipc.hub.hub import Hub
+from ipc.hub.session import Identity
+from ipc.stores.rate_limit import RateLimits
+from tests.bridge.console.conftest import LogIn
+
+PATH = "/admin/console/limits"
+
+
+@pytest.fixture
+async def client(log_in: LogIn) -> AsyncClient:
+    return await log_in("ann", "view_mesh")
+
+
+async def test_it_is_for_who_may_see_the_mesh(log_in: LogIn) -> None:
+    assert (await AsyncClient().get(PATH)).status_code == 302
+    assert (await (await log_in("bob", "view_event")).get(PATH)).status_code == 403
+
+
+async def test_what_is_used_is_shown_the_fullest_first(client: AsyncClient, hub: Hub, redis: Redis) -> None:
+    assert "Nobody has sent anything" in (await client.get(PATH)).content.decode()
+    for service, is_exempt, count in (
+        ("exprsn-herald", False, 10),
+        ("exprsn-spark", False, hub.limits.rate_max),
+        ("exprsn-herald", True, 5),
+    ):
+        budget = budget_of(service, hub.limits, is_exempt=is_exempt)
+        found = await RateLimits(redis).take(budget, "a hub", count, is_whole=True)
+        assert found.granted == count
+        # Giving its lease back.
+        await RateLimits(redis).take(budget, "a hub", 0)
+    for _ in range(2):
+        answer = await client.get(PATH)
+        rows = [(row.service, row.is_exempt, row.used, row.remaining, row.peak) for row in answer.context["rows"]]
+        most, exempt = hub.limits.rate_max, hub.limits.rate_exempt_max
+        assert rows == [
+            ("spark", False, most, 0, most), ("herald", False, 10, most - 10, 10), ("herald", True, 5, exempt - 5, 5),
+        ]  # fmt: skip
+        assert [row.state for row in answer.context["rows"]] == ["bad", "good", "good"]
+    assert "prefetch" in answer.context["quiet"]
+
+
+async def test_the_budgets_are_those_of_the_limiter(hub: Hub) -> None:
+    assert hub.limiter is not None
+    meter = hub.limiter.meter(Identity(service="exprsn-herald", permissions=frozenset()))
+    assert budget_of("exprsn-herald", hub.limits, is_exempt=False) == meter.budget

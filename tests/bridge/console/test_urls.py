@@ -1,0 +1,59 @@
+"""Every address of the console: nobody posts anywhere who may only look, and nobody looks who is not staff."""
+
+import pytest
+from django.test import AsyncClient
+
+from bridge.console.urls import ACTIONS, OPEN, PAGES
+from ipc.hub.hub import Hub
+from tests.bridge.console.conftest import LogIn, Roles
+
+PARTS = {
+    "<str:service>": "exprsn-herald",
+    "<str:group>": "notify",
+    "<str:position>": "1-0",
+    "<str:instance>": "exprsn-herald:01M8CVYAQA1B81QFDPX9B0Q8H9",
+}
+
+
+def paths() -> list[str]:
+    """Return each address with something in the place of its parts."""
+    found = []
+    for url in (*PAGES, *ACTIONS, *OPEN):
+        path = str(url.pattern)
+        for part, value in PARTS.items():
+            path = path.replace(part, value)
+        assert "<" not in path, f"put a part of {path} into PARTS"
+        found.append(f"/admin/console/{path}")
+    return found
+
+
+async def test_who_may_only_look_posts_nowhere(roles: Roles, hub: Hub) -> None:
+    viewer = await roles("viewer")
+    statuses = {
+        path: (await viewer.post(path, {"id": "1", "letter": "x", "event": "a:b"})).status_code for path in paths()
+    }
+    assert set(statuses.values()) <= {403, 405}, statuses
+
+
+async def test_an_operator_mints_and_revokes_nothing(roles: Roles, hub: Hub) -> None:
+    operator = await roles("operator")
+    for path in ("tokens/mint", "tokens/inspect", "tokens/revoke/do"):
+        assert (await operator.post(f"/admin/console/{path}", {})).status_code == 403
+
+
+@pytest.mark.parametrize("is_staff", [False, None])
+async def test_nobody_else_is_let_in(log_in: LogIn, hub: Hub, is_staff: bool | None) -> None:
+    client = AsyncClient() if is_staff is None else await log_in("mo", is_superuser=True, is_staff=False)
+    for path in paths():
+        for answer in (await client.get(path), await client.post(path, {})):
+            assert answer.status_code in {302, 403, 405}, path
+            if answer.status_code == 302:
+                assert "/admin/login/" in answer.headers["Location"]
+
+
+async def test_without_a_csrf_token_nothing_is_done(roles: Roles, hub: Hub) -> None:
+    admin = await roles("admin")
+    strict = AsyncClient(enforce_csrf_checks=True)
+    strict.cookies = admin.cookies
+    for path in paths():
+        assert (await strict.post(path, {})).status_code in {403, 405}, path
