@@ -5,12 +5,14 @@ the key of a pair: the name of the algorithm tells them apart, and what is of ne
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Final, cast
 
 import jwt
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -22,6 +24,9 @@ from ipc.django_app.http import CHALLENGE
 from ipc.django_app.identity import Identity as Person
 from ipc.django_app.middleware import identity_of
 from ipc.hub.session import Identity
+from ipc.protocol.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
 
 EVERYTHING: Final = frozenset({"*"})
 _OF_KEY_PAIRS: Final = ("RS", "PS", "ES", "Ed")
@@ -65,7 +70,11 @@ async def asker_of(request: HttpRequest) -> Asker | None:
         return await _service(token)
     # What the middleware has found needs no database; a session does, and that blocks.
     is_found = identity_of(request) is not None
-    person = person_of(request) if is_found else await database_sync_to_async(person_of)(request)
+    try:
+        person = person_of(request) if is_found else await database_sync_to_async(person_of)(request)
+    except OperationalError as error:
+        logger.error("the database cannot be used: %s", error)  # noqa: TRY400 - foreseen, no traceback
+        raise UnavailableError("the database cannot be used right now, try again") from error
     return None if person is None else _asker(person)
 
 
