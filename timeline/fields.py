@@ -63,7 +63,7 @@ class ObjectField(serializers.JSONField):
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A JSON number without a fraction; a string of digits, which DRF would take, is refused."""
+    """A JSON number without a fraction, ``5`` or ``5.0``; a string of digits, which DRF would take, is refused."""
 
     def to_internal_value(self, data: Any) -> int:
         """Return the number.
@@ -72,9 +72,11 @@ class WholeNumberField(serializers.IntegerField):
             ValidationError: it is none, or out of range.
 
         """
-        if not isinstance(data, int) or isinstance(data, bool):
+        if not isinstance(data, int | float) or isinstance(data, bool):
             raise serializers.ValidationError(f"This is a whole number, not {json_type(data)}.", code="invalid")
-        return super().to_internal_value(data)
+        if isinstance(data, float) and not data.is_integer():
+            raise serializers.ValidationError(f"This is a whole number, not {data}.", code="invalid")
+        return super().to_internal_value(int(data))
 
 
 def json_type(value: object) -> str:

@@ -4,11 +4,13 @@ The header is the same for both kinds of token. A broker token is signed with a 
 the key of a pair: the name of the algorithm tells them apart, and what is of neither kind is refused here.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Final, cast
 
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
+from django.db import OperationalError
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -21,7 +23,10 @@ from ipc.django_app.http import CHALLENGE
 from ipc.django_app.identity import Identity as Person
 from ipc.django_app.middleware import identity_of
 from ipc.hub.session import Identity
+from ipc.protocol.errors import UnavailableError
 from ipc.protocol.signed_tokens import claimed_algorithm
+
+logger = logging.getLogger(__name__)
 
 EVERYTHING: Final = frozenset({"*"})
 _OF_KEY_PAIRS: Final = ("RS", "PS", "ES", "Ed")
@@ -66,7 +71,11 @@ async def asker_of(request: HttpRequest) -> Asker | None:
         return await _service(token)
     # What the middleware has found needs no database; a session does, and that blocks.
     is_found = identity_of(request) is not None
-    person = person_of(request) if is_found else await database_sync_to_async(person_of)(request)
+    try:
+        person = person_of(request) if is_found else await database_sync_to_async(person_of)(request)
+    except OperationalError as error:
+        logger.error("the database cannot be used: %s", error)  # noqa: TRY400 - foreseen, no traceback
+        raise UnavailableError("the database cannot be used right now, try again") from error
     return None if person is None else _asker(person)
 
 

@@ -57,7 +57,8 @@ class WholeNumber(serializers.IntegerField):
             ValidationError: it is none, or out of bounds.
 
         """
-        is_number = isinstance(data, int | float) and not isinstance(data, bool) and data == data // 1
+        is_number = isinstance(data, int) and not isinstance(data, bool)
+        is_number = is_number or (isinstance(data, float) and data.is_integer())
         if self._in_address:
             is_number = isinstance(data, str) and _DIGITS.fullmatch(data) is not None
         if not is_number:

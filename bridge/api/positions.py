@@ -16,7 +16,7 @@ from ipc.protocol.routing import logs_of_service
 class PositionsView(ServiceView):
     """A moment in the logs that a service hears."""
 
-    http_method_names = ["get"]
+    http_method_names = ["get", "head"]
     parameters = frozenset({PARAMETER, "since"})
 
     async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:

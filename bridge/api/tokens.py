@@ -50,7 +50,7 @@ _PROOF: Final = msgspec.json.Decoder(Proof)
 class TokenListView(LoopView):
     """Tokens for services that prove who they are, and the list of those that hold, for operators."""
 
-    http_method_names = ["get", "post"]
+    http_method_names = ["get", "head", "post"]
 
     async def get(self, request: HttpRequest) -> HttpResponse:
         """Answer with a page of tokens, and where the next one begins or null; never with a token itself."""

@@ -30,6 +30,11 @@ def members(required: tuple[str, ...] = (), **properties: Any) -> Shape:
     }
 
 
+def such_as(shape: Shape, *examples: Any) -> Shape:
+    """Return a shape with examples."""
+    return {**shape, "examples": list(examples)}
+
+
 def optional(shape: Shape) -> Shape:
     """Return a shape that may also be null."""
     return {"anyOf": [shape, {"type": "null"}]}
@@ -90,19 +95,25 @@ META: Final[Shape] = {"type": ["object", "null"], "description": "Travels beside
 TRACEPARENT: Final[Shape] = {"type": ["string", "null"], "maxLength": 64}
 
 
-OWN_EVENT: Final = members(
-    ("event",),
-    event=EVENT,
-    data=ANYTHING,
-    target=TARGETS,
-    id=optional(REQUEST_ID),
-    meta=META,
-    traceparent=TRACEPARENT,
+OWN_EVENT: Final = such_as(
+    members(
+        ("event",),
+        event=EVENT,
+        data=ANYTHING,
+        target=TARGETS,
+        id=optional(REQUEST_ID),
+        meta=META,
+        traceparent=TRACEPARENT,
+    ),
+    {"event": "backup:finished", "data": {"files": 812}, "target": "pulse", "id": "backup-2026-11-23"},
 )
 _WORDS: Final[Shape] = {"type": "string", "minLength": 1}
 CLOUD_EVENT: Final[Shape] = {
     "type": "object",
     "description": "CloudEvents 1.0, structured. Extensions have names of a-z and 0-9.",
+    "examples": [
+        {"specversion": "1.0", "type": "com.example.order.created", "source": "/shop", "id": "7", "data": {"n": 1}}
+    ],
     "required": ["specversion", "id", "source", "type"],
     "properties": {
         "specversion": {"const": "1.0"},
@@ -136,22 +147,31 @@ CLOUD_EVENT: Final[Shape] = {
         ]
     },
 }
-CALL: Final = members(
-    ("resource", "op"),
-    resource={"type": "string", "pattern": rf"^[A-Za-z][A-Za-z0-9_\-]{{0,{MAX_NAME_LENGTH - 1}}}$"},
-    op={"type": "string", "pattern": f"^[A-Za-z][A-Za-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}$"},
-    key={"anyOf": [{"type": "string", "maxLength": 512}, {"type": "integer"}, {"type": "null"}]},
-    data=ANYTHING,
-    query=ANYTHING,
-    target=optional({**TEXT, "description": "A service or one of its instances."}),
-    timeout_ms={"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS}, {"type": "null"}]},
-    idempotency_key=optional(REQUEST_ID),
-    jsonlex=FLAG,
-    meta=META,
-    traceparent=TRACEPARENT,
+CALL: Final = such_as(
+    members(
+        ("resource", "op"),
+        resource={"type": "string", "pattern": rf"^[A-Za-z][A-Za-z0-9_\-]{{0,{MAX_NAME_LENGTH - 1}}}$"},
+        op={"type": "string", "pattern": f"^[A-Za-z][A-Za-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}$"},
+        key={"anyOf": [{"type": "string", "maxLength": 512}, {"type": "integer"}, {"type": "null"}]},
+        data=ANYTHING,
+        query=ANYTHING,
+        target=optional({**TEXT, "description": "A service or one of its instances."}),
+        timeout_ms={"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS}, {"type": "null"}]},
+        idempotency_key=optional(REQUEST_ID),
+        jsonlex=FLAG,
+        meta=META,
+        traceparent=TRACEPARENT,
+    ),
+    {"resource": "posts", "op": "read", "query": {"limit": 1}, "timeout_ms": 2000},
 )
-EXPLAINED: Final = members(("event",), event=EVENT, data=ANYTHING, target=TARGETS, source=optional(SERVICE), meta=META)
-JSONLEX: Final = members(("expression",), expression=ANYTHING, context=ANYTHING)
+EXPLAINED: Final = such_as(
+    members(("event",), event=EVENT, data=ANYTHING, target=TARGETS, source=optional(SERVICE), meta=META),
+    {"event": "post:created", "data": {"visibility": "private"}},
+)
+JSONLEX: Final = such_as(
+    members(("expression",), expression=ANYTHING, context=ANYTHING),
+    {"expression": {"__jsonlex": True, "expr": {"$gte": [{"$var": "age"}, 18]}}, "context": {"age": 25}},
+)
 
 _LETTER_ID: Final = rf"{_SERVICE}/[A-Za-z0-9][A-Za-z0-9_.\-]{{0,63}}/{_NUMBER}-{_NUMBER}"
 LETTER_ID: Final[Shape] = {"type": "string", "pattern": f"^{_LETTER_ID}$"}

@@ -65,6 +65,14 @@ ERROR: Final[Shape] = {
         "details": {"description": "More for the program that reads it, or null."},
     },
     "additionalProperties": False,
+    "examples": [
+        {
+            "success": False,
+            "error": ErrorCode.FORBIDDEN,
+            "message": "this session lacks the permission emit:post:created",
+            "details": {"needed": "emit:post:created"},
+        }
+    ],
 }
 HEALTH: Final[Shape] = {
     "type": "object",

@@ -41,7 +41,7 @@ def test_a_post_is_saved_and_answered_with_all_its_fields(api: Client) -> None:
     body = {
         "content": "hello 🌍",
         "contentType": "text/markdown",
-        "media": [{"url": "https://cdn.example/a.png", "type": "image", "alt": "a", "width": 4, "height": 3}],
+        "media": [{"url": "https://cdn.example/a.png", "type": "image", "alt": "a", "width": 4, "height": 3.0}],
         "visibility": "followers",
         "metadata": {"lang": "en", "deep": [1, {"x": None}]},
     }
@@ -101,6 +101,9 @@ def test_every_address_works_with_and_without_a_trailing_slash(api: Client, slas
         ("media", [{"url": "ftp://a.example/x", "type": "image"}]),
         ("media", [{"url": "https://a.example/x", "type": "program"}]),
         ("media", [{"url": "https://a.example/x", "type": "image", "width": "4"}]),
+        ("media", [{"url": "https://a.example/x", "type": "image", "width": 4.5}]),
+        ("media", [{"url": "https://a.example/x", "type": "image", "width": 10**400}]),
+        ("media", [{"url": "https://a.example/x", "type": "image", "width": True}]),
         ("media", [{"url": "https://a.example/x", "type": "image", "onclick": "x"}]),
         ("metadata", []),
         ("metadata", "x"),

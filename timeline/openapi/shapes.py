@@ -41,6 +41,7 @@ def strict(schemas: dict[str, Shape]) -> None:
             properties["content"]["maxLength"] = settings.MAX_POST_LENGTH
             properties["metadata"] = _OBJECT
             properties |= {each: {"description": "Ignored: it may come back as it was read."} for each in _READ_ONLY}
+    schemas["PostRequest"]["examples"] = [{"content": "Hello", "visibility": "public"}]
     schemas["Post"]["properties"]["metadata"] = _OBJECT
     # Django takes more for an address than RFC 3986 does.
     schemas["Media"]["properties"]["url"].pop("format")

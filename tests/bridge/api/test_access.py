@@ -207,6 +207,12 @@ def test_a_development_machine_may_look_around(development: ServerProcess, addre
     assert ask(development, address, {"Authorization": "Bearer a.b.c"}) == (401, "TOKEN_INVALID")
 
 
+@every_address
+def test_a_session_that_cannot_be_looked_up_is_tried_again(development: ServerProcess, address: Address) -> None:
+    """The database of this bridge has no tables."""
+    assert ask(development, address, cookie("0" * 32, has_csrf_token=True)) == (503, "UNAVAILABLE")
+
+
 @pytest.mark.parametrize("path", ["/health", "/api/ipc/tokens"])
 def test_the_open_addresses_refuse_a_token_in_the_address_too(locked: ServerProcess, path: str) -> None:
     method = "GET" if path == "/health" else "POST"

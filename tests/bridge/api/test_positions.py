@@ -43,4 +43,4 @@ async def test_what_is_wrong_is_refused(bridge: ServerProcess, query: str, code:
 async def test_positions_are_only_read_and_for_operators(bridge: ServerProcess) -> None:
     assert (await asyncio.to_thread(bridge.get, "/api/ipc/positions?since=1h")).status_code == 401
     response = await asyncio.to_thread(bridge.request, "POST", "/api/ipc/positions?since=1h")
-    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
