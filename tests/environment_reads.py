@@ -12,7 +12,14 @@ FOLDERS = ("exprsn", "bridge", "timeline", "certs", "ipc", "samples", "bench")
 READERS = {"text", "flag", "number", "words", "choice", "secret", "get", "setdefault"}
 ENVIRONMENTS = {"env", "environment", "environ"}
 # Where the name is a parameter, and where Django's own marker for its reloader is looked at.
-NOT_OURS = {"exprsn/environment.py": {"name"}, "certs/reloading.py": {"autoreload.DJANGO_AUTORELOAD_ENV"}}
+# What python-engineio calls an environment is a request as WSGI has it (PEP 3333).
+OF_A_REQUEST = {repr(name) for name in ("CONTENT_LENGTH", "wsgi.input", "asgi.scope", "asgi.receive", "asgi.send")}
+NOT_OURS = {
+    "exprsn/environment.py": {"name"},
+    "certs/reloading.py": {"autoreload.DJANGO_AUTORELOAD_ENV"},
+    "bridge/doors/socketio/engine.py": OF_A_REQUEST,
+    "bridge/doors/socketio/server.py": OF_A_REQUEST,
+}
 PORTS = "f'{service.name.upper()}_PORT'"
 
 Reads = dict[str, dict[str, Any]]
