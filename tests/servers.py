@@ -56,6 +56,11 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """What the server is told beside this process's own environment."""
+        return self._environment
+
+    @property
     def process(self) -> "subprocess.Popen[bytes]":
         assert self._process is not None, "it was never started"
         return self._process

@@ -16,6 +16,7 @@ TOPICS = frozenset(
     {
         "layout",
         "attacks",
+        "browser",
         "faults",
         "contracts",
         "doors",

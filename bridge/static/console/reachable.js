@@ -1,8 +1,14 @@
 // What the theme has made for the mouse alone, for the keyboard and for screen readers too.
 
-const NAMES = { dock_to_right: "Navigation", close: "Close the navigation" };
+const NAMES = { dock_to_right: "Navigation", close: "Close the navigation", hub: "Overview" };
 
-for (const icon of document.querySelectorAll(".material-symbols-outlined")) icon.setAttribute("aria-hidden", "true");
+for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
+  const link = icon.closest("a[href], button");
+  if (link && !link.title && link.textContent.trim() === icon.textContent.trim()) {
+    link.setAttribute("aria-label", NAMES[icon.textContent.trim()] ?? icon.textContent.trim());
+  }
+  icon.setAttribute("aria-hidden", "true");
+}
 
 for (const each of document.querySelectorAll(":is(span, div)[x-on\\:click]:not([x-data]), a[x-on\\:click]:not([href])")) {
   if (each.closest("h2")) continue;

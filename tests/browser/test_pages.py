@@ -1,0 +1,71 @@
+"""Every page, wide and narrow, light and dark: no complaint of the browser, nothing too wide, no fault by axe."""
+
+from typing import Final
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.axe import ALL, SIGHT, faults
+from tests.browser.pages import NARROW, WIDE, Console
+
+LINKS: Final = "all => all.map(each => new URL(each.href).pathname)"
+TOO_WIDE: Final = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+DRESS: Final = "scheme => document.documentElement.className = scheme"
+SCHEMES: Final = ("light", "dark")
+
+
+async def looked_at(page: Page, axe: str) -> list[str]:
+    """Return what is wrong with a page, in each size and colour."""
+    found = []
+    for size in (WIDE, NARROW):
+        await page.emulate_media(reduced_motion="reduce")
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        for scheme in SCHEMES:
+            # As the switch of the theme does it.
+            await page.evaluate(DRESS, scheme)
+            found += [
+                f"{page.url} {size[0]} {scheme}: {each}"
+                for each in await faults(page, axe, SIGHT if (size, scheme) != (WIDE, "light") else ALL)
+            ]
+        if wide := await page.evaluate(TOO_WIDE):
+            found.append(f"{page.url} is {wide} px too wide for {size[0]}")
+    return found
+
+
+async def test_all_that_the_navigation_leads_to(console: Console, traffic: None, axe: str) -> None:
+    wrong = []
+    async with console.page("root") as page:
+        await page.goto("/admin/")
+        for path in await page.locator("#nav-sidebar li a").evaluate_all(LINKS):
+            await page.goto(path)
+            wrong += await looked_at(page, axe)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("service", ["gallery", "setup"])
+async def test_a_service_that_is_there_and_one_that_is_not(
+    console: Console, traffic: None, axe: str, service: str
+) -> None:
+    async with console.page("operator") as page:
+        await page.goto(f"/admin/console/services/{service}")
+        wrong = await looked_at(page, axe)
+        if service == "gallery":
+            await page.locator("table tbody th a").first.click()
+            await page.wait_for_selector("#state")
+            wrong += await looked_at(page, axe)
+    assert wrong == []
+
+
+async def test_the_page_to_log_in(console: Console, axe: str) -> None:
+    async with console.page("viewer") as page:
+        await page.context.clear_cookies()
+        await page.goto("/admin/login/")
+        assert await looked_at(page, axe) == []
+
+
+async def test_the_colours_are_those_of_the_system(console: Console) -> None:
+    async with console.page("viewer") as page:
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            await page.goto("/admin/console/services")
+            await expect(page.locator("html")).to_have_class("dark" if scheme == "dark" else "")
