@@ -56,7 +56,7 @@ class LetterPage(FormPage):
         buried = async_to_sync(DeadLetters(mesh_redis()).get)(_id_of(where))
         letter, content = buried.letter, buried.content
         return {
-            "title": f"{letter.event} of {short_name(buried.id.service)}/{buried.id.group}",
+            "title": f"Dead letter of {short_name(buried.id.service)}/{buried.id.group}",
             "id": str(buried.id),
             "letter": letter,
             "service": short_name(buried.id.service),
@@ -98,5 +98,5 @@ def _tried(buried: Buried, said: dict[str, Any]) -> dict[str, Any]:
     try:
         result = compile_select(said["expression"], EVALUATION_LIMITS).shape(facts)
     except JSONLexError as error:
-        return {"try_error": error.message, "pointer": error.pointer, "is_tried": True}
+        return {"try_error": error.message, "is_tried": True}
     return {"try_result": json_text(result), "is_tried": True}

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views import View
 from msgspec import UNSET, Raw
 
-from bridge.console.event_rows import MAX_SHOWN, Content, Pretty, event_link, json_text, moment, pretty
+from bridge.console.event_rows import MAX_SHOWN, Content, Pretty, event_link, json_text, pretty, time_of
 from bridge.console.page import ConsolePage, mesh_redis
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
@@ -50,7 +50,12 @@ class EventPage(ConsolePage):
         if not wanted["id"]:
             return request_context
         found = async_to_sync(_found)(running_hub(), **wanted)
-        return {**request_context, "title": found.status.event or wanted["id"], "found": found, **_shown(found)}
+        return {
+            **request_context,
+            "title": f"Event {found.status.event or wanted['id']}",
+            "found": found,
+            **_shown(found),
+        }
 
 
 class EventJSON(View):
@@ -113,7 +118,7 @@ def _shown(found: Found) -> dict[str, Any]:
     data: Pretty = pretty(bytes(content.data))
     return {
         "content": content,
-        "at": moment(content.ts),
+        "at": time_of(content.ts),
         "data": data,
         "max_shown": MAX_SHOWN,
         "meta": json_text(content.meta) if content.meta is not None else "",
@@ -126,7 +131,7 @@ def _other(each: Traced, found: Found) -> dict[str, Any]:
     return {
         "head": each.head,
         "log": each.log,
-        "at": moment(each.head.ts),
+        "at": time_of(each.head.ts).partition(" ")[2],
         "is_this": (each.log, each.position) == (found.log, found.position),
         "link": event_link(each.head.id, each.log, each.position),
     }

@@ -78,7 +78,7 @@ class GroupPage(ConsolePage):
         log, after = request.GET.get("log", ""), request.GET.get("after", "")
         found = async_to_sync(_group)(mesh_redis(), service, group, log, check_position(after) if after else "")
         return {
-            "title": f"{short_name(service)}/{group}",
+            "title": f"Group {short_name(service)}/{group}",
             "service": service,
             "group": group,
             "state": found.state,

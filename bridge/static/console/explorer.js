@@ -13,6 +13,7 @@ if (tail?.dataset.feed) start(tail.dataset.feed, Number(tail.dataset.held));
 function start(url, held) {
   let waiting = [];
   let isPaused = false;
+  let hasBegun = false;
   let connection = "";
   let note = "";
   const seen = new Set([...tail.rows].map((row) => row.dataset.key));
@@ -24,7 +25,7 @@ function start(url, held) {
   }
 
   function show(rows) {
-    for (const row of rows) tail.prepend(made(row));
+    for (const row of rows) put(row);
     while (tail.rows.length > held) {
       seen.delete(tail.rows[tail.rows.length - 1].dataset.key);
       tail.deleteRow(-1);
@@ -39,7 +40,9 @@ function start(url, held) {
     const rows = found.rows.filter((row) => !seen.has(row.key)).reverse();
     for (const row of rows) seen.add(row.key);
     if (found.problem) note = found.problem;
-    else note = found.skipped ? "live; more comes than is shown, so some were left out" : "";
+    // What comes first repeats what the page has, and may be too much of it.
+    else note = found.skipped && hasBegun ? "live; more comes than is shown, so some were left out" : "";
+    hasBegun = true;
     if (isPaused) waiting = [...waiting, ...rows].slice(-WAITING);
     else show(rows);
     say();
@@ -63,6 +66,19 @@ function start(url, held) {
     connection = how;
     say();
   });
+}
+
+/** Put a row in its place; what is older than all that the page has belongs to another page. */
+function put(row) {
+  const after = [...tail.rows].find((each) => compare(row.position, each.dataset.key.split(" ")[1]) >= 0);
+  if (after) after.before(made(row));
+  else if (!tail.rows.length) tail.append(made(row));
+}
+
+function compare(one, other) {
+  const [ms, sequence] = one.split("-").map(Number);
+  const [otherMs, otherSequence] = other.split("-").map(Number);
+  return ms - otherMs || sequence - otherSequence;
 }
 
 /** Return a row; what an event says is put there as text. */

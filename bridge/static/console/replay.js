@@ -46,8 +46,8 @@ async function goOn(id) {
       // The group has as much to do as its log holds: it is not asked for more at once.
       if (replay.state === "running" && replay.moved === before) await new Promise((done) => setTimeout(done, FULL_MS));
     }
-    buttons.hidden = true;
-    running.dataset.state = replay.state;
+    history.replaceState(null, "", location.pathname);
+    location.reload();
   } catch (error) {
     said.textContent = error.message;
     buttons.querySelector("[data-go]").closest("form").hidden = false;

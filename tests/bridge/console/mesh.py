@@ -62,8 +62,8 @@ async def bury(redis: Any, number: int = 1, *, service: str = HERALD, group: str
         error=error,
         traceback=f"Traceback\n{EVIL}",
         attempts=told.pop("attempts", 3),
-        first_ms=1,
-        last_ms=2,
+        first_ms=told.pop("first_ms", 1),
+        last_ms=told.pop("last_ms", 2),
         instance=f"{service}:01",
     )
     await DeadLetters(redis).bury(service, group, letter)
