@@ -21,6 +21,7 @@ from ipc.stores.dead_letters import DeadLetters, Page
 
 MAX_LIMIT = 1_000
 MAX_WORDS = 100
+NARROWING = frozenset({"service", "group", "event", "id", "since", "until", "where"})
 
 
 class FilterSerializer(serializers.Serializer[Any]):
@@ -145,7 +146,7 @@ def _filter(values: dict[str, Any]) -> DeadLetterFilter:
 
 
 async def _meant(letters: DeadLetters, values: dict[str, Any], asker: Asker) -> Page:
-    if _filter(values).wants_everything and not values["all"]:
+    if not values["all"] and NARROWING.isdisjoint(values):
         raise BadMessageError('say which dead letters are meant with a filter, or "all": true')
     wanted = _filter({**values, "service": whose(asker, values.get("service"))})
     return await letters.find(wanted, limit=values["limit"])

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from bridge.api.dead_letters import MAX_LIMIT, MAX_WORDS
+from bridge.api.dead_letters import MAX_LIMIT, MAX_WORDS, NARROWING
 from ipc.django_app.openapi import Shape, reference
 from ipc.protocol.calls import MAX_NAME_LENGTH, MAX_TIMEOUT_MS
 from ipc.protocol.messages import MAX_ID_LENGTH
@@ -221,7 +221,7 @@ def letters_meant(required: tuple[str, ...] = (), **properties: Shape) -> Shape:
         **FILTERS,
         **{name: {"anyOf": [FILTERS[name]["items"], FILTERS[name]]} for name in ("event", "id")},
     }
-    narrowing = [{"required": [name]} for name in filters if name != "limit"]
+    narrowing = [{"required": [name]} for name in sorted(NARROWING)]
     everything = {"properties": {"all": {"const": True}}, "required": ["all"]}
     return {
         **members(required, **filters, all=FLAG, dryRun=FLAG, **properties),

@@ -6,7 +6,7 @@ from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-from ipc.django_app.openapi import Shape
+from ipc.django_app.openapi import Shape, reference
 from timeline.models import MAX_USER_ID_LENGTH
 
 _USER: Final[Any] = {"type": "string", "maxLength": MAX_USER_ID_LENGTH, "pattern": r"^[^\u0000]*$"}
@@ -15,7 +15,21 @@ LIST_PARAMETERS: Final = [OpenApiParameter("userId", _USER, description="Only po
 
 # Something that can be seen, and no NUL.
 _VISIBLE: Final = r"^[^\u0000]*[\p{L}\p{M}\p{N}\p{P}\p{S}][^\u0000]*$"
-_OBJECT: Final[Shape] = {"type": "object"}
+_NO_NUL: Final = r"^[^\u0000]*$"
+_OBJECT: Final[Shape] = {
+    "type": "object",
+    "propertyNames": {"pattern": _NO_NUL},
+    "additionalProperties": reference("Value"),
+}
+_VALUE: Final[Shape] = {
+    "description": "A JSON value without a NUL in its texts, which PostgreSQL cannot store.",
+    "anyOf": [
+        {"type": ["null", "boolean", "number"]},
+        {"type": "string", "pattern": _NO_NUL},
+        {"type": "array", "items": reference("Value")},
+        _OBJECT,
+    ],
+}
 _READ_ONLY: Final = ("id", "userId", "likeCount", "commentCount", "repostCount", "createdAt", "updatedAt")
 _ADDRESS: Final[Shape] = {
     "type": "string",
@@ -27,6 +41,7 @@ _ADDRESS: Final[Shape] = {
 
 def strict(schemas: dict[str, Shape]) -> None:
     """Say in the components what DRF cannot know: which text counts as such, and that nothing else is taken."""
+    schemas["Value"] = _VALUE
     for name, schema in schemas.items():
         if not name.endswith("Request"):
             continue
