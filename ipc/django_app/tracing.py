@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.log import log_response
 
 from ipc.tracing.scope import Scope
 from ipc.tracing.steps import serving
@@ -59,6 +60,10 @@ def _described(step: Scope, request: HttpRequest, response: HttpResponseBase) ->
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         known["error.type"] = str(response.status_code)
     step.describe(f"{_method(request)} {route}".strip(), known)
+    if response.status_code >= HTTPStatus.BAD_REQUEST:
+        # Django's own line for it, which it would write only when the request is no longer the work at hand.
+        told = cast(HttpResponse, response)  # The stubs leave out streams, which Django itself passes on too.
+        log_response("%s: %s", told.reason_phrase, request.path, response=told, request=request)
     return response
 
 

@@ -20,6 +20,7 @@ from ipc.protocol.messages import Notice, State
 from ipc.protocol.permissions import Verb, is_allowed
 from ipc.protocol.tokens import Claims
 from ipc.stores.tokens import BrokerTokenManager
+from ipc.tracing.steps import attending
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +239,8 @@ class Proofs:
             session.answer(Notice(notice="revoked"))
         else:
             self._counters.sessions_expired += 1
-        logger.info("%s is closed: %s", session.instance, problem)
+        with attending(session.id):
+            logger.info("%s is closed: %s", session.instance, problem)
         session.refuse(problem)
         code = CloseCode.REVOKED if problem.code is ErrorCode.TOKEN_REVOKED else CloseCode.UNAUTHENTICATED
         session.close(code, str(problem))

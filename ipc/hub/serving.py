@@ -17,6 +17,7 @@ from ipc.protocol.permissions import check_permission
 from ipc.protocol.services import full_name
 from ipc.stores.connection import COMMAND_TIMEOUT_S
 from ipc.stores.resources import Claim
+from ipc.tracing.steps import attending
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +176,8 @@ class Serving:
         try:
             await self._claim(session, resource)
         except BadMessageError as error:
-            logger.warning("%s does not serve %s any more: %s", session.instance, resource.name, error)
+            with attending(session.id):
+                logger.warning("%s does not serve %s any more: %s", session.instance, resource.name, error)
             served = self._served.get(session, {})
             self._served[session] = {name: kept for name, kept in served.items() if name != resource.name}
             session.refuse(error)

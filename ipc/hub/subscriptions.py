@@ -20,6 +20,7 @@ from ipc.protocol.messages import Ok, Subscribe
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.permissions import check_permission
 from ipc.protocol.routing import logs_of_service
+from ipc.tracing.steps import attending
 
 if TYPE_CHECKING:
     from ipc.hub.hub import Hub
@@ -125,7 +126,8 @@ async def _replay(session: Session, feed: LogFeed, interest: Interest, position:
         await feed.reach(position)
         await feed.replay(session, interest, position)
     except IPCError as error:
-        logger.warning("the replay of %s to %s stopped: %s", feed.log, session.instance, error)
+        with attending(session.id):
+            logger.warning("the replay of %s to %s stopped: %s", feed.log, session.instance, error)
         session.close(CloseCode.INTERNAL, "the log could not be read on; resume when ready")
         return
     finally:

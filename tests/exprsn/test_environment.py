@@ -1,4 +1,4 @@
-"""Secrets: from the environment, made once on a development machine, and never made up elsewhere."""
+"""Choices; and secrets: from the environment, made once on a development machine, and never made up elsewhere."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from exprsn.environment import secret
+from exprsn.environment import choice, secret
 from tests.servers import ROOT
 
 MAKE = """
@@ -40,3 +40,18 @@ def test_nothing_is_made_up_where_it_may_not_be(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(ImproperlyConfigured, match="set A_SECRET"):
         secret("A_SECRET", file=tmp_path / "s", may_create=False)
     assert secret("A_SECRET", file=tmp_path / "s", may_create=False, is_needed=False) == ""
+
+
+@pytest.mark.parametrize(("value", "chosen"), [("json", "json"), ("", "human"), (" human ", "human")])
+def test_a_choice_is_one_of_its_options_or_the_default(
+    monkeypatch: pytest.MonkeyPatch, value: str, chosen: str
+) -> None:
+    monkeypatch.setenv("A_CHOICE", value)
+    assert choice("A_CHOICE", "human", options=("human", "json")) == chosen
+
+
+@pytest.mark.parametrize("value", ["JSON", "xml", "human,json"])
+def test_another_choice_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("A_CHOICE", value)
+    with pytest.raises(ImproperlyConfigured, match=f"A_CHOICE is human or json, not '{value}'"):
+        choice("A_CHOICE", "human", options=("human", "json"))

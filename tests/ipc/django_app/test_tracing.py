@@ -1,12 +1,14 @@
 """Requests are steps of traces, in synchronous and asynchronous stacks, and what they leave in the outbox goes on."""
 
+import logging
 from typing import Any
 
 import pytest
 from asgiref.sync import iscoroutinefunction
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import AsyncClient, RequestFactory
+from pytest_django import Settings
 
 from ipc.django_app.models import OutboxEvent
 from ipc.django_app.outbox import outbox_add
@@ -79,6 +81,24 @@ def test_a_request_has_a_span_with_few_names(method: str, name: str) -> None:
     (span,) = recorded.finished
     attributes = span.attributes or {}
     assert (span.name, attributes["url.path"], attributes["http.response.status_code"]) == (name, "/a/b", 200)
+
+
+async def test_djangos_line_for_a_failed_request_says_which_trace_it_was(
+    caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    """Once: Django itself writes it after all middleware, when nobody knows any more."""
+    found: list[tuple[str, str | None]] = []
+
+    def take_down(record: logging.LogRecord) -> bool:
+        found.append((record.getMessage(), facts().get("trace_id")))
+        return True
+
+    settings.SECURE_SSL_REDIRECT = False
+    caplog.handler.addFilter(take_down)
+    # No hub runs here.
+    response = await AsyncClient().get("/api/ipc/stats", headers={"traceparent": TRACE})
+    assert response.status_code == 503
+    assert [line for line in found if "Unavailable" in line[0]] == [("Service Unavailable: /api/ipc/stats", TRACE_ID)]
 
 
 # The outbox

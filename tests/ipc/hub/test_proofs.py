@@ -1,6 +1,7 @@
 """A session ends when its token does, on every hub; a renewed one goes on, with what the new token permits."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,6 +20,7 @@ from ipc.stores.token_records import TokenRecords
 from ipc.stores.tokens import BrokerTokenManager, Minted
 from ipc.testing.audit import MemoryAudit
 from ipc.testing.token_records import MemoryTokenRecords
+from ipc.tracing.scope import facts
 from tests.ipc.conftest import MakeHub, MakeMesh
 from tests.ipc.members import Member
 
@@ -90,6 +92,24 @@ async def test_what_was_revoked_is_found_without_being_told(hub: Hub, manager: B
     member = await member_with(hub, await minted(manager))
     await manager.revoke_source("herald", by="test")
     assert await member.peer.close_code() == 4430
+
+
+async def test_the_line_of_a_session_that_is_closed_says_which(
+    hub: Hub, manager: BrokerTokenManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though it is a task of the hub's that closes it."""
+    found: list[tuple[str, str | None]] = []
+
+    def take_down(record: logging.LogRecord) -> bool:
+        found.append((record.getMessage(), facts().get("session")))
+        return True
+
+    caplog.set_level(logging.INFO)
+    caplog.handler.addFilter(take_down)
+    member = await member_with(hub, await minted(manager))
+    await manager.revoke_source("herald", by="test")
+    await member.peer.close_code()
+    assert [session for line, session in found if " is closed: " in line] == [member.session.id]
 
 
 async def test_a_call_in_flight_fails_when_the_session_of_its_owner_is_revoked(
