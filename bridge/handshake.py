@@ -25,7 +25,7 @@ from ipc.protocol.errors import (
     UnknownServiceError,
 )
 from ipc.protocol.ids import new_ulid
-from ipc.protocol.services import full_name
+from ipc.protocol.services import full_name, is_service
 
 Headers = Mapping[bytes, bytes]
 
@@ -41,6 +41,14 @@ class RefusedError(Exception):
 
     error: IPCError
     close_code: CloseCode
+
+
+def count_refusal(refused: RefusedError, scope: Mapping[str, Any]) -> None:
+    """Count a connection that is not let in, by the service that it wanted to be; hubs count tokens by themselves."""
+    hub = current_hub()
+    if hub is not None and not isinstance(refused.error, TokenError):
+        name = str(scope["url_route"]["kwargs"].get("service", ""))
+        hub.counters.named.refuse(full_name(name) if is_service(name) else None, refused.error.code)
 
 
 def service_of(scope: Mapping[str, Any]) -> str:

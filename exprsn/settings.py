@@ -188,6 +188,7 @@ IPC_RATE_WINDOW = env.number("IPC_RATE_WINDOW", 60_000)
 IPC_RATE_EXEMPT_MAX = env.number("IPC_RATE_EXEMPT_MAX", 600_000)
 DEV_BYPASS = env.flag("DEV_BYPASS", default=False)
 IPC_BYPASS_AUTH = env.flag("IPC_BYPASS_AUTH", default=False)
+IPC_METRICS_TOKEN = env.text("IPC_METRICS_TOKEN")
 IPC_ON_BEHALF = env.words("IPC_ON_BEHALF", "")
 # What runs beside the ASGI application of a service: the dotted path of its IPCWorker.
 IPC_WORKERS = {"timeline": "timeline.listeners.worker"}

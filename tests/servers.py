@@ -111,6 +111,14 @@ class ServerProcess:
             assert time.monotonic() < give_up_at, f"health is {found}, not {status}:\n{self.output()}"
             time.sleep(POLL_S)
 
+    def until_metrics_have(self, name: str, *, timeout_s: float = 30.0) -> str:
+        """Wait until its metrics have one of a name, and return them all."""
+        give_up_at = time.monotonic() + timeout_s
+        while f"\n{name}" not in (text := self.get("/metrics").text):
+            assert time.monotonic() < give_up_at, f"there is no {name}:\n{text}"
+            time.sleep(POLL_S)
+        return text
+
     def terminate(self) -> int:
         """Ask the server to stop, and return its exit code; 0 also for uvicorn, which ends by the signal it got."""
         self.process.send_signal(signal.SIGTERM)

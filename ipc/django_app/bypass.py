@@ -76,12 +76,14 @@ class BypassUses:
     def add(self, kind: Kind, service: str, *, by: str) -> None:
         """Count a use, from any thread; ``service`` is whose request it is, or what a socket was let in as."""
         now = self._monotonic()
+        runtime = current_runtime()
+        if runtime is not None:
+            runtime.count_bypass(kind)
         with self._lock:
             self.count[kind] += 1
             if now - self._written_at.get((kind, service), -WRITTEN_EVERY_S) < WRITTEN_EVERY_S:
                 return
             self._written_at[kind, service] = now
-        runtime = current_runtime()
         if runtime is not None:
             runtime.do_beside(lambda: _write(kind, service, by), "audit of the bypass")
 

@@ -11,6 +11,7 @@ from ipc.protocol.errors import BadMessageError, UnknownServiceError
 from ipc.protocol.tokens import MAX_LIFETIME_S, WeakKeyError
 
 ENVIRONMENTS: Final = ("development", "production")
+MIN_TOKEN: Final = 32
 
 
 def register_checks() -> None:
@@ -20,6 +21,7 @@ def register_checks() -> None:
     register(check_limits)
     register(check_keys, Tags.security)
     register(check_permissions, Tags.security)
+    register(check_metrics_token, Tags.security)
     register(check_mesh)
 
 
@@ -30,7 +32,14 @@ def refuse_unsafe_settings() -> None:
         ImproperlyConfigured: one of the checks of this module found an error.
 
     """
-    found = [*check_bypass(), *check_names(), *check_limits(), *check_keys(), *check_permissions()]
+    found = [
+        *check_bypass(),
+        *check_names(),
+        *check_limits(),
+        *check_keys(),
+        *check_permissions(),
+        *check_metrics_token(),
+    ]
     errors = [message for message in found if message.level >= ERROR]
     if errors:
         raise ImproperlyConfigured("; ".join(f"{error.id}: {error.msg} {error.hint or ''}".strip() for error in errors))
@@ -139,6 +148,20 @@ def check_keys(**_kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_metrics_token(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E010``: the token for the metrics could be guessed, or cannot be sent in a header."""
+    token = conf.metrics_token
+    if not token or (len(token) >= MIN_TOKEN and token.isascii() and token.isprintable() and " " not in token):
+        return []
+    return [
+        Error(
+            f"IPC_METRICS_TOKEN is {MIN_TOKEN} or more letters, digits and signs of ASCII, and no spaces.",
+            hint='Set it to what `python -c "import secrets; print(secrets.token_urlsafe(32))"` prints.',
+            id="ipc.E010",
+        )
+    ]
 
 
 def check_permissions(**_kwargs: Any) -> list[CheckMessage]:

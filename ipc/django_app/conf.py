@@ -150,6 +150,11 @@ class Conf:
         return bool(_setting("IPC_RATE_LIMIT", True))
 
     @property
+    def metrics_token(self) -> str:
+        """What shows that somebody may read the metrics; empty where nobody may but a development machine itself."""
+        return str(_setting("IPC_METRICS_TOKEN", ""))
+
+    @property
     def on_behalf(self) -> frozenset[str]:
         """The full names of the services whose calls may act for a user.
 

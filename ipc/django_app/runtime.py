@@ -109,6 +109,12 @@ class Runtime:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(lambda: self._tasks.start(work(), name))
 
+    def count_bypass(self, kind: str) -> None:
+        """Count a use of the development bypass in the statistics, from any thread."""
+        if self.mesh is not None and self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.mesh.hub.counters.named.bypass, kind)
+
     async def _start_worker(self, worker: IPCWorker) -> None:
         transport = self._transport(worker.service, worker.version or self._conf.version)
         if transport is None:

@@ -170,18 +170,25 @@ class LogFeed:
         if not self.live:
             return
         names = set(events)
+        heard: set[str] = set()
         plain, filtered = [], []
         for session, interest in self.live.copy().items():
-            if not interest.is_plain:
-                filtered.append((session, interest))
-            elif wanted := {name for name in names if interest.choices(name)}:
+            if not (wanted := {name for name in names if interest.choices(name)}):
+                continue
+            heard |= wanted
+            if interest.is_plain:
                 plain.append((session, wanted))
+            else:
+                filtered.append((session, interest))
         if plain:
             self._deliver_plain(plain, positions, events, frames)
         if filtered:
             self._deliver_filtered(filtered, before, positions, events, frames)
-        if plain or filtered:
-            self.counters.named.delivery_took(positions)
+        self.counters.named.delivery_took(
+            positions
+            if len(heard) == len(names)
+            else [position for position, name in zip(positions, events, strict=True) if name in heard]
+        )
 
     def _deliver_plain(
         self,

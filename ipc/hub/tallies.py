@@ -59,6 +59,7 @@ class Tallies:
         self.bypassed: Row = defaultdict(int)
         self.acked = _rows()
         self.times: defaultdict[tuple[str, ...], Times] = defaultdict(Times)
+        self._delivery = Times()
 
     # Events
 
@@ -89,7 +90,8 @@ class Tallies:
 
     def delivery_took(self, positions: Sequence[str]) -> None:
         """Count how long ago events were appended, by the clock of Redis, which their positions are of."""
-        _took_since(self.times[DELIVERY,], positions)
+        if positions:
+            _took_since(self._delivery, positions)
 
     def acknowledged(self, service: str, group: str, positions: Sequence[str]) -> None:
         """Count events that a group has acknowledged, and how long ago they were appended."""
@@ -118,6 +120,10 @@ class Tallies:
         """Count what a service, or whoever it was, was refused."""
         self.refused[service or NOBODY][str(code)] += number
 
+    def bypass(self, kind: str) -> None:
+        """Count a use of the development bypass, which was let through."""
+        self.bypassed[kind] += 1
+
     def taken(self) -> tuple[Tally, Tally]:
         """Return what was counted since the last time, in all and by names, and begin anew."""
         totals, details = Tally(), Tally()
@@ -130,10 +136,11 @@ class Tallies:
             for name, number in row.items():
                 details.count(joined(kind, name), number)
                 totals.count(kind, number)
+        if self._delivery.buckets:
+            totals.times[DELIVERY] = self._delivery
         for names, times in self.times.items():
             totals.took(names[0], times)
-            if len(names) > 1:
-                details.times[joined(*names)] = times
+            details.times[joined(*names)] = times
         self._begin()
         return totals, details
 
@@ -156,15 +163,18 @@ def source_of(frame: str) -> str:
 
 
 def _took_since(times: Times, positions: Sequence[str]) -> None:
-    now_ms = time.time_ns() // 1_000_000
-    if positions[0].partition("-")[0] == positions[-1].partition("-")[0]:
-        _add(times, now_ms - int(positions[0].partition("-")[0]), len(positions))
+    now_ms = int(time.time() * 1000)
+    first = positions[0]
+    millisecond = first[: first.index("-") + 1]
+    if positions[-1].startswith(millisecond):
+        _add(times, now_ms - int(millisecond[:-1]), len(positions))
         return
     for position in positions:
-        _add(times, now_ms - int(position.partition("-")[0]), 1)
+        _add(times, now_ms - int(position[: position.index("-")]), 1)
 
 
 def _add(times: Times, took_ms: int, number: int) -> None:
-    bucket = bucket_of_whole(took_ms)
-    times.buckets[bucket] = times.buckets.get(bucket, 0) + number
-    times.total_ms += max(0, took_ms) * number
+    bucket, buckets = bucket_of_whole(took_ms), times.buckets
+    buckets[bucket] = buckets.get(bucket, 0) + number
+    if took_ms > 0:
+        times.total_ms += took_ms * number

@@ -32,6 +32,11 @@ def full_name(name: str) -> str:
     return full
 
 
+def is_service(name: str) -> bool:
+    """Tell whether there is a service of a name, of either form."""
+    return name.removeprefix(PREFIX) in SHORT_NAMES
+
+
 def short_name(name: str) -> str:
     """Return the short name of a service given by either name.
 

@@ -2,11 +2,7 @@
 
 import asyncio
 import contextlib
-import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -21,29 +17,10 @@ from tests import servers
 from tests.browser.axe import AxeError, axe_script
 from tests.browser.pages import Console
 from tests.clients import Client, attached
-from tests.servers import ROOT, ServerProcess
+from tests.logins import people
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-ROLES: Final = ("viewer", "operator", "admin", "root")
 EVERY_S: Final = 0.05
-PEOPLE: Final = f"""
-import json
-from django.contrib.auth.models import Group, User
-from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import call_command
-
-call_command("migrate", verbosity=0)
-keys = {{}}
-for role in {ROLES!r}:
-    user = User.objects.create_user(role, is_staff=True, is_superuser=role == "root")
-    user.groups.set(Group.objects.filter(name=role))
-    session = SessionStore()
-    session["_auth_user_id"], session["_auth_user_hash"] = str(user.pk), user.get_session_auth_hash()
-    session["_auth_user_backend"] = "ipc.django_app.logins.LimitedModelBackend"
-    session.create()
-    keys[role] = session.session_key
-print(json.dumps(keys))
-"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,7 +58,7 @@ async def console(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> As
         # Static files come from the server itself where debugging is on.
         one = servers.bridge("uvicorn", valkey.url, certs_dir, folder / "one", DEBUG="true")
         other = servers.bridge("daphne", valkey.url, certs_dir, folder / "other")
-        logins = _people(one)
+        logins = {role: StorageState(cookies=[_cookie(key)]) for role, key in people(one).items()}
         with one, other:
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -125,19 +102,6 @@ async def _calls(client: Client) -> None:
         op = "read" if number % 5 else "shout"
         await client.say({"type": "call", "id": str(number), "op": op, "resource": "counts", "timeout_ms": 200})
         await asyncio.sleep(2 * EVERY_S)
-
-
-def _people(server: ServerProcess) -> dict[str, StorageState]:
-    """Make the database of a server with somebody in each role, and return what a browser keeps of their logins."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", PEOPLE],
-        cwd=ROOT,
-        env={**os.environ, **server.environment},
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    return {role: {"cookies": [_cookie(key)]} for role, key in json.loads(done.stdout).items()}
 
 
 def _cookie(key: str) -> StorageStateCookie:

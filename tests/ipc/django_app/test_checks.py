@@ -96,3 +96,11 @@ def test_production_without_a_way_to_the_mesh_is_warned_of(settings: Settings, n
     settings.DEV_BYPASS = settings.IPC_BYPASS_AUTH = False
     assert found(settings, EXPRSN_ENV="production") == ["ipc.W001"]
     assert found(settings, **{name: "somewhere"}) == []
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 31, "x" * 20 + " " + "x" * 20, "\u00fc" * 40, "x" * 40 + "\n"])
+def test_a_token_for_metrics_that_could_be_guessed_or_not_be_sent_stops_the_start(
+    settings: Settings, token: str
+) -> None:
+    assert found(settings, IPC_METRICS_TOKEN=token) == ["ipc.E010"]
+    assert found(settings, IPC_METRICS_TOKEN="x" * 32) == []

@@ -1,0 +1,45 @@
+"""The live feed behind each server: it streams, and a server that stops does not wait for who listens."""
+
+import signal
+
+import httpx
+import pytest
+
+from exprsn.embedded import EmbeddedValkey
+from tests.bridge.conftest import MakeBridge
+from tests.logins import people
+from tests.servers import STOP_TIMEOUT_S
+
+pytestmark = pytest.mark.processes
+PATH = "/admin/console/feed?about=overview"
+
+
+def test_it_streams_until_the_server_stops(make_bridge: MakeBridge, own_valkey: EmbeddedValkey) -> None:
+    bridge = make_bridge(own_valkey.url)
+    cookies = {"__Host-sessionid": people(bridge)["viewer"]}
+    headers = {"Accept": "text/event-stream"}
+    with bridge:
+        with (
+            httpx.Client(verify=bridge.trust, timeout=15, trust_env=False, cookies=cookies) as client,
+            client.stream("GET", bridge.url + PATH, headers=headers) as feed,
+        ):
+            assert feed.status_code == 200
+            lines = feed.iter_lines()
+            said = [next(lines) for _ in range(6)]
+            assert said[0] == "retry: 2000"
+            assert sum(line.startswith("data: {") for line in said) == 2
+            bridge.process.send_signal(signal.SIGTERM)
+            list(lines)
+        # A server waits for its clients to close, up to the half minute of asyncio's TLS.
+        assert bridge.process.wait(STOP_TIMEOUT_S) in {0, -signal.SIGTERM}
+        assert "Traceback" not in bridge.output()
+
+
+def test_who_is_not_logged_in_is_refused_and_no_stream_begun(
+    make_bridge: MakeBridge, own_valkey: EmbeddedValkey
+) -> None:
+    bridge = make_bridge(own_valkey.url)
+    people(bridge)
+    with bridge:
+        answer = bridge.get(PATH, headers={"Accept": "text/event-stream"})
+        assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
