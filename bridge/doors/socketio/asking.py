@@ -167,7 +167,7 @@ def acknowledgement(delivery: str, arguments: list[Raw]) -> str:
     if said is None or (isinstance(said, dict) and said.get("success") is True):
         return codec.encode_json({"type": "ack", "deliveries": [delivery]})
     members = said if isinstance(said, dict) else {"error": said}
-    reason = members.get("error") or members.get("message")
+    reason = members.get("error", members.get("message"))
     nack = {"type": "nack", "deliveries": [delivery], "reason": _text(reason) or "the listener gave no reason"}
     nack |= {_snake(name): members[name] for name in ("retryInMs", "reject", "traceback") if name in members}
     return codec.encode_json(nack)

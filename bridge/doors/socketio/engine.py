@@ -73,6 +73,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         self._writer: asyncio.Task[None] | None = None
         self._application: asyncio.Task[Any] | None = None
         self._is_dropped = False
+        self._is_ending = False
         self._is_polled = False
         self._deadline: asyncio.TimerHandle | None = None
         self.await_session()
@@ -160,7 +161,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
                     if not number % PACKETS_A_TURN:
                         await asyncio.sleep(0)
             except ValueError as error:
-                await self._malformed(error)
+                self._malformed(error)
 
     # The websocket
 
@@ -221,7 +222,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
                 else:
                     await self._take(text)
             except ValueError as error:
-                await self._malformed(error)
+                self._malformed(error)
 
     async def _write(self, send: Send) -> None:
         outgoing = self._outgoing
@@ -242,6 +243,8 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
     # What comes
 
     async def _take(self, text: str) -> None:
+        if self._is_ending:
+            return
         kind = text[:1]
         if kind == MESSAGE:
             await self.server.take(self, text[1:])
@@ -261,9 +264,11 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             raise MalformedError("a binary message that no packet has announced")
         self.attachments_due -= 1
 
-    async def _malformed(self, error: ValueError) -> None:
+    def _malformed(self, error: ValueError) -> None:
         logger.info("a Socket.IO connection is closed: %s", error)
-        await self.shut(CloseCode.BAD_FRAME, str(error), [])
+        if not self._is_ending:
+            self._start_shutting(CloseCode.BAD_FRAME, str(error), [])
+        self._is_ending = True
 
     # Ends
 
@@ -276,9 +281,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
 
     def _expire(self) -> None:
         if not self.peers and not self.closed:
-            self.server.tasks.start(
-                self.shut(CloseCode.AUTH_TIMEOUT, "no namespace was joined in time", []), f"expire {self.sid}"
-            )
+            self._start_shutting(CloseCode.AUTH_TIMEOUT, "no namespace was joined in time", [])
 
     async def dismiss(self, texts: list[str], leave: Callable[[], Any]) -> None:
         """Say something and leave a namespace; the client does not come back by itself."""
@@ -292,7 +295,10 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
     async def shut(self, code: int, reason: str, texts: list[str]) -> None:
         """Say something and close the connection; a client comes back by itself."""
         # Its sessions end with it, and what runs for them: this must not.
-        await asyncio.wait([self.server.tasks.start(self._shut(code, reason, texts), f"close {self.sid}")])
+        await asyncio.wait([self._start_shutting(code, reason, texts)])
+
+    def _start_shutting(self, code: int, reason: str, texts: list[str]) -> "asyncio.Task[None]":
+        return self.server.tasks.start(self._shut(code, reason, texts), f"close {self.sid}")
 
     async def _shut(self, code: int, reason: str, texts: list[str]) -> None:
         if self.closed:

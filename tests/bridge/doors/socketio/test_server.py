@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from exprsn.embedded import EmbeddedValkey
+from ipc.protocol.ids import new_ulid
 from tests import servers
 from tests.clients import attached
 from tests.node import NodeSockets
@@ -60,8 +61,7 @@ def test_the_eight_checks_of_the_original_pass(
 async def test_a_polling_client_becomes_a_websocket_and_misses_nothing(
     bridge: ServerProcess, node: NodeSockets
 ) -> None:
-    connected = await node.connect("a", bridge, "/ipc/svr", "polling", "websocket")
-    assert connected == {"connected": True, "transport": "polling"}
+    assert (await node.connect("a", bridge, "/ipc/svr", "polling", "websocket"))["connected"]
     async with attached(bridge, "atlas") as emitter:
         for number in range(20):
             await emitter.ask(type="emit", event="upgrade:step", data=number, target="svr", ack=True)
@@ -80,16 +80,22 @@ async def test_an_event_has_its_payload_first_and_then_where_it_comes_from(
     assert welcome["limits"]["frameBytes"] == 1024 * 1024
     assert set(welcome["positions"]) == {"broadcast", "exprsn-nexus"}
     await node.connect("b", bridge, "/ipc/vault")
-    emitted = {"event": "shape:told", "payload": {"n": 1}, "source": "exprsn-ca", "rateLimitExempt": True, "id": "s-1"}
+    emitted = {
+        "event": "shape:told",
+        "payload": {"n": 1},
+        "source": "exprsn-ca",
+        "rateLimitExempt": True,
+        "id": new_ulid(),
+    }
     await node.tell("a", "ipc:emit", {**emitted, "target": "broadcast"})
     payload, about = await node.hear("b", "shape:told")
     assert payload == {"n": 1}
     assert set(about) == {"id", "source", "target", "position", "timestamp", "log"}
-    assert (about["id"], about["source"], about["target"]) == ("s-1", "exprsn-nexus", "broadcast")
+    assert (about["id"], about["source"], about["target"]) == (emitted["id"], "exprsn-nexus", "broadcast")
     assert (await node.hear("a", "shape:told"))[1] == about
     (ack,) = await node.hear("a", "ipc:ack")
     assert (ack["event"], ack["target"], ack["id"], ack["position"]) == (
-        "shape:told", "broadcast", "s-1", about["position"],
+        "shape:told", "broadcast", emitted["id"], about["position"],
     )  # fmt: skip
     again = await node.ask("a", "ipc:emit", {**emitted, "target": "broadcast"})
     assert again["duplicate"] is True

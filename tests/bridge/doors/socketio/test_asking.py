@@ -1,0 +1,129 @@
+"""What clients emit becomes messages of the native protocol, and nothing that they make up gets through."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from bridge.doors.socketio import asking
+from ipc.protocol.codec import decode_client_frame
+from ipc.protocol.errors import BadMessageError
+from ipc.protocol.limits import Limits
+
+
+def raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
+
+
+def emitted(value: Any, request_id: str | None = "r", *, is_awaited: bool = True) -> dict[str, Any]:
+    message = asking.emit_message(asking.asked_emit(raw(value)), request_id, is_awaited=is_awaited)
+    found: dict[str, Any] = json.loads(message)
+    return found
+
+
+def asked(name: str, value: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(asking.message_of(name, raw(value), "r"))
+    return found
+
+
+def test_an_emit_takes_its_target_from_its_options_first() -> None:
+    base = {"type": "emit", "event": "a:b", "data": {"x": 1}, "id": "r", "ack": True}
+    given = {"event": "a:b", "payload": {"x": 1}}
+    assert emitted(given) == {**base, "target": "broadcast"}
+    assert emitted({**given, "target": "spark", "options": None}) == {**base, "target": "spark"}
+    assert emitted({**given, "target": "spark", "options": {"target": ["ca"]}}) == {**base, "target": ["ca"]}
+    assert emitted({**given, "target": None, "options": {"target": None}}) == {**base, "target": "broadcast"}
+    assert emitted({**given, "meta": {"m": 1}}) == {**base, "target": "broadcast", "meta": {"m": 1}}
+
+
+def test_what_an_emit_may_not_say_is_not_read() -> None:
+    made_up = {"source": "exprsn-ca", "rateLimitExempt": True, "type": "auth", "options": {"rateLimitExempt": True}}
+    assert set(emitted({"event": "a:b", **made_up}, None, is_awaited=False)) == {"type", "event", "data", "target"}
+    assert asked("ipc:read", {"resource": "posts", "type": "auth", "source": "x", "op": "delete"})["op"] == "read"
+    assert asked("ipc:subscribe", {"events": ["a:b"], "type": "auth"})["type"] == "subscribe"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("ipc:create", {"data": {"a": 1}, "options": {}}, {"op": "create", "data": {"a": 1}}),
+        ("ipc:read", {"query": {"userId": 1}}, {"op": "read", "query": {"userId": 1}}),
+        ("ipc:read", {"id": 7, "options": {"timeoutMs": 5, "target": "ca"}},
+         {"op": "read", "key": 7, "timeout_ms": 5, "target": "ca"}),
+        ("ipc:update", {"query": "7", "data": {}}, {"op": "update", "key": "7", "data": {}}),
+        ("ipc:update", {"id": "7", "query": {"v": 1}, "data": {}},
+         {"op": "update", "key": "7", "query": {"v": 1}, "data": {}}),
+        ("ipc:delete", {"id": "7", "options": None}, {"op": "delete", "key": "7"}),
+        ("ipc:call", {"op": "publish", "id": 7, "timeoutMs": 5}, {"op": "publish", "key": 7, "timeout_ms": 5}),
+    ],
+)  # fmt: skip
+def test_operations_are_calls(name: str, given: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert asked(name, {"resource": "posts", **given}) == {
+        "type": "call", "id": "r", "resource": "posts", **expected,
+    }  # fmt: skip
+
+
+def test_members_are_in_camel_case_and_data_is_left_alone() -> None:
+    given = {"events": ["a:b"], "group": "g", "retry": {"ackMs": 5, "backoffMs": [1]}, "where": {"$var": "aB"}}
+    assert asked("ipc:subscribe", given) == {
+        "type": "subscribe", "id": "r", "events": ["a:b"], "group": "g",
+        "retry": {"ack_ms": 5, "backoff_ms": [1]}, "where": {"$var": "aB"},
+    }  # fmt: skip
+    assert asked("ipc:serve", {"resources": [], "handOver": {"a": "b"}})["hand_over"] == {"a": "b"}
+
+
+def test_newlines_between_values_divide_no_messages() -> None:
+    """The hub divides frames at newlines; what is pretty-printed is one message all the same."""
+    body = '["ipc:emit",\r\n {"event": "a:b",\n "payload": {"x":\n {"type":"auth","token":"t"}\n}}]'
+    name, argument = asking.event_of(body)
+    message = asking.emit_message(asking.asked_emit(argument), None, is_awaited=False)
+    assert name == "ipc:emit"
+    assert len(decode_client_frame(message, Limits())) == 1
+    assert json.loads(message)["data"] == {"x": {"type": "auth", "token": "t"}}
+
+
+@pytest.mark.parametrize("body", ["[", '["a"', "[]", "[1]", '{"a":1}', '["a"]x', "[" * 100_000, '["a",\n'])
+def test_a_body_that_is_no_event_is_refused(body: str) -> None:
+    with pytest.raises(BadMessageError):
+        asking.event_of(body)
+
+
+@pytest.mark.parametrize("name", ["connect", "message", "ipc:", "ipc:ack", "ipc:error", "ipc:welcome", "post:created"])
+def test_only_what_is_known_is_asked(name: str) -> None:
+    with pytest.raises(BadMessageError, match="there is no event"):
+        asking.message_of(name, raw({}), "r")
+
+
+@pytest.mark.parametrize("value", [1, "x", [1], True])
+def test_an_argument_is_an_object(value: Any) -> None:
+    for name in asking.NAMES:
+        with pytest.raises(BadMessageError):
+            asking.asked_emit(raw(value)) if name == asking.EMIT else asking.message_of(name, raw(value), "r")
+
+
+def test_what_a_callback_was_called_with_acknowledges_or_fails() -> None:
+    """An `Error` of JavaScript arrives as {}, so only what says yes is yes."""
+    for said in ([], [None], [{"success": True}]):
+        assert json.loads(asking.acknowledgement("5", [raw(value) for value in said])) == {
+            "type": "ack", "deliveries": ["5"],
+        }  # fmt: skip
+    for value, reason in (
+        ("full", "full"), ({"error": "full"}, "full"), ({"success": False, "message": "full"}, "full"),
+        ({}, "the listener gave no reason"), (False, "false"), ({"error": {"a": 1}}, '{"a":1}'),
+    ):  # fmt: skip
+        nack = json.loads(asking.acknowledgement("5", [raw(value)]))
+        assert (nack["type"], nack["reason"]) == ("nack", reason)
+    later = json.loads(asking.acknowledgement("5", [raw({"error": "e", "retryInMs": 5, "reject": True, "x": 1})]))
+    assert (later["retry_in_ms"], later["reject"], "x" in later) == (5, True, False)
+
+
+def test_an_owner_replies_with_what_callers_get() -> None:
+    assert json.loads(asking.reply("c", [raw({"success": True, "data": [1]})]))["data"] == [1]
+    assert json.loads(asking.reply("c", [raw({"success": True})]))["data"] is None
+    failed = {"success": False, "error": "TORN", "message": "m", "retryable": True, "retryAfterMs": 5}
+    assert json.loads(asking.reply("c", [raw(failed)]))["error"] == {
+        "code": "TORN", "message": "m", "retryable": True, "retry_after_ms": 5,
+    }  # fmt: skip
+    for wrong in ([], [raw(None)], [raw("yes")], [raw({"data": 1})], [raw({"success": False, "error": 5})]):
+        assert json.loads(asking.reply("c", wrong))["error"]["code"] == "INTERNAL"
