@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.report import Run, loaded_rate, ratio, unloaded_p50_ms
-from bench.subjects import BASELINES, JETSTREAM, JETSTREAM_PYTHON, JETSTREAM_RAW, MOLECULER, OURS, OURS_LIBRARY
+from bench.subjects import (
+    BASELINES,
+    JETSTREAM,
+    JETSTREAM_PYTHON,
+    JETSTREAM_RAW,
+    MOLECULER,
+    OURS,
+    OURS_DOOR,
+    OURS_LIBRARY,
+    SOCKETIO,
+)
 from bench.workloads import WORKLOADS
 
 
@@ -68,6 +78,17 @@ COMPARISONS: Final = (
             at_least=_AT_LEAST.get(workload.key),
         )
         for workload in WORKLOADS
+    ),
+    *(
+        Comparison(
+            name=f"socketio_{workload}",
+            workload=workload,
+            ours=OURS_DOOR,
+            peer=SOCKETIO,
+            says=f"{workload} deliveries/s: the Socket.IO door of our bridge over Node Socket.IO, by one raw client",
+            at_least=1.0,
+        )
+        for workload in ("targeted", "broadcast")
     ),
     Comparison(
         name="durable_raw",

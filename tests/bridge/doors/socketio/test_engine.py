@@ -66,7 +66,8 @@ async def ended(socket: ClientConnection) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     "frame",
     ["", "2", "2probe", "5", "9", "x", "4", "4x", "49", "44{}", "42", "42/ipc/auth", "42/ipc/auth,{}",
-     "42/ipc/auth,x[]", "40/ipc/auth,{", "40/ipc/auth," + "[" * 50_000, b"binary", "bAAAA", "b!", "45x-[]", "451-/ipc/auth,{}"],
+     "42/ipc/auth,x[]", "40/ipc/auth,{", "40/ipc/auth," + "[" * 50_000, b"binary", "bAAAA", "b!", "45x-[]",
+     "451-/ipc/auth,{}"],
 )  # fmt: skip
 async def test_what_is_no_packet_closes_the_connection(bridge: ServerProcess, frame: str | bytes) -> None:
     async with opened(bridge) as socket:
@@ -79,7 +80,7 @@ async def test_what_is_no_packet_closes_the_connection(bridge: ServerProcess, fr
 async def test_an_event_that_is_no_json_ends_the_session_with_a_reason(bridge: ServerProcess, frame: str) -> None:
     async with opened(bridge, JOIN) as socket:
         await socket.send(frame)
-        heard = []
+        heard: list[str] = []
         async with asyncio.timeout(DEADLINE_S):
             while not heard or heard[-1] != "41/ipc/auth,":
                 heard.append(str(await socket.recv()))
