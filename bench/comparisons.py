@@ -140,10 +140,10 @@ def found(runs: Sequence[Run]) -> Found:
 
 def summary(results: Found) -> str:
     """Return the ratios as text, a line each: its value, what is expected, whether that is reached, what it is of."""
-    rows = [f"{'ratio':<16} {'is':>6}  {'expected':<12} {'':<12} of"]
+    rows = [f"{'ratio':<18} {'is':>6}  {'expected':<12} {'':<12} of"]
     for comparison, value in results:
         shown = "-" if value is None else f"{value:.3g}"
         verdict = comparison.verdict(value)
         of = f"{comparison.ours} / {comparison.peer}: {comparison.says}"
-        rows.append(f"{comparison.name:<16} {shown:>6}  {comparison.expected:<12} {verdict:<12} {of}")
+        rows.append(f"{comparison.name:<18} {shown:>6}  {comparison.expected:<12} {verdict:<12} {of}")
     return "\n".join(rows)
