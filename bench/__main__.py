@@ -23,7 +23,8 @@ from bench.workloads import Part, Plan, Workload, part_of
 
 NOTES: Final = """\
 Rates count over all receivers (broadcast: eighteen); the window is 200 events, 64 calls. *_20 sends 20 events a frame;
-Socket.IO has no such frame, so it gets 20 frames at a time. An echo has no data. Ours appends every event to its log
+Socket.IO has no such frame, so it gets 20 frames at a time. An echo has no data; at our Socket.IO door it is the
+answer to an expression. Its emits ask for no ipc:ack, since the peer sends none. Ours appends every event to its log
 first; nobody else but JetStream keeps events. Durable has at most 200 emits unanswered and two members of a group, who
 acknowledge each event; our Valkey then writes to its append-only file and syncs it every second, JetStream's files are
 synced every two minutes. A raw client is the benchmark's own, which looks at as few bytes as it can; IPCWorker and

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.report import Run, loaded_rate, ratio, unloaded_p50_ms
-from bench.subjects import BASELINES, JETSTREAM, JETSTREAM_PYTHON, JETSTREAM_RAW, MOLECULER, OURS, OURS_LIBRARY
+from bench.subjects import (
+    BASELINES,
+    JETSTREAM,
+    JETSTREAM_PYTHON,
+    JETSTREAM_RAW,
+    MOLECULER,
+    OURS,
+    OURS_DOOR,
+    OURS_LIBRARY,
+    SOCKETIO,
+)
 from bench.workloads import WORKLOADS
 
 
@@ -69,6 +79,17 @@ COMPARISONS: Final = (
         )
         for workload in WORKLOADS
     ),
+    *(
+        Comparison(
+            name=f"socketio_{workload}",
+            workload=workload,
+            ours=OURS_DOOR,
+            peer=SOCKETIO,
+            says=f"{workload} deliveries/s: the Socket.IO door of our bridge over Node Socket.IO, by one raw client",
+            at_least=1.0,
+        )
+        for workload in ("targeted", "broadcast")
+    ),
     Comparison(
         name="durable_raw",
         workload="durable",
@@ -119,10 +140,10 @@ def found(runs: Sequence[Run]) -> Found:
 
 def summary(results: Found) -> str:
     """Return the ratios as text, a line each: its value, what is expected, whether that is reached, what it is of."""
-    rows = [f"{'ratio':<16} {'is':>6}  {'expected':<12} {'':<12} of"]
+    rows = [f"{'ratio':<18} {'is':>6}  {'expected':<12} {'':<12} of"]
     for comparison, value in results:
         shown = "-" if value is None else f"{value:.3g}"
         verdict = comparison.verdict(value)
         of = f"{comparison.ours} / {comparison.peer}: {comparison.says}"
-        rows.append(f"{comparison.name:<16} {shown:>6}  {comparison.expected:<12} {verdict:<12} {of}")
+        rows.append(f"{comparison.name:<18} {shown:>6}  {comparison.expected:<12} {verdict:<12} {of}")
     return "\n".join(rows)

@@ -18,11 +18,12 @@ from bench.nats_library import NatsLibraryDurable
 from bench.node import NodeBench, NodeScript, start_script
 from bench.npm import install_peers
 from bench.servers import Server, ServerError, Tls, redis_url, start_asgi, start_valkey
-from bench.wires import SUBSCRIBERS, NativeWire, PlainWire, SocketIOWire, post_data
+from bench.wires import SUBSCRIBERS, DoorWire, NativeWire, PlainWire, SocketIOWire, Wire, post_data
 from bench.workloads import CALL, DURABLE, AnyBench, Bench, Load, Part
 
 OURS: Final = "ours-uvicorn"
 OURS_LIBRARY: Final = "ours-worker"
+OURS_DOOR: Final = "ours-socketio"
 SOCKETIO: Final = "socketio-seed"
 JETSTREAM: Final = "jetstream-node"
 JETSTREAM_PYTHON: Final = "jetstream-python"
@@ -72,9 +73,9 @@ def _context(tls: Tls | None) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=tls.ca) if tls else None
 
 
-async def _ours(place: Place, *, server: str) -> Connect:
+async def _ours(place: Place, *, server: str, wire: type[Wire] = NativeWire) -> Connect:
     bridge = await place.bridge(await place.valkey(), server=server)
-    return lambda: Bench(NativeWire, bridge.port, _context(place.tls))
+    return lambda: Bench(wire, bridge.port, _context(place.tls))
 
 
 async def _ours_durable(place: Place, *, server: str) -> Connect:
@@ -164,6 +165,7 @@ def _each_server(title: str, start: Callable[..., Awaitable[Connect]], part: Par
 
 SUBJECTS: Final = (
     *_each_server("", _ours, Part.LIVE),
+    Subject(OURS_DOOR, "ours, uvicorn, Socket.IO", partial(_ours, server="uvicorn", wire=DoorWire)),
     Subject(SOCKETIO, "Socket.IO, Redis pub/sub between", partial(_socketio, mode="seed")),
     Subject("socketio-adapter", "Socket.IO, its Redis adapter", partial(_socketio, mode="adapter")),
     *(

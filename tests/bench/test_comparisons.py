@@ -37,6 +37,8 @@ def test_what_is_expected() -> None:
     assert expected == {
         "targeted": "at least 1.5",
         "broadcast": "at least 6",
+        "socketio_targeted": "at least 1",
+        "socketio_broadcast": "at least 1",
         "durable": "at least 1.2",
         "call": "at least 1.5",
         "call_latency": "at most 1.3",
@@ -82,12 +84,13 @@ def test_a_verdict_is_of_the_bound(name: str, value: float | None, verdict: str)
 
 def test_the_summary_names_everything() -> None:
     """A figure can be read without the code, and one that is missing is said to be missing."""
-    head, targeted = summary(
+    head, targeted, door = summary(
         found([run("ours-uvicorn", "targeted", 30), run("socketio-seed", "targeted", 25)])
     ).splitlines()
     assert head.split() == ["ratio", "is", "expected", "of"]
     assert targeted.split()[:6] == ["targeted", "1.2", "at", "least", "1.5", "MISSED"]
     assert "ours-uvicorn / socketio-seed" in targeted
-    (_, alone) = summary(found([run("ours-uvicorn", "targeted", 30)])).splitlines()
+    assert door.split()[:2] == ["socketio_targeted", "-"]
+    (_, alone, _) = summary(found([run("ours-uvicorn", "targeted", 30)])).splitlines()
     assert alone.split()[:2] == ["targeted", "-"]
     assert "not measured" in alone

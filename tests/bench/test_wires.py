@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from bench.wires import (
     SUBSCRIBERS,
+    DoorWire,
     EmitterWire,
     MemberWire,
     NativeWire,
@@ -219,3 +220,26 @@ def test_socketio_sends_a_frame_for_each_message() -> None:
     assert body == {"event": "post:created", "target": "ca", "payload": json.loads(post_data(SENT_AT))}
     assert json_of(frames[1]) == ["ping:echo", {"id": f"sentAt:{SENT_AT}"}]
     assert [wire.count(frame) for frame in (*frames, b"2", b"40/ipc/ca,")] == [1, 1, 0, 0]
+
+
+def test_our_door_is_counted_by_the_events_that_its_peer_sends_too() -> None:
+    """What it says of itself is no delivery, and a publisher hears nothing."""
+    wire = DoorWire("ca")
+    assert wire.reply(b'0{"sid":"x"}') == b"40/ipc/ca,"
+    assert DoorWire("ca", hears=False).reply(b'0{"sid":"x"}') == b'40/ipc/ca,{"subscribe":[]}'
+    assert wire.reply(b'40/ipc/ca,{"sid":"y"}') is None
+    assert not wire.is_ready
+    assert wire.reply(b'42/ipc/ca,["ipc:welcome",{}]') is None
+    assert wire.is_ready
+    assert wire.reply(b"2") == b"3"
+    name, body = json_of(wire.emit("spark", SENT_AT))
+    assert name == "ipc:emit"
+    assert body == {
+        "event": "post:created",
+        "target": "spark",
+        "payload": json.loads(post_data(SENT_AT)),
+        "options": {"requireAck": False},
+    }
+    assert json_of(wire.ping(SENT_AT)) == ["ipc:jsonlex", {"expression": {"id": f"sentAt:{SENT_AT}"}}]
+    counted = [b'42/ipc/ca,["post:created",{}]', b'43/ipc/ca,1[{"result":{}}]', b'42/ipc/ca,["ipc:positions",{}]', b"2"]
+    assert [wire.count(frame) for frame in counted] == [1, 1, 0, 0]

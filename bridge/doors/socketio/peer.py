@@ -6,10 +6,10 @@ It turns frames of the hub into packets and packets into frames for the hub, and
 import asyncio
 import itertools
 import logging
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
 
 from bridge.doors.socketio import asking, telling
 from bridge.doors.socketio.packets import Packet, answer_packet, event_packet
@@ -42,8 +42,7 @@ _EVENT: Final = '{"type":"event"'
 _DELIVERY: Final = ',"delivery":"'
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """A request on its way: its event's name, the number of its callback, and what an emit's answer repeats."""
 
     name: str
@@ -77,7 +76,7 @@ class NamespacePeer:
         self._welcome: Welcome | None = None
         self._awaited = ""
         self._numbers = itertools.count(1)
-        self._asked: dict[str, deque[_Asked]] = {}
+        self._asked: dict[str, list[_Asked]] = {}
         self._deliveries: dict[int, str] = {}
         self._calls: dict[int, str] = {}
         self._reported: dict[str, str] = {}
@@ -193,7 +192,7 @@ class NamespacePeer:
 
     def _answer(self, message: Any, texts: list[str]) -> None:
         waiting = self._asked.get(message.id) if message.id is not None else None
-        asked = waiting.popleft() if waiting else None
+        asked = waiting.pop(0) if waiting else None
         if waiting is not None and not waiting:
             del self._asked[message.id]
         error = message if isinstance(message, Error) else getattr(message, "error", None)
@@ -215,16 +214,16 @@ class NamespacePeer:
             texts.append(self._event("ipc:error", {**members, **about}))
 
     def _answer_well(self, asked: _Asked, message: Any, texts: list[str]) -> None:
-        if asked.emit is not None:
-            members = {"event": asked.emit.event, "target": asked.emit.receivers, "id": message.id}
-            members |= telling.answer_of(message)
-            texts.append(self._event("ipc:ack", members))
+        if asked.emit is not None and isinstance(message, Ok):
+            ack = telling.EmitAnswer.of(asked.emit, message)
+            texts.append(f"42{self.namespace},{telling.ack_body(ack)}")
+            members = msgspec.structs.asdict(ack) if asked.number is not None else {}
         elif isinstance(message, ServerReply):
             members = {"data": telling.raw_or_null(message.data)}
         else:
             members = telling.answer_of(message) if isinstance(message, Ok) else {}
         if asked.number is not None:
-            texts.append(answer_packet(self.namespace, asked.number, telling.succeeded(**members)))
+            texts.append(answer_packet(self.namespace, asked.number, telling.succeeded(members)))
 
     def _event(self, name: str, argument: Any) -> str:
         return event_packet(self.namespace, telling.own_body(name, argument))
@@ -297,7 +296,10 @@ class NamespacePeer:
         return asking.emit_message(asked, given or request_id, is_awaited=True)
 
     def _expect(self, request_id: str, asked: _Asked) -> None:
-        self._asked.setdefault(request_id, deque()).append(asked)
+        if (others := self._asked.get(request_id)) is None:
+            self._asked[request_id] = [asked]
+        else:
+            others.append(asked)
 
     def _next_id(self) -> str:
         # Unique in the mesh, since the id of an emit is also what drops its repeats.

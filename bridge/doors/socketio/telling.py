@@ -3,12 +3,14 @@
 An event goes to many sockets of a process: what is the same for all of them is made once.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from bridge.api.names import camel
+from bridge.doors.socketio.asking import AskedEmit
 from ipc.protocol import codec
 from ipc.protocol.messages import CallError, Error, Event, Notice, Ok, ServerCall, Welcome
 
@@ -120,9 +122,32 @@ def own_body(name: str, argument: Any) -> str:
     return codec.encode_json([name, argument])
 
 
-def succeeded(**members: Any) -> str:
+class EmitAnswer(Struct):
+    """What ``ipc:ack`` says: the event and the target as they were asked for, and where the event is now."""
+
+    event: Raw
+    target: Raw
+    id: str | None
+    position: str | UnsetType
+    positions: dict[str, str] | UnsetType
+    duplicate: bool | UnsetType
+    remaining: int | UnsetType
+
+    @classmethod
+    def of(cls, asked: AskedEmit, ok: Ok) -> "EmitAnswer":
+        """Return the answer to an emit that is in its log."""
+        return cls(asked.event, asked.receivers, ok.id, ok.position, ok.positions, ok.duplicate, ok.remaining)
+
+
+def ack_body(answer: EmitAnswer) -> str:
+    """Return the array with an ``ipc:ack``."""
+    return (b'["ipc:ack",%b]' % _encoder.encode(answer)).decode()
+
+
+def succeeded(members: Mapping[str, Any]) -> str:
     """Return what a callback is called with when all went well."""
-    return codec.encode_json({"success": True, **members})
+    given = {name: value for name, value in members.items() if not isinstance(value, UnsetType)}
+    return codec.encode_json({"success": True, **given})
 
 
 def answer_of(ok: Ok) -> dict[str, Any]:

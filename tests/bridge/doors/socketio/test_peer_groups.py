@@ -112,12 +112,7 @@ async def test_a_node_worker_and_a_python_worker_share_a_group_and_nothing_is_lo
                 held = [(await doomed.hear("a", "share:one"))[0] for _ in range(16)]
                 doomed.kill()
                 theirs: list[int] = []
-
-                def handle(number: int) -> None:
-                    theirs.append(number)
-                    took(number)
-
-                listening = asyncio.create_task(handling(node, handle))
+                listening = asyncio.create_task(handling(node, theirs, took))
                 async with asyncio.timeout(DEADLINE_S):
                     await all_done.wait()
                 listening.cancel()
@@ -128,10 +123,11 @@ async def test_a_node_worker_and_a_python_worker_share_a_group_and_nothing_is_lo
     assert 0 < len(theirs) < EVENTS
 
 
-async def handling(node: NodeSockets, took: Callable[[int], Any]) -> None:
-    """Take what the Node worker says that it has handled, until cancelled."""
+async def handling(node: NodeSockets, theirs: list[int], took: Callable[[int], None]) -> None:
+    """Take what the Node worker has handled, until cancelled."""
     while True:
-        took((await node.hear("a", "share:one"))[0])
+        theirs.append((await node.hear("a", "share:one"))[0])
+        took(theirs[-1])
 
 
 async def test_a_node_socket_owns_a_resource_and_calls_one_in_python(bridge: ServerProcess, node: NodeSockets) -> None:
