@@ -66,6 +66,8 @@ class DiscardSerializer(RedriveSerializer):
 class DeadLetterListView(OperatorView):
     """The dead letters of all groups."""
 
+    permission = "bridge.view_event"
+
     def get(self, request: Request) -> Response:
         """Answer with a page, and the cursor of the next one or null."""
         query = {name: request.query_params.getlist(name) for name in request.query_params}
@@ -83,6 +85,8 @@ class DeadLetterListView(OperatorView):
 class DeadLetterView(OperatorView):
     """One dead letter."""
 
+    permission = "bridge.view_event"
+
     def get(self, request: Request, service: str, group: str, position: str) -> Response:
         """Answer with all that is known of it."""
         letter_id = LetterId.of(f"{service}/{group}/{position}")
@@ -91,6 +95,8 @@ class DeadLetterView(OperatorView):
 
 class RedriveView(OperatorView):
     """Dead letters back to their groups."""
+
+    permission = "bridge.redrive_deadletter"
 
     def post(self, request: Request) -> Response:
         """Deliver what is meant again, and answer with which."""
@@ -116,6 +122,8 @@ class RedriveView(OperatorView):
 
 class DiscardView(OperatorView):
     """Dead letters out of the way."""
+
+    permission = "bridge.discard_deadletter"
 
     def post(self, request: Request) -> Response:
         """Delete what is meant, and answer with which."""

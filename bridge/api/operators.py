@@ -1,7 +1,7 @@
 """What the views for operators share: who may use them, how they reach the mesh, what they take and how they answer."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, Final, cast
 
 from redis.asyncio import Redis
 from rest_framework import serializers
@@ -11,27 +11,38 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ipc.django_app.identity import Identity
+from ipc.django_app.middleware import has_admin_permission
 from ipc.django_app.parsers import BoundedJSONParser
 from ipc.django_app.runtime import current_redis
 from ipc.protocol.errors import UnavailableError
 
+SPEAK: Final = "bridge.emit_event"
+"""What staff need to speak in the name of services."""
 OPERATOR_ROLES = frozenset({"staff", "admin"})
 
 
 class IsOperator(BasePermission):
-    """Lets in Django's staff, whoever has the permission ``*``, and the development identity."""
+    """Lets in staff with the permission that the view names, whoever has ``*``, and the development identity."""
 
     message = "this is for operators: log in to the admin as a member of staff"
 
-    def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - the signature is DRF's
-        """Tell whether the identity may operate the mesh.
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Tell whether the identity may do this to the mesh; what the console does not let somebody do, this does not.
 
         Every session has the permissions on posts, so those say nothing here.
         """
         if not request.user.is_authenticated:
             return False
         identity = cast(Identity, request.user)
-        return identity.is_dev_bypass or "*" in identity.permissions or not OPERATOR_ROLES.isdisjoint(identity.roles)
+        if identity.is_dev_bypass or "*" in identity.permissions:
+            return True
+        if OPERATOR_ROLES.isdisjoint(identity.roles):
+            return False
+        needed: str = getattr(view, "permission", SPEAK)
+        if not has_admin_permission(request._request, needed):
+            self.message = f"this needs the permission {needed}"
+            return False
+        return True
 
 
 class OperatorView(APIView):
@@ -39,6 +50,8 @@ class OperatorView(APIView):
 
     permission_classes = [IsOperator]
     parser_classes = [BoundedJSONParser]
+    permission: ClassVar[str] = "bridge.view_mesh"
+    """What staff need besides being staff."""
 
     @property
     def operator(self) -> str:

@@ -85,8 +85,9 @@ def _check_operator_now(request: HttpRequest) -> None:
         raise ForbiddenError(str(error.detail)) from error
     if not is_known:
         raise UnauthenticatedError("say who asks: log in to the admin, or see the documentation for what else there is")
-    if not IsOperator().has_permission(asking, None):
-        raise ForbiddenError(IsOperator.message)
+    operator = IsOperator()
+    if not operator.has_permission(asking, None):
+        raise ForbiddenError(operator.message)
 
 
 def _named(request: HttpRequest, parameters: frozenset[str]) -> str | None:

@@ -7,7 +7,7 @@ anything.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -109,7 +109,7 @@ class Tail:
         return {"rows": [row_of(found) for found in page.events], "skipped": page.upto is not None}
 
 
-async def _events(hub: Hub, tail: Tail, session_key: str | None) -> AsyncIterator[str]:
+async def _events(hub: Hub, tail: Tail, session_key: str | None) -> AsyncGenerator[str, None]:
     _OPEN[hub] = _OPEN.get(hub, 0) + 1
     checked_at, said_at = time.monotonic(), 0.0
     try:

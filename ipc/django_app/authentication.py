@@ -73,7 +73,8 @@ class RequestIdentityAuthentication(SessionAuthentication):
         user = found[0]
         roles = {name for name, has_it in (("staff", user.is_staff), ("admin", user.is_superuser)) if has_it}
         identity = Identity(user_id=str(user.pk), permissions=ALL_PERMISSIONS, roles=frozenset(roles))
-        cast(IPCHttpRequest, request._request).ipc_identity = identity
+        http = cast(IPCHttpRequest, request._request)
+        http.ipc_identity, http.admin_user = identity, user
         return identity, None
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's

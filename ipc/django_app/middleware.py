@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from ipc.django_app.bypass import HEADERS, bypass_status, bypass_uses, is_bypass_on, problem_of
@@ -56,11 +57,18 @@ class IPCHttpRequest(HttpRequest):
     ipc: RequestIPC
     ipc_identity: Identity
     ca_token: CAToken
+    admin_user: AbstractBaseUser
 
 
 def identity_of(request: HttpRequest) -> Identity | None:
     """Return who makes the request, if that is known already."""
     return getattr(request, "ipc_identity", None)
+
+
+def has_admin_permission(request: HttpRequest, permission: str) -> bool:
+    """Tell whether the request came with the session of a user of the admin who has a permission."""
+    user = getattr(request, "admin_user", None)
+    return user is not None and bool(user.has_perm(permission))
 
 
 def ca_token_of(request: HttpRequest) -> CAToken | None:

@@ -37,7 +37,7 @@ async def test_an_event_a_group_and_a_letter(console: Console, axe: str) -> None
         await page.goto("/admin/console/dead-letters?service=exprsn-prefetch")
         await page.locator("#letters tbody a").first.click()
         wrong += await looked_at(page, axe)
-        await page.goto(f"/admin/console/explorer/emit?event=page:seen")
+        await page.goto("/admin/console/explorer/emit?event=page:seen")
         await page.get_by_role("button", name="Explain").click()
         wrong += await looked_at(page, axe)
         await page.goto("/admin/console/tokens/mint")

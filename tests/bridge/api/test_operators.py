@@ -1,11 +1,14 @@
-"""Who may use what the bridge answers to operators: the development user and Django's staff, nobody else."""
+"""Who may use what the bridge answers to operators: the development user and staff who may, nobody else."""
 
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.apps import apps
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import Settings
+
+from bridge.roles import make_roles
 
 pytestmark = pytest.mark.django_db
 ADDRESSES = [
@@ -33,6 +36,16 @@ def ask(client: Client, method: str, path: str, **headers: str) -> tuple[int, st
     return answer.status_code, answer.json()["error"]
 
 
+def member(role: str) -> Client:
+    """Return a client of staff in one of the groups that a migration makes, or in none."""
+    make_roles(apps)
+    user = User.objects.create_user(role, is_staff=True, is_superuser=role == "root")
+    user.groups.set(Group.objects.filter(name=role))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 def test_nobody_is_asked_who_they_are(method: str, path: str) -> None:
     assert ask(Client(), method, path) == (401, "UNAUTHENTICATED")
@@ -46,12 +59,21 @@ def test_a_user_who_is_no_staff_is_refused(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
-@pytest.mark.parametrize("flags", [{"is_staff": True}, {"is_superuser": True}])
-def test_staff_is_let_in(method: str, path: str, flags: dict[str, Any]) -> None:
+@pytest.mark.parametrize("role", ["operator", "admin", "root"])
+def test_who_may_in_the_console_is_let_in(method: str, path: str, role: str) -> None:
     """As far as the hub, which does not run in this process."""
-    client = Client()
-    client.force_login(User.objects.create_user("operator", **flags))
-    assert ask(client, method, path) == (503, "UNAVAILABLE")
+    assert ask(member(role), method, path) == (503, "UNAVAILABLE")
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+def test_staff_that_was_given_nothing_is_refused(method: str, path: str) -> None:
+    assert ask(member("nothing"), method, path) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+def test_a_viewer_looks_and_does_nothing(method: str, path: str) -> None:
+    expected = (503, "UNAVAILABLE") if method == "get" else (403, "FORBIDDEN")
+    assert ask(member("viewer"), method, path) == expected
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)

@@ -31,7 +31,7 @@ def request(
 
 
 def staff(**members: Any) -> User:
-    return User(pk=7, username="ada", is_staff=True, **members)
+    return User(pk=7, username="ada", is_staff=True, is_superuser=True, **members)
 
 
 async def test_staff_speaks_as_the_service_it_names() -> None:
