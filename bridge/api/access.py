@@ -27,11 +27,12 @@ class Who(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may use an address, and the permission that a service needs for it."""
+    """Who may use an address, and the permissions that a service and a member of staff need for it."""
 
     who: Who
     verb: Verb | None = None
     name: str = ""
+    staff: str = "bridge.view_mesh"
 
     @property
     def permission(self) -> str:
@@ -39,29 +40,29 @@ class Rule:
         return "" if self.verb is None else f"{self.verb}:{self.name}" if self.name else self.verb
 
 
-_DEAD_LETTERS: Final = Rule(Who.SERVICES, "subscribe", "*")
+SPEAK: Final = "bridge.emit_event"
 ACCESS: Final = {
     "stats": Rule(Who.KNOWN),
     "service-list": Rule(Who.KNOWN),
     "asyncapi": Rule(Who.KNOWN),
     "explain": Rule(Who.SERVICES),
     "jsonlex": Rule(Who.SERVICES, "jsonlex"),
-    "emit": Rule(Who.SERVICES),
-    "call": Rule(Who.SERVICES),
+    "emit": Rule(Who.SERVICES, staff=SPEAK),
+    "call": Rule(Who.SERVICES, staff=SPEAK),
     "positions": Rule(Who.SERVICES),
     "group-list": Rule(Who.SERVICES),
-    "event": Rule(Who.SERVICES),
+    "event": Rule(Who.SERVICES, staff="bridge.view_event"),
     # A letter has an event with its data, whatever that is: who reads it could have subscribed to anything.
-    "dead-letter-list": _DEAD_LETTERS,
-    "dead-letter-redrive": _DEAD_LETTERS,
-    "dead-letter-discard": _DEAD_LETTERS,
-    "dead-letter": _DEAD_LETTERS,
+    "dead-letter-list": Rule(Who.SERVICES, "subscribe", "*", staff="bridge.view_event"),
+    "dead-letter-redrive": Rule(Who.SERVICES, "subscribe", "*", staff="bridge.redrive_deadletter"),
+    "dead-letter-discard": Rule(Who.SERVICES, "subscribe", "*", staff="bridge.discard_deadletter"),
+    "dead-letter": Rule(Who.SERVICES, "subscribe", "*", staff="bridge.view_event"),
     # Posting an assertion to the first of them is a proof of its own.
-    "token-list": Rule(Who.OPERATORS),
+    "token-list": Rule(Who.OPERATORS, staff="bridge.view_token"),
     "operation-list": Rule(Who.OPERATORS),
-    "operation-cancel": Rule(Who.OPERATORS),
-    "token-revoke": Rule(Who.OPERATORS),
-    "token": Rule(Who.OPERATORS),
+    "operation-cancel": Rule(Who.OPERATORS, staff="bridge.revoke_token"),
+    "token-revoke": Rule(Who.OPERATORS, staff="bridge.revoke_token"),
+    "token": Rule(Who.OPERATORS, staff="bridge.revoke_token"),
 }
 """The rule of each address, by the name of its route. ``/health`` has none: it tells strangers less."""
 
@@ -80,6 +81,8 @@ def admitted(request: HttpRequest, asker: Asker | None) -> Asker:
     if asker is not None and (asker.may_do_everything or (asker.service and rule.who is not Who.OPERATORS)):
         if rule.verb is not None:
             check_permission(asker.permissions, rule.verb, rule.name)
+        if asker.is_logged_in and rule.staff not in asker.admin_permissions:
+            raise ForbiddenError(f"this needs the permission {rule.staff} of the admin", details={"needed": rule.staff})
         return asker
     if rule.who is Who.KNOWN and is_development_machine(request):
         return MACHINE

@@ -37,18 +37,25 @@ class Asker:
     """Who makes a request, named as the audit trail does, and what they may do; ``token`` is who a broker token says
     it is, for a service.
 
-    Operators have the permission ``*``; somebody who is none, and no service, has none.
+    Operators have the permission ``*``; somebody who is none, and no service, has none. What an operator who is logged
+    in may do is bounded by the permissions of the admin, too.
     """
 
     name: str
     permissions: frozenset[str]
     token: Identity | None = None
     is_dev_bypass: bool = False
+    admin_permissions: frozenset[str] = frozenset()
 
     @property
     def service(self) -> str | None:
         """The service whose token was shown."""
         return self.token.service if self.token is not None else None
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether this is somebody with a session of the admin."""
+        return self.token is None and not self.is_dev_bypass
 
     @property
     def may_do_everything(self) -> bool:
@@ -153,4 +160,5 @@ def _asker(person: Person) -> Asker:
         name=operator_name(person.user_id),
         permissions=EVERYTHING if is_operator(person) else frozenset(),
         is_dev_bypass=person.is_dev_bypass,
+        admin_permissions=person.admin_permissions,
     )

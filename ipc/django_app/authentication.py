@@ -72,7 +72,12 @@ class RequestIdentityAuthentication(SessionAuthentication):
             return None
         user = found[0]
         roles = {name for name, has_it in (("staff", user.is_staff), ("admin", user.is_superuser)) if has_it}
-        identity = Identity(user_id=str(user.pk), permissions=ALL_PERMISSIONS, roles=frozenset(roles))
+        identity = Identity(
+            user_id=str(user.pk),
+            permissions=ALL_PERMISSIONS,
+            roles=frozenset(roles),
+            admin_permissions=frozenset(user.get_all_permissions()) if roles else frozenset(),
+        )
         cast(IPCHttpRequest, request._request).ipc_identity = identity
         return identity, None
 

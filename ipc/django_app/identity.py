@@ -22,6 +22,7 @@ class Identity:
         roles: what it is.
         is_dev_bypass: whether nobody has proved anything, on a development machine.
         resource: a pattern of `ipc.protocol.resource_patterns`.
+        admin_permissions: what a member of staff who is logged in may do in the admin, such as ``bridge.view_mesh``.
 
     """
 
@@ -30,6 +31,7 @@ class Identity:
     roles: frozenset[str] = frozenset()
     is_dev_bypass: bool = False
     resource: str = ANY_RESOURCE
+    admin_permissions: frozenset[str] = frozenset()
 
     is_authenticated = True
     is_anonymous = False

@@ -36,6 +36,7 @@ _REASON = {"all": True, "reason": "a test"}
 ADDRESSES = [
     Address(route="stats", method="GET", path="stats", is_open_here=True),
     Address(route="service-list", method="GET", path="services", is_open_here=True),
+    Address(route="asyncapi", method="GET", path="asyncapi.json", is_open_here=True),
     Address(
         route="explain", method="POST", path="explain", body={"event": "a:b"},
         as_spark=("", {"event": "a:b", "source": "spark"}),
@@ -70,6 +71,11 @@ ADDRESSES = [
     Address(
         route="dead-letter", method="GET", path="dead-letters/herald/none/1-0", answer=(404, "NOT_FOUND"),
         needs="subscribe:*",
+    ),
+    Address(route="operation-list", method="GET", path="operations", is_for_operators=True),
+    Address(
+        route="operation-cancel", method="POST", path="operations/01M8CV83KQ61K6KGNMMY3EE18P/cancel",
+        answer=(404, "NOT_FOUND"), is_for_operators=True,
     ),
     Address(route="token-list", method="GET", path="tokens", is_for_operators=True),
     Address(

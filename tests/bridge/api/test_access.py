@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from bridge.api.access import ACCESS
+from bridge.roles import VIEWER
 from bridge.urls import urlpatterns
 from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.permissions import USUAL
@@ -24,12 +26,14 @@ CSRF = "a" * 32
 UNKNOWN = (401, "UNAUTHENTICATED")
 FORBIDDEN = (403, "FORBIDDEN")
 SESSIONS = """
-from django.contrib.auth.models import User
+from django.conf import settings
+from django.contrib.auth.models import Group, User
 from django.test import Client
-for name, is_staff in (("operator", True), ("reader", False)):
-    client = Client()
-    client.force_login(User.objects.create_user(name, is_staff=is_staff))
-    print(client.cookies["sessionid"].value)
+for name, role in (("operator", "admin"), ("viewer", "viewer"), ("reader", "")):
+    user, client = User.objects.create_user(name, is_staff=bool(role)), Client()
+    user.groups.set(Group.objects.filter(name=role))
+    client.force_login(user)
+    print(client.cookies[settings.SESSION_COOKIE_NAME].value)
 """
 
 
@@ -50,8 +54,7 @@ def sessions(locked: ServerProcess) -> dict[str, str]:
         [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", SESSIONS],
         cwd=ROOT, env=locked.environment, check=True, timeout=60, capture_output=True, text=True,
     )  # fmt: skip
-    operator, reader = done.stdout.split()
-    return {"operator": operator, "reader": reader}
+    return dict(zip(("operator", "viewer", "reader"), done.stdout.split(), strict=True))
 
 
 def ask(
@@ -77,8 +80,9 @@ async def shown(server: ServerProcess, address: Address, token: str, **options: 
 
 def cookie(key: str, *, has_csrf_token: bool) -> dict[str, str]:
     if not has_csrf_token:
-        return {"Cookie": f"sessionid={key}"}
-    return {"Cookie": f"sessionid={key}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
+        return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={key}"}
+    cookies = f"{settings.SESSION_COOKIE_NAME}={key}; {settings.CSRF_COOKIE_NAME}={CSRF}"
+    return {"Cookie": cookies, "X-CSRFToken": CSRF}
 
 
 every_address = pytest.mark.parametrize("address", ADDRESSES, ids=str)
@@ -188,6 +192,13 @@ def test_staff_may_use_everything_with_the_csrf_token_where_it_changes_something
     assert ask(locked, address, cookie(operator, has_csrf_token=True)) == address.answer
     is_read = address.method == "GET"
     assert ask(locked, address, cookie(operator, has_csrf_token=False)) == (address.answer if is_read else FORBIDDEN)
+
+
+@every_address
+def test_a_viewer_may_only_look_here_too(locked: ServerProcess, address: Address, sessions: dict[str, str]) -> None:
+    """What the console does not let them do, this does not either."""
+    expected = address.answer if ACCESS[address.route].staff in VIEWER else FORBIDDEN
+    assert ask(locked, address, cookie(sessions["viewer"], has_csrf_token=True)) == expected
 
 
 @every_address

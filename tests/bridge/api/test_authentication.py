@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.test import AsyncRequestFactory
@@ -12,13 +13,16 @@ from ipc.django_app.identity import DEV_IDENTITY
 from ipc.protocol.errors import ForbiddenError, UnauthenticatedError, UnavailableError
 from tests.bridge.tokens import encoded
 
+# Whoever is staff has permissions in the database.
+pytestmark = pytest.mark.usefixtures("database_of_views")
+
 CSRF = "a" * 32
 
 
 def request(user: Any = None, *, query: str = "", has_csrf_token: bool = True, **headers: str) -> HttpRequest:
     factory = AsyncRequestFactory()
     if has_csrf_token:
-        headers["X-CSRFToken"] = factory.cookies["csrftoken"] = CSRF
+        headers["X-CSRFToken"] = factory.cookies[settings.CSRF_COOKIE_NAME] = CSRF
     made: HttpRequest = factory.post(f"/api/ipc/emit{query}", b"", content_type="application/json", headers=headers)
     made.user = user or AnonymousUser()
     return made
@@ -31,7 +35,12 @@ def staff(**members: Any) -> User:
 async def test_staff_may_do_everything() -> None:
     asker = await asker_of(request(staff()))
     assert asker is not None
-    assert (asker.name, asker.permissions, asker.service, asker.is_dev_bypass) == ("7", EVERYTHING, None, False)
+    assert (asker.name, asker.permissions, asker.service, asker.is_dev_bypass) == (
+        "operator 7",
+        EVERYTHING,
+        None,
+        False,
+    )
 
 
 async def test_a_session_needs_its_csrf_token() -> None:

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.apps import apps
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import Settings
+
+from bridge.roles import ROLES, make_roles
 
 pytestmark = pytest.mark.django_db
 ADDRESSES = [
@@ -46,12 +49,22 @@ def test_a_user_who_is_no_staff_is_refused(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
-@pytest.mark.parametrize("flags", [{"is_staff": True}, {"is_superuser": True}])
-def test_staff_is_let_in(method: str, path: str, flags: dict[str, Any]) -> None:
-    """As far as the hub, which does not run in this process."""
+@pytest.mark.parametrize("role", [*ROLES, "superuser"])
+def test_staff_is_let_in_as_far_as_its_role_goes(method: str, path: str, role: str) -> None:
+    """And as far as the hub, which does not run in this process."""
+    make_roles(apps)
+    user, client = User.objects.create_user(role, is_staff=role in ROLES, is_superuser=role not in ROLES), Client()
+    user.groups.set(Group.objects.filter(name=role))
+    client.force_login(user)
+    expected = (403, "FORBIDDEN") if role == "viewer" and method == "post" else (503, "UNAVAILABLE")
+    assert ask(client, method, path) == expected
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+def test_staff_without_a_role_is_refused(method: str, path: str) -> None:
     client = Client()
-    client.force_login(User.objects.create_user("operator", **flags))
-    assert ask(client, method, path) == (503, "UNAVAILABLE")
+    client.force_login(User.objects.create_user("newcomer", is_staff=True))
+    assert ask(client, method, path) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)

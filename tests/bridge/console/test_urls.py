@@ -35,6 +35,13 @@ async def test_who_may_only_look_posts_nowhere(roles: Roles, hub: Hub) -> None:
     assert set(statuses.values()) <= {403, 405}, statuses
 
 
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 200)])
+async def test_the_http_api_lets_nobody_speak_who_may_only_look(roles: Roles, hub: Hub, role: str, status: int) -> None:
+    client = await roles(role)
+    answer = await client.post("/api/ipc/emit", {"event": "a:b"}, content_type="application/json")
+    assert answer.status_code == status
+
+
 async def test_an_operator_mints_and_revokes_nothing(roles: Roles, hub: Hub) -> None:
     operator = await roles("operator")
     for path in ("tokens/mint", "tokens/inspect", "tokens/revoke/do"):

@@ -1,6 +1,7 @@
 """Who makes a plain request: operators among people, and the development machine and nobody that only says so."""
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -9,6 +10,8 @@ from pytest_django import Settings
 from ipc.django_app.askers import is_development_machine, is_operator, person_of
 from ipc.django_app.identity import ALL_PERMISSIONS, DEV_IDENTITY, Identity
 from ipc.protocol.errors import ForbiddenError
+
+pytestmark = pytest.mark.django_db
 
 
 def request(user: object = None, *, method: str = "get", **headers: str) -> HttpRequest:
@@ -47,7 +50,7 @@ def test_a_session_that_changes_something_needs_its_csrf_token_whatever_its_body
         person_of(made)
     token = "a" * 32
     made = RequestFactory().post("/", b"{}", content_type=content_type, headers={"X-CSRFToken": token})
-    made.COOKIES["csrftoken"] = token
+    made.COOKIES[settings.CSRF_COOKIE_NAME] = token
     made.user = User(pk=7, is_staff=True)
     assert person_of(made) is not None
     assert made.read() == b"{}", "the body is for the view to read"

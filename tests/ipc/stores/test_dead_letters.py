@@ -77,6 +77,8 @@ async def test_filters_choose_by_group_event_id_and_time(letters: DeadLetters) -
     assert await ids_of(letters, group="notify") == ["e1", "e2"]
     assert await ids_of(letters, events=["post:*"]) == ["e1", "e3"]
     assert await ids_of(letters, ids=["e2"]) == ["e2"]
+    assert await ids_of(letters, error="valueerror: NO") == ["e1", "e2", "e3"]
+    assert await ids_of(letters, error="KeyError") == []
     assert await ids_of(letters, since="1h") == ["e1", "e2", "e3"]
     assert await ids_of(letters, until="1h") == []
 

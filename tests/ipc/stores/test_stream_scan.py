@@ -36,6 +36,16 @@ async def test_all_conditions_have_to_be_true(redis_client: Redis, positions: li
     assert (await scan(redis_client, STREAM, Range(), missing, max_entries=100)).found == []
 
 
+async def test_what_contains_a_text_is_found_as_it_is(redis_client: Redis) -> None:
+    for number, text in enumerate(("a.b", "axb", "%d", "xx a.b xx")):
+        await redis_client.xadd(STREAM, {"text": text}, id=f"{number + 1}-0")
+    for wanted, found in (("a.b", ["1-0", "4-0"]), ("%d", ["3-0"]), ("", ["1-0", "2-0", "3-0", "4-0"]), ("a.b.", [])):
+        scanned = await scan(
+            redis_client, STREAM, Range(), [Condition("text", "*", wanted)], max_entries=9, max_found=9
+        )
+        assert scanned.found == found
+
+
 @pytest.mark.usefixtures("positions")
 @pytest.mark.parametrize("newest_first", [False, True])
 async def test_a_part_is_looked_at_with_its_ends(redis_client: Redis, newest_first: bool) -> None:
