@@ -1,15 +1,14 @@
 """Who talks to whom: the services of the catalogue and what goes between them."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
+from bridge.console.board import minute_of
 from bridge.console.page import ConsolePage
 from ipc.hub.hub import Hub
 from ipc.protocol.services import SERVICES, short_name
-
-WINDOW_S: Final = 60
 
 
 class MapPage(ConsolePage):
@@ -38,7 +37,7 @@ async def map_now(hub: Hub) -> dict[str, Any]:
         UnavailableError: Redis is out of reach.
 
     """
-    figures = await hub.figures.window(WINDOW_S)
+    figures = await minute_of(hub)
     return {
         "atMs": figures.asked_ms,
         "seconds": figures.seconds,

@@ -6,15 +6,15 @@ from typing import Any, Final
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
+from bridge.console.board import minute_of
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.panels import CHARTS, TILES
 from ipc.hub.hub import Hub
 from ipc.protocol.statistics import SPANS
 from ipc.stores.instances import Instances
 
-RECENT_MS: Final = 6_000
+RECENT_MS: Final = 5_000
 """How far back the feed goes: the last seconds are written while they are read."""
-WINDOW_S: Final = 60
 
 
 class OverviewPage(ConsolePage):
@@ -36,11 +36,11 @@ async def overview_now(hub: Hub) -> dict[str, Any]:
         UnavailableError: Redis is out of reach.
 
     """
-    figures = await hub.figures.window(WINDOW_S)
+    figures = await minute_of(hub)
     recent = await hub.figures.series("5m", after_ms=time.time_ns() // 1_000_000 - RECENT_MS)
     failed = figures.totals.calls_failed + figures.totals.counters.get("deliveries_failed", 0)
     return {
-        "atMs": figures.asked_ms,
+        "atMs": time.time_ns() // 1_000_000,
         "delivery": figures.totals.delivery,
         "call": figures.totals.call,
         "ack": figures.totals.ack,

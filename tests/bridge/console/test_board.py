@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.console import board
-from bridge.console.board import Board, board_of
+from bridge.console.board import FIGURES_EVERY_S, Board, board_of, minute_of
 from ipc.hub.hub import Hub
 from ipc.protocol.errors import UnavailableError
 
@@ -54,6 +54,23 @@ async def test_a_board_may_hold_for_longer(time: Time, runtime: Any) -> None:
         assert await shown.text() == '{"calls":1}'
         time.now += 1
     assert await shown.text() == '{"calls":2}'
+
+
+async def test_the_figures_of_a_minute_are_added_up_once_in_some_seconds(
+    time: Time, runtime: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    async def window(seconds: int) -> Any:
+        asked.append(seconds)
+        return len(asked)
+
+    monkeypatch.setattr(runtime.hub.figures, "window", window)
+    found: list[Any] = await asyncio.gather(*(minute_of(runtime.hub) for _ in range(10)))
+    assert found == [1] * 10
+    time.now += FIGURES_EVERY_S
+    found.append(await minute_of(runtime.hub))
+    assert (found[-1], asked) == (2, [60, 60])
 
 
 async def test_a_problem_is_shown_and_holds_as_long(time: Time, runtime: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
+from bridge.console import board
 from bridge.console.overview import overview_now
 from bridge.console.panels import CHARTS, TILES
 from ipc.django_app.runtime import Runtime
@@ -50,7 +51,8 @@ async def test_the_environment_is_marked(client: AsyncClient, runtime: Runtime) 
     assert "development" in (await client.get("/admin/")).content.decode()
 
 
-async def test_what_happens_is_counted(runtime: Runtime) -> None:
+async def test_what_happens_is_counted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "FIGURES_EVERY_S", 1)
     hub = runtime.hub
     assert hub is not None
     member = Member(hub)
