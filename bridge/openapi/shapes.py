@@ -74,7 +74,7 @@ POSITION: Final[Shape] = {"type": "string", "pattern": f"^{_NUMBER}-{_NUMBER}$",
 GROUP: Final[Shape] = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$", "examples": ["notify"]}
 ULID: Final[Shape] = {"type": "string", "pattern": "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"}
 # Everything that can be a segment of an address: no line breaks, and no slash, which a server may take for one.
-EVENT_ID: Final[Shape] = {"type": "string", "pattern": rf"^[0-9A-Za-z@:._~\-]{{1,{MAX_ID_LENGTH}}}$"}
+EVENT_ID: Final[Shape] = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}
 REQUEST_ID: Final[Shape] = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}
 MOMENT: Final[Shape] = {
     "description": "A date and time, Unix milliseconds, or how long ago.",

@@ -36,8 +36,8 @@ API = Api(
 )
 STRANGE = Api("bridge", by_chance=False)
 OPEN = {"health", "token-list-post"}
-# No owner, no letter, and no certificate is made up.
-NEVER_DONE = {"call-post": {503}, "dead-letter-get": {404}, "token-list-post": {401}}
+# No owner, no letter, no certificate and no long operation is made up.
+NEVER_DONE = {"call-post": {503}, "dead-letter-get": {404}, "token-list-post": {401}, "operation-cancel-post": {404}}
 
 
 @pytest.fixture(scope="module")
