@@ -228,9 +228,9 @@ def test_our_door_is_counted_by_the_events_that_its_peer_sends_too() -> None:
     assert wire.reply(b'0{"sid":"x"}') == b"40/ipc/ca,"
     assert DoorWire("ca", hears=False).reply(b'0{"sid":"x"}') == b'40/ipc/ca,{"subscribe":[]}'
     assert wire.reply(b'40/ipc/ca,{"sid":"y"}') is None
-    assert not wire.is_ready
+    was_ready = wire.is_ready
     assert wire.reply(b'42/ipc/ca,["ipc:welcome",{}]') is None
-    assert wire.is_ready
+    assert (was_ready, wire.is_ready) == (False, True)
     assert wire.reply(b"2") == b"3"
     name, body = json_of(wire.emit("spark", SENT_AT))
     assert name == "ipc:emit"

@@ -3,7 +3,8 @@
 ::
 
     server.py      the library's server with our hub behind it, and where it is mounted
-    engine.py      one Engine.IO connection: websocket or long-polling, several namespaces on it
+    engine.py      one Engine.IO connection: its long-polling, and what comes and goes on it
+    websocket.py   its websocket
     outgoing.py    what waits to be written to it
     admission.py   who is let in at a namespace, and what it hears at once
     peer.py        one namespace of one connection, which is a session

@@ -10,7 +10,7 @@ import base64
 import binascii
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from engineio import exceptions
@@ -20,8 +20,8 @@ from engineio.packet import Packet as EnginePacket
 
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
-from ipc.protocol.codec import utf8_size
-from ipc.protocol.codes import CloseCode, close_reason
+from bridge.doors.socketio.websocket import Receive, Send, WebsocketTransport
+from ipc.protocol.codes import CloseCode
 
 if TYPE_CHECKING:
     from bridge.doors.socketio.peer import NamespacePeer
@@ -34,13 +34,9 @@ PONG: Final = "3"
 MESSAGE: Final = "4"
 BINARY: Final = "b"
 SEPARATOR: Final = "\x1e"
-CLOSE_TIMEOUT_S: Final = 10.0
 FLUSH_TIMEOUT_S: Final = 2.0
 PACKETS_A_TURN: Final = 32
 """After so many packets of one request the event loop does what else there is."""
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class _Ready:
@@ -66,13 +62,11 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         self.peers: dict[str, NamespacePeer] = {}
         self.attachments_due = 0
         """How many binary messages of a refused packet are still to come."""
-        self._outgoing = Outgoing()
+        self.outgoing = Outgoing()
+        """What waits to be written."""
         self._pongs: deque[Callable[[], None]] = deque()
         self._reading = asyncio.Lock()
-        self._send: Send | None = None
-        self._writer: asyncio.Task[None] | None = None
-        self._application: asyncio.Task[Any] | None = None
-        self._is_dropped = False
+        self._websocket: WebsocketTransport | None = None
         self._is_ending = False
         self._is_polled = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -82,7 +76,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
 
     async def carry(self, texts: list[str]) -> None:
         """Send messages, and wait until they have been written."""
-        await self._outgoing.carry(texts)
+        await self.outgoing.carry(texts)
 
     def ping(self, answered: Callable[[], None]) -> str:
         """Return a ping, which is to be sent next; what is called when the client has come to it in its reading."""
@@ -93,20 +87,20 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         """Send a packet of the library's."""
         if self.closed:
             raise exceptions.SocketIsClosedError
-        self._outgoing.put([pkt.encode()])
+        self.outgoing.put([pkt.encode()])
 
     def schedule_ping(self) -> None:
         """Leave the pings to the hub's heartbeat."""
 
     # Long-polling
 
-    async def handle_get_request(self, environ: dict[str, Any]) -> Any:
+    async def handle_get_request(self, request: dict[str, Any]) -> Any:
         """Answer a poll when there is something to say, or make the connection a websocket."""
-        if environ["asgi.scope"]["type"] == "websocket":
-            return await self._upgrade_websocket(environ)
+        if request["asgi.scope"]["type"] == "websocket":
+            return await self._upgrade_websocket(request)
         if self.upgrading or self.upgraded:
             return [EnginePacket(NOOP)]
-        return await self.poll(environ["asgi.receive"])
+        return await self.poll(request["asgi.receive"])
 
     async def poll(self, receive: Receive | None = None) -> list[_Ready]:
         """Wait for what is to be said; the connection is gone when the poll is.
@@ -119,10 +113,10 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             raise exceptions.QueueEmpty
         self._is_polled = True
         try:
-            if receive is None or self._outgoing or await self._is_asked(receive):
+            if receive is None or self.outgoing or await self._is_asked(receive):
                 texts = []
-                while self._outgoing:
-                    bundle = self._outgoing.take()
+                while self.outgoing:
+                    bundle = self.outgoing.take()
                     texts += bundle.texts
                     bundle.done()
                 return [_Ready(text) for text in texts or [str(NOOP)]]
@@ -132,7 +126,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
 
     async def _is_asked(self, receive: Receive) -> bool:
         """Tell whether the client still waits when there is something to say to it."""
-        arrival, gone = asyncio.ensure_future(self._outgoing.arrival()), asyncio.ensure_future(receive())
+        arrival, gone = asyncio.ensure_future(self.outgoing.arrival()), asyncio.ensure_future(receive())
         try:
             await asyncio.wait({arrival, gone}, return_when=asyncio.FIRST_COMPLETED)
             return not gone.done()
@@ -141,40 +135,41 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             gone.cancel()
             await asyncio.gather(arrival, gone, return_exceptions=True)
 
-    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+    async def handle_post_request(self, request: dict[str, Any]) -> None:
         """Take the packets of a request.
 
         Raises:
             ContentTooLongError: it is too long and no session can be told.
 
         """
-        length = int(environ.get("CONTENT_LENGTH", "0"))
+        length = int(request.get("CONTENT_LENGTH", "0"))
         if length > self.server.max_http_buffer_size:
             if not self.server.too_large(self):
                 raise exceptions.ContentTooLongError
             return
-        body = await environ["wsgi.input"].read(length)
+        body = await request["wsgi.input"].read(length)
         async with self._reading:
             try:
-                for number, text in enumerate(body.decode().split(SEPARATOR), start=1):
-                    await self._take(text)
+                for number, text in enumerate(_text(body).split(SEPARATOR), start=1):
+                    await self.take(text)
                     if not number % PACKETS_A_TURN:
                         await asyncio.sleep(0)
-            except ValueError as error:
-                self._malformed(error)
+            except MalformedError as error:
+                self.malformed(error)
 
     # The websocket
 
-    async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
+    async def _upgrade_websocket(self, request: dict[str, Any]) -> Any:
         if self.upgraded or self.upgrading:
             return self.server._bad_request("the connection is a websocket already")
-        receive, send = environ["asgi.receive"], environ["asgi.send"]
+        receive, send = request["asgi.receive"], request["asgi.send"]
         await send({"type": "websocket.accept"})
         if self.connected and not await self._is_probed(receive, send):
             await send({"type": "websocket.close"})
             return ""
         self.connected = self.upgraded = True
-        await self._serve(receive, send)
+        self._websocket = WebsocketTransport(self, self.outgoing, send)
+        await self._websocket.serve(receive)
         return ""
 
     async def _is_probed(self, receive: Receive, send: Send) -> bool:
@@ -185,64 +180,20 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
                 return False
             await send({"type": "websocket.send", "text": f"{PONG}probe"})
             # Ends the poll that waits.
-            self._outgoing.put(["6"])
+            self.outgoing.put(["6"])
             return (await receive()).get("text") == "5"
         finally:
             self.upgrading = False
 
-    async def _serve(self, receive: Receive, send: Send) -> None:
-        self._send, self._application = send, asyncio.current_task()
-        self._writer = asyncio.create_task(self._write(send), name=f"socket.io {self.sid}")
-        try:
-            await self._read(receive)
-        except asyncio.CancelledError:
-            if self._is_dropped:
-                return
-            # daphne cancels its applications when it stops, and still sends what they have to say.
-            await self.server.send_away(self)
-            raise
-        except Exception:
-            logger.exception("a Socket.IO connection met a bug")
-            await self.shut(CloseCode.INTERNAL, "internal error, reconnect", [])
-        finally:
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
-            await self.close(reason=self.server.reason.TRANSPORT_CLOSE)
-
-    async def _read(self, receive: Receive) -> None:
-        limit = self.server.max_http_buffer_size
-        while (message := await receive())["type"] == "websocket.receive":
-            text = message.get("text")
-            try:
-                if text is None:
-                    self._take_binary()
-                elif len(text) * 4 > limit and utf8_size(text) > limit:
-                    if not self.server.too_large(self):
-                        await self.shut(CloseCode.TOO_LARGE, f"a packet has at most {limit} bytes", [])
-                else:
-                    await self._take(text)
-            except ValueError as error:
-                self._malformed(error)
-
-    async def _write(self, send: Send) -> None:
-        outgoing = self._outgoing
-        while not outgoing.is_closed:
-            await outgoing.arrival()
-            if not outgoing:
-                return
-            bundle = outgoing.take()
-            try:
-                for text in bundle.texts:
-                    await send({"type": "websocket.send", "text": text})
-            except (OSError, RuntimeError) as error:
-                # The disconnect is on its way to the reading side; servers differ in what they raise until it is there.
-                logger.debug("a packet came too late for its socket: %r", error)
-            finally:
-                bundle.done()
-
     # What comes
 
-    async def _take(self, text: str) -> None:
+    async def take(self, text: str) -> None:
+        """Take a packet of the client.
+
+        Raises:
+            MalformedError: it is none.
+
+        """
         if self._is_ending:
             return
         kind = text[:1]
@@ -255,16 +206,23 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             await self.close(reason=self.server.reason.CLIENT_DISCONNECT)
         elif kind == BINARY:
             _check_base64(text[1:])
-            self._take_binary()
+            self.take_binary()
         elif kind != str(NOOP):
             raise MalformedError(f"{text[:20]!r} is no packet that a client of Engine.IO sends")
 
-    def _take_binary(self) -> None:
+    def take_binary(self) -> None:
+        """Pass over a binary message that a refused packet has announced.
+
+        Raises:
+            MalformedError: none has.
+
+        """
         if not self.attachments_due:
             raise MalformedError("a binary message that no packet has announced")
         self.attachments_due -= 1
 
-    def _malformed(self, error: ValueError) -> None:
+    def malformed(self, error: MalformedError) -> None:
+        """Close the connection of a client that sent what is no packet, and take nothing more from it."""
         logger.info("a Socket.IO connection is closed: %s", error)
         if not self._is_ending:
             self._start_shutting(CloseCode.BAD_FRAME, str(error), [])
@@ -303,31 +261,17 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
     async def _shut(self, code: int, reason: str, texts: list[str]) -> None:
         if self.closed:
             return
-        if self._send is None:
+        if self._websocket is None:
             await self._flush([*texts, str(CLOSE)])
             await self.close(reason=self.server.reason.SERVER_DISCONNECT)
             return
         await self._flush(texts)
-        if self._writer is not None:
-            self._writer.cancel()
-        await self._close_websocket(self._send, code, reason)
-
-    async def _close_websocket(self, send: Send, code: int, reason: str) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await send({"type": "websocket.close", "code": int(code), "reason": close_reason(reason)})
-        except TimeoutError:
-            logger.info("a Socket.IO client that takes nothing, not even %d, is dropped", code)
-            self._is_dropped = True
-            if self._application is not None:
-                self._application.cancel()
-        except (OSError, RuntimeError) as error:
-            logger.debug("the socket was closed already: %r", error)
+        await self._websocket.close(code, reason)
 
     async def _flush(self, texts: list[str]) -> None:
         try:
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
-                await self._outgoing.carry(texts)
+                await self.outgoing.carry(texts)
         except TimeoutError:
             logger.debug("a client that does not read is not told why it is closed")
 
@@ -339,8 +283,15 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         if self._deadline is not None:
             self._deadline.cancel()
         self.server.sockets.pop(self.sid, None)
-        self._outgoing.close()
+        self.outgoing.close()
         await self.server.ended(self, reason)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"a request that is no UTF-8: {error}") from error
 
 
 def _check_base64(text: str) -> None:

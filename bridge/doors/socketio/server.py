@@ -53,7 +53,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # the library h
         self.ended = door.ended
         self.send_away = door.send_away
 
-    async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
+    async def _handle_connect(self, request: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """Open a connection: as the library does, with our class, and neither JSONP nor a cookie."""
         if jsonp_index is not None:
             return self._bad_request("JSONP is not offered: use websocket or polling")
@@ -67,9 +67,9 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # the library h
             "maxPayload": self.max_http_buffer_size,
         }
         await connection.send(EnginePacket(OPEN, opening))
-        await self._trigger_event("connect", sid, environ, run_async=False)
+        await self._trigger_event("connect", sid, request, run_async=False)
         if transport == "websocket":
-            return await connection.handle_get_request(environ)
+            return await connection.handle_get_request(request)
         connection.connected = True
         return self._ok(await connection.poll())
 
@@ -152,10 +152,10 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         if (peer := connection.peers.get(namespace or "/")) is not None:
             peer.is_open.set()
 
-    async def _admit(self, namespace: str, sid: str, environ: Mapping[str, Any], data: Any) -> None:
+    async def _admit(self, namespace: str, sid: str, request: Mapping[str, Any], data: Any) -> None:
         connection = self.eio.sockets[self.manager.eio_sid_from_sid(sid, namespace)]
         try:
-            await self._attach(connection, namespace, sid, environ["asgi.scope"], data)
+            await self._attach(connection, namespace, sid, request["asgi.scope"], data)
         except RefusedError as refused:
             await self._refuse(connection, refused.error, refused.close_code)
         except IPCError as error:
@@ -234,9 +234,9 @@ class SocketIODoor:
         return application
 
 
-def _is_own_origin(_origin: str | None, environ: Mapping[str, Any]) -> bool:
+def _is_own_origin(_origin: str | None, request: Mapping[str, Any]) -> bool:
     try:
-        handshake.check_origin(dict(environ["asgi.scope"]["headers"]))
+        handshake.check_origin(dict(request["asgi.scope"]["headers"]))
     except RefusedError:
         return False
     return True
