@@ -25,6 +25,8 @@ PLAIN: Final = {
     )
 }
 NAMES: Final = (EMIT, *CRUD, *PLAIN)
+UNANSWERED: Final = frozenset({"ipc:progress"})
+"""What the hub says nothing to if all is well: the answer to a ping right behind it says that it was carried out."""
 _OPTIONS: Final = {
     "target": "target",
     "timeoutMs": "timeout_ms",
@@ -154,7 +156,10 @@ def message_of(name: str, argument: Raw | None, request_id: str) -> str:
         members = _crud(CRUD[name], given) if name in CRUD else _plain(given)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise BadMessageError(f"{name}: its argument is an object: {error}") from error
-    return codec.encode_json({**members, "type": PLAIN.get(name, "call"), "id": request_id})
+    message = codec.encode_json({**members, "type": PLAIN.get(name, "call"), "id": request_id})
+    if name in UNANSWERED:
+        message += "\n" + codec.encode_json({"type": "ping", "id": request_id})
+    return message
 
 
 def acknowledgement(delivery: str, arguments: list[Raw]) -> str:

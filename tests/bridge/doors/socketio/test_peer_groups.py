@@ -77,6 +77,7 @@ async def test_a_listener_that_does_not_answer_gets_the_event_again_unless_it_sa
         assert (await node.hear("a", "silence:kept"))[1]["attempt"] == 1
         about = (await node.hear("a", "silence:kept"))[1]
         assert about["attempt"] == 2
+        assert await node.ask("a", "ipc:progress", {"deliveries": [about["delivery"]]}) == {"success": True}
         assert (await node.ask("a", "ipc:progress", {"deliveries": ["9999999"]}))["error"] == "UNKNOWN_DELIVERY"
 
 
