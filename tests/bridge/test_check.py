@@ -1,6 +1,7 @@
 """`manage.py ipccheck` against live bridges, and against what is none: its table, its reasons and its exit code."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -74,12 +75,16 @@ def test_with_timeline_beside_it_calls_pass_too_and_leave_no_post(
 
 
 def test_a_token_opens_a_bridge_that_wants_one(bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path: Path) -> None:
-    """The bridge's own, in ``IPC_TOKEN``; without it the socket and the statistics are refused."""
+    """The bridge's own, in ``IPC_TOKEN``; without it, and without a certificate, the socket and the statistics are
+    refused."""
+    trusted = tmp_path / "trusted"
+    trusted.mkdir()
+    shutil.copy(certs_dir / "ca-cert.pem", trusted)
     locked = servers.bridge("uvicorn", bridge_valkey.url, certs_dir, tmp_path, **LOCKED, DEV_BYPASS="false")
     with locked as server:
-        told = run("--url", server.url, CERTS_DIR=str(certs_dir), IPC_TOKEN=signed("bridge", *USUAL))
+        told = run("--url", server.url, CERTS_DIR=str(trusted), IPC_TOKEN=signed("bridge", *USUAL))
         assert (told.stdout.splitlines(), told.stderr, told.returncode) == (GOOD, "", 0)
-        told = run("--url", server.url, CERTS_DIR=str(certs_dir), IPC_TOKEN="")
+        told = run("--url", server.url, CERTS_DIR=str(trusted), IPC_TOKEN="")
         results = [line.split("  ")[0] for line in told.stdout.splitlines()[:3]]
         assert results == ["✓ Bridge Health Check", "✗ Socket Connection", "✗ IPC Statistics Endpoint"]
         assert told.returncode == 1

@@ -60,5 +60,6 @@ async def test_the_mesh_is_a_document_of_asyncapi(bridge: ServerProcess) -> None
     assert await asyncio.to_thread(faults, response.text) == []
 
 
-def test_it_is_for_operators(bridge: ServerProcess) -> None:
-    assert bridge.get("/api/ipc/asyncapi.json").status_code == 401
+def test_it_is_for_who_is_known_and_for_the_development_machine_itself(bridge: ServerProcess) -> None:
+    assert bridge.get("/api/ipc/asyncapi.json").status_code == 200
+    assert bridge.get("/api/ipc/asyncapi.json", headers={"X-Forwarded-For": "10.0.0.1"}).status_code == 401
