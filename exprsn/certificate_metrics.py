@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from django.conf import settings
 from prometheus_client.metrics_core import Metric
 
 from certs.errors import CertificateError
-from certs.names import CA, LOCALHOST
+from certs.inventory import ROOT, all_names
+from certs.names import CA
 from certs.pair import read_certificates
 from certs.store import CertificateStore
 from ipc.django_app.metrics.names import gauge
-
-_ROOT: Final = "root"
-"""What the CA is called beside the service that is called ca."""
 
 
 def metrics_of_certificates() -> Iterator[Metric]:
@@ -27,8 +24,8 @@ def metrics_of_certificates() -> Iterator[Metric]:
     store = CertificateStore(Path(settings.CERTS_DIR))
     ends: dict[tuple[str, ...], float] = {}
     with store.reading():
-        for name in (_ROOT, LOCALHOST, *settings.CERTS_SERVICES):
-            path = store.certificate_path(CA if name == _ROOT else name)
+        for name in all_names(settings.CERTS_SERVICES):
+            path = store.certificate_path(CA if name == ROOT else name)
             if path.exists():
                 ends[(name,)] = _end_of(path)
     says = "When a certificate ends, in Unix time; 0 for one that cannot be read."
