@@ -92,7 +92,7 @@ def test_no_key_is_made_up_for_each_process(tmp_path: Path) -> None:
 
     def ran(environment: str, *command: str) -> "subprocess.CompletedProcess[str]":
         given = {**os.environ, **common, "EXPRSN_ENV": environment, "DJANGO_SETTINGS_MODULE": "exprsn.settings"}
-        given |= {"SECRET_KEY": "x" * 50, "EXPRSN_SERVICE": "bridge"}
+        given |= {"SECRET_KEY": new_ulid() * 2, "EXPRSN_SERVICE": "bridge"}
         return subprocess.run(
             [sys.executable, *command], cwd=ROOT, env=given, capture_output=True, text=True, check=False
         )

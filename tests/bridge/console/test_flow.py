@@ -58,18 +58,18 @@ def log_in(client: httpx.Client, password: str) -> int:
 
 def test_what_operators_do_is_read_by_operators(bridge: ServerProcess) -> None:
     with httpx.Client(base_url=bridge.url, verify=bridge.trust, timeout=15, trust_env=False) as client:
-        assert client.get("/admin/bridge/audit/").status_code == 302
+        assert client.get("/admin/console/audit").status_code == 302
         assert log_in(client, "wrong") == 200
         assert log_in(client, PASSWORD) == 302
         headers = {"X-CSRFToken": client.cookies["__Host-csrftoken"], "Referer": bridge.url}
         emitted = client.post("/api/ipc/emit?service=vault", json={"event": "vault:opened"}, headers=headers)
         assert emitted.status_code == 200, emitted.text
-        page = client.get("/admin/bridge/audit/")
+        page = client.get("/admin/console/audit")
         assert page.status_code == 200
         actions = re.findall(r'<td class="name">([\w.]+)</td>', page.text)
         assert actions == ["operator.speaks", "login", "login.failed", "token.mint"]
         for text in ("exprsn-vault", "operator 1", "manage.py by", "127.0.0.1", "exprsn-herald"):
             assert text in page.text
-        only = client.get("/admin/bridge/audit/", params={"action": "token.", "subject": "01"})
+        only = client.get("/admin/console/audit", params={"action": "token.", "subject": "01"})
         assert re.findall(r'<td class="name">([\w.]+)</td>', only.text) == ["token.mint"]
-        assert client.get("/admin/").text.count("/admin/bridge/audit/") > 0
+        assert client.get("/admin/").text.count("/admin/console/audit") > 0

@@ -22,7 +22,7 @@ async def test_a_locked_bridge_tells_who_is_attached(
     certs_dir = servers.certificates(tmp_path / "certs")
     with servers.bridge("uvicorn", own_valkey.url, certs_dir, tmp_path, **LOCKED, DEV_BYPASS="false") as bridge:
         token = (await minted(own_valkey.url, "herald")).token
-        async with https_client(bridge.ca_file) as client, attached(bridge, "herald", **bearer(token)):
+        async with https_client(certs_dir) as client, attached(bridge, "herald", **bearer(token)):
             assert await is_healthy(client, bridge.url)
             settings.IPC_BROKER_KEY = "a key of another machine 0123456789abc"
             assert not await is_attached(client, bridge.url, "exprsn-herald", since_ms=0)

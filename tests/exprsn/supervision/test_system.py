@@ -91,7 +91,7 @@ def test_production_is_not_run_like_this(own_system: Mapping[str, str]) -> None:
     environment = {
         **own_system,
         "EXPRSN_ENV": "production",
-        "SECRET_KEY": "x" * 60,
+        "SECRET_KEY": secrets.token_urlsafe(48),
         "IPC_BROKER_KEY": secrets.token_urlsafe(48),
         "DEV_BYPASS": "",
         "IPC_BYPASS_AUTH": "",
