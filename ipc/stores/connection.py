@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from ipc.protocol.errors import BadMessageError, DeadlineError, UnavailableError
 
@@ -40,6 +41,9 @@ def connect(url: str, *, max_connections: int = MAX_CONNECTIONS) -> Redis:
         socket_timeout=COMMAND_TIMEOUT_S,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
+        # Where they are on, as by default, the client (8.1) hands out connections that Redis closed while they were
+        # idle, and each of them fails one command after a restart.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)
 

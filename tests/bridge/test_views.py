@@ -143,7 +143,7 @@ async def test_without_redis_everything_says_so_and_comes_back(
                 response = bridge.get("/health")
                 assert response.status_code == 503
                 error = await client.ask(type="emit", event="redis:frozen", ack=True)
-                assert (error["code"], error["retryable"]) == ("TIMEOUT", True)
+                assert (error["code"], error["retryable"]) == ("TIMEOUT", True), error
             finally:
                 own_valkey.resume()
             await asyncio.to_thread(bridge.becomes, 200)

@@ -86,6 +86,18 @@ async def test_a_redis_that_was_killed_is_used_again_when_it_is_back(own_valkey:
     await client.aclose()
 
 
+async def test_connections_that_redis_closed_while_nobody_used_them_are_not_used(own_valkey: EmbeddedValkey) -> None:
+    """Each of them would fail one command after a restart of Redis, long after it is back."""
+    client = connect(own_valkey.url)
+    eventlog = EventLog(client)
+    await asyncio.gather(*(eventlog.last_positions(["broadcast"]) for _ in range(4)))
+    await asyncio.to_thread(own_valkey.stop)
+    await asyncio.to_thread(own_valkey.start)
+    for _ in range(4):
+        await eventlog.last_positions(["broadcast"])
+    await client.aclose()
+
+
 async def test_a_wrong_password_is_said_without_the_password(redis_url: str) -> None:
     client = connect(redis_url.replace("redis://:", "redis://:wrong"))
     with pytest.raises(UnavailableError, match="refused the password") as refused:
