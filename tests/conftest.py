@@ -7,6 +7,7 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.db import connections
+from hypothesis import settings
 from pytest_django import Settings
 
 from exprsn.embedded import EmbeddedValkey
@@ -16,6 +17,10 @@ from tests.secured_redis import SecuredRedis, find_server
 from tests.secured_redis import secured_redis as start_secured_redis
 
 pytest_plugins = ["tests.leaks"]
+
+# A busy machine is no reason to fail.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipc.stores.rate_limit import Budget, RateLimitStore
@@ -101,7 +101,6 @@ async def test_what_was_refused_costs_nothing(limits: RateLimitStore) -> None:
         max_size=60,
     )
 )
-@settings(deadline=None)
 def test_no_window_ever_has_more_than_the_maximum(asks: list[tuple[int, str, int, bool]]) -> None:
     """Against a count of what was let through, also when each hub uses up all that it is lent, and dies or tells."""
     budget = Budget(name="exprsn-vault", maximum=10, window_ms=100)

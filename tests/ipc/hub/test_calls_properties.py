@@ -112,7 +112,7 @@ async def play(steps: list[tuple[str, int]]) -> None:
         await session.ended()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(STEPS)
 def test_each_call_gets_exactly_one_answer(steps: list[tuple[str, int]]) -> None:
     asyncio.run(play(steps))

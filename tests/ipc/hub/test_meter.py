@@ -241,7 +241,7 @@ async def test_how_the_service_stands_is_known_without_asking() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 1), st.integers(1, 4)), max_size=80))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_hubs_refuse_what_is_too_much_and_nothing_else(asks: list[tuple[int, int, int]]) -> None:
     """Against a count of all that was let through: with a window of a second, and leases that end between asks."""
     budget = Budget(name="exprsn-atlas", maximum=12, window_ms=1_000)

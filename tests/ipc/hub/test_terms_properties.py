@@ -43,7 +43,7 @@ _events = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=_conditions, events=_events, replayed=st.booleans(), is_slow=st.booleans())
 async def test_what_comes_with_where_is_what_it_chooses_of_what_comes_without(
     hub: Hub, condition: Any, events: list[tuple[str, Any]], replayed: bool, is_slow: bool

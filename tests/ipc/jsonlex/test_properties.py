@@ -78,7 +78,7 @@ def outcome(expression: Any, context: Any, limits: Limits = DEFAULT_LIMITS) -> s
     return json.dumps(value, allow_nan=False)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(EXPRESSIONS, CONTEXTS)
 def test_there_is_a_json_result_or_an_error_of_ours_and_always_the_same(expression: Any, context: Any) -> None:
     before = json.dumps([expression, context])
@@ -87,7 +87,7 @@ def test_there_is_a_json_result_or_an_error_of_ours_and_always_the_same(expressi
     assert json.dumps([expression, context]) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(EXPRESSIONS, CONTEXTS, CONTEXTS)
 def test_a_program_gives_what_one_step_gives_whatever_it_was_used_for_before(
     expression: Any, before: Any, context: Any
@@ -104,7 +104,7 @@ def test_a_program_gives_what_one_step_gives_whatever_it_was_used_for_before(
         assert json.dumps(result.value) == outcome(expression, context)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(EXPRESSIONS, CONTEXTS)
 def test_filters_and_shapes_agree_with_the_expression(expression: Any, context: Any) -> None:
     result = outcome(expression, context)
@@ -121,7 +121,7 @@ def test_filters_and_shapes_agree_with_the_expression(expression: Any, context: 
             assert "the same for all" in error.message  # noqa: PT017 - the other outcome is a result
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(EXPRESSIONS, CONTEXTS)
 def test_a_budget_that_was_enough_is_enough_again_and_one_step_less_is_not(expression: Any, context: Any) -> None:
     try:
@@ -133,7 +133,7 @@ def test_a_budget_that_was_enough_is_enough_again_and_one_step_less_is_not(expre
     assert outcome(expression, context, Limits(steps=cost - 1)).startswith("JSONLEX_TOO_COSTLY")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.integers(0, 9), max_size=30), st.integers(0, 9))
 def test_more_items_cost_more(items: list[int], more: int) -> None:
     for expression in (
@@ -176,7 +176,7 @@ CLOSED = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(CLOSED)
 def test_computing_constants_before_changes_no_result(expression: Any) -> None:
     constants: dict[str, Any] = {}
