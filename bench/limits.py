@@ -44,7 +44,7 @@ async def emit_all(hub: Hub, events: int) -> float:
     for _ in range(events):
         await hub.receive(session, EMIT)
         await asyncio.sleep(0)
-    await hub.writer(SERVICE).flushed()
+    await hub.logs.writer(SERVICE).flushed()
     spent = time.process_time_ns() - began
     await hub.detach(session)
     return spent / 1000 / events

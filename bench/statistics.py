@@ -67,7 +67,7 @@ async def run(hub: Hub, *, events: int, batch: int, listeners: int) -> float:
     began = time.process_time_ns()
     for _ in range(events // batch):
         await hub.receive(emitter, frame)
-        await hub.writer("broadcast").flushed()
+        await hub.logs.writer("broadcast").flushed()
     spent = time.process_time_ns() - began
     for session in (*sessions, emitter):
         await hub.detach(session)

@@ -16,6 +16,7 @@ from bridge import handshake
 from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
+from ipc.hub.draining import send_away
 from ipc.hub.hub import Hub
 from ipc.hub.session import Session
 from ipc.protocol import codec
@@ -105,7 +106,7 @@ class NativeConsumer(AsyncConsumer):
                     await hub.receive(session, text)
         except asyncio.CancelledError:
             # daphne cancels its applications when it stops, and still sends what they have to say.
-            await hub.send_away(session)
+            await send_away(session)
             raise
         except Exception:
             logger.exception("the session %s met a bug", session.id)

@@ -152,7 +152,7 @@ class Runtime:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
                 await mesh.redis.ping()
-                return _redis_answer(mesh), {"ok": True, "lagMs": await mesh.hub.lag_ms()}
+                return _redis_answer(mesh), {"ok": True, "lagMs": await mesh.hub.logs.lag_ms()}
         except (TimeoutError, RedisError, IPCError, OSError) as error:
             logger.warning("health: Redis is out of reach: %s", error)
             unreachable = {"ok": False, "error": "Redis is out of reach"}

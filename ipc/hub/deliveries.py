@@ -75,7 +75,7 @@ class Deliveries:
         key = (session.service, name)
         if key in self._forgetting:
             raise UnavailableError(f"the group {name} is being forgotten; subscribe again for a new one")
-        feeds = [await self._hub.follow(log) for log in logs_of_service(session.service)]
+        feeds = [await self._hub.logs.follow(log) for log in logs_of_service(session.service)]
         async with self._within_cap(session.service, f"{session.service}/{name}"):
             reasons = await self._create(f"{session.service}/{name}", feeds, since)
         await self._ledger.define(

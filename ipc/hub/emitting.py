@@ -159,11 +159,11 @@ async def _begin(
         hub.counters.refuse(service, error.code)
         return error
     hub.drift.saw(service, message.event, message.data)
-    await hub.writers_room(logs)
+    await hub.logs.room(logs)
     waiting = _Waiting(event_id, logs)
     key = f"{service}/{message.id}" if message.id is not None else ""
     for log in logs:
-        hub.writer(log).put(Emission(NewEvent(key, message.event, frame), waiting, service))
+        hub.logs.writer(log).put(Emission(NewEvent(key, message.event, frame), waiting, service))
     return waiting.outcome
 
 
@@ -173,7 +173,7 @@ def emit_operation(hub: "Hub", info: OperationInfo) -> None:
     message = Emit(event=info.event, data=Raw(msgspec.json.encode(event_data(info))))
     frame = event_frame(message, target, new_ulid(), info.service, info.updated_ms, hub.limits)
     for log in logs:
-        hub.writer(log).put(Emission(NewEvent("", info.event, frame), None, info.service))
+        hub.logs.writer(log).put(Emission(NewEvent("", info.event, frame), None, info.service))
 
 
 def _futures(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from ipc.hub import requests, subscriptions
@@ -15,13 +15,15 @@ from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
 from ipc.hub.disconnects import DISCONNECT, Disconnects
 from ipc.hub.discovery import Discovery
+from ipc.hub.draining import drain
 from ipc.hub.drift import LOOK_S, DriftWatch
 from ipc.hub.emitting import emit_operation
 from ipc.hub.explaining import Explainer
-from ipc.hub.feed import LogFeed, Push
+from ipc.hub.feed import LogFeed
 from ipc.hub.figures import MeshFigures
 from ipc.hub.ledger import DeliveryLedger
 from ipc.hub.limiter import Limiter
+from ipc.hub.logs import HubLogs
 from ipc.hub.loop_time import LoopTime
 from ipc.hub.meter import Meter
 from ipc.hub.operations import WRITE_S, Operations
@@ -34,16 +36,12 @@ from ipc.hub.shares import SHARE_S, HubShare
 from ipc.hub.statistics import HubStatistics
 from ipc.hub.stores import Stores
 from ipc.hub.tasks import OwnedTasks
-from ipc.hub.writer import LogWriter
-from ipc.protocol.codes import CloseCode
 from ipc.protocol.discovery import Services
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import Notice, Welcome
-from ipc.protocol.positions import position_key
+from ipc.protocol.messages import Welcome
 from ipc.protocol.routing import BROADCAST
-from ipc.protocol.services import SERVICES
 from ipc.stores.connection import COMMAND_TIMEOUT_S
 from ipc.stores.rate_limit import RateLimitStore
 from ipc.stores.registry import HEARTBEAT_S
@@ -54,7 +52,6 @@ logger = logging.getLogger(__name__)
 RECONCILE_S = 1.0
 TRIM_S = 60.0
 KEEP_S = 3_600.0
-DRAIN_SPREAD_MS = 2_000
 
 
 class Hub:
@@ -92,12 +89,13 @@ class Hub:
         self.deliveries = Deliveries(self, stores.groups, stores.dead_letters, stores.ledger)
         self.ledger = DeliveryLedger(stores.ledger, self.loop_time)
         self._announcer = Announcer(
-            self.registry, lambda emission: self.writer(BROADCAST).put(emission), is_silent=not announces
+            self.registry, lambda emission: self.logs.writer(BROADCAST).put(emission), is_silent=not announces
         )
         self.explainer = Explainer(self.registry, stores.group_states, stores.ledger, limits=self.limits)
         self.sessions: dict[str, Session] = {}
         self.is_draining = False
-        self._feeds: dict[str, LogFeed] = {}
+        feeds: dict[str, LogFeed] = {}
+        self._tasks = OwnedTasks(f"hub {self.id}")
         self.limiter = (
             Limiter(rate_limits, self.id, self.sessions, limits=self.limits, counters=self.counters, clock=self.clock)
             if rate_limits is not None
@@ -135,7 +133,7 @@ class Hub:
             counters=self.counters,
             endpoints=self.calling.calls.endpoints,
             sessions=self.sessions,
-            lag_ms=lambda: max((feed.lag_ms for feed in self._feeds.values()), default=0),
+            lag_ms=lambda: max((feed.lag_ms for feed in feeds.values()), default=0),
             clock=self.clock,
         )
         self.figures = MeshFigures(stores.statistics, self.clock)
@@ -156,21 +154,26 @@ class Hub:
             tell_all=lambda message: self._pushes.tell_all(message),  # noqa: PLW0108 - they are made next
         )
         others = {**self.calling.takers, REVOKED: self._heard_of_revocation, DISCONNECT: self.disconnects.heard}
-        self._pushes = Pushes(self.id, channel_layer, self._feeds, self.counters, others=others)
+        self._pushes = Pushes(self.id, channel_layer, feeds, self.counters, others=others)
         self.calling.use(self._pushes)
-        self._follow_lock = asyncio.Lock()
-        self._writers: dict[str, LogWriter] = {}
-        self._tasks = OwnedTasks(f"hub {self.id}")
+        self.logs = HubLogs(
+            feeds,
+            self.eventlog,
+            self._pushes,
+            counters=self.counters,
+            loop_time=self.loop_time,
+            tasks=self._tasks,
+        )
 
     async def start(self) -> None:
         """Begin to listen and to keep the registry; Redis may still be out of reach."""
         joined = asyncio.Event()
         self._tasks.start(self._pushes.listen(joined), "listen")
         self._tasks.start(self._every(GREETING_S, self._pushes.greet_all), "greet")
-        self._tasks.start(self._every(RECONCILE_S, self._reconcile), "reconcile")
+        self._tasks.start(self._every(RECONCILE_S, self.logs.reconcile), "reconcile")
         self._tasks.start(self._every(HEARTBEAT_S, self._renew_presence), "registry")
         self._tasks.start(self._every(self.limits.heartbeat_ms / 1000, self._ping), "heartbeat")
-        self._tasks.start(self._every(TRIM_S, self._trim), "trim")
+        self._tasks.start(self._every(TRIM_S, self.logs.trim), "trim")
         self._tasks.start(self._every(HEARTBEAT_S, self.calling.serving.renew), "claims")
         self._tasks.start(self._every(SHARE_S, self._look_round), "share")
         self._tasks.start(self._every(SAMPLE_S, self._sampler.look), "sample")
@@ -195,8 +198,7 @@ class Hub:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
                 await self._presence.flushed()
                 await self.drift.look()
-                for writer in self._writers.values():
-                    await writer.flushed()
+                await self.logs.flushed()
                 await self.deliveries.stop()
                 await self._share.remove()
                 await self.statistics.close()
@@ -210,34 +212,12 @@ class Hub:
         await self._tasks.close()
         await self._presence.close()
         await self._announcer.close()
-        for writer in self._writers.values():
-            await writer.close()
+        await self.logs.close()
 
     async def drain(self) -> None:
-        """Send all sessions away: announce it, take the answers to what groups have handed out, then close.
-
-        Each session is told a delay of its own before it comes back, so that they do not all come at once.
-        """
+        """Let nobody in any more, and send all sessions away."""
         self.is_draining = True
-        sessions = list(self.sessions.values())
-        delays = {session: random.randrange(DRAIN_SPREAD_MS) for session in sessions}  # noqa: S311 - spreads load, no secret
-        for session, delay_ms in delays.items():
-            session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
-        self.deliveries.retire_all()
-        try:
-            async with asyncio.timeout(self.limits.drain_ms / 1000):
-                await asyncio.gather(self.deliveries.answered(), self.calling.drain())
-        except TimeoutError:
-            logger.warning(
-                "not all deliveries and calls were answered before the stop; deliveries come again elsewhere"
-            )
-        await asyncio.gather(*(_send_away(session, delay_ms) for session, delay_ms in delays.items()))
-
-    async def send_away(self, session: Session) -> None:
-        """Close one session because this process is stopping, and wait until it has been told."""
-        delay_ms = random.randrange(DRAIN_SPREAD_MS)  # noqa: S311 - spreads load, no secret
-        session.answer(Notice(notice="draining", retry_after_ms=delay_ms))
-        await _send_away(session, delay_ms)
+        await drain(self)
 
     # Sessions
 
@@ -275,76 +255,12 @@ class Hub:
         await session.ended()
 
     def _forget(self, session: Session) -> None:
-        subscriptions.leave_feeds(session, self._feeds.values())
+        subscriptions.leave_feeds(session, self.logs.feeds.values())
         self.deliveries.leave(session)
         self.calling.leave(session)
         self.operations.leave(session)
         if self.sessions.pop(session.id, None) is not None:
             self._presence.changed(session)
-
-    # Logs
-
-    async def follow(self, log: str) -> LogFeed:
-        """Return the feed of a log, joining its group first if this hub does not follow it yet.
-
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        if (feed := self._feeds.get(log)) is not None:
-            return feed
-        async with self._follow_lock:
-            if (feed := self._feeds.get(log)) is not None:
-                return feed
-            await self._pushes.join(log)
-            # Read after joining: what is appended from here on is pushed to us, what was before is in the cursor.
-            (cursor,) = await self.eventlog.last_positions([log])
-            feed = LogFeed(
-                log,
-                cursor,
-                self.eventlog,
-                self.counters,
-                self._tasks,
-                loop_time=self.loop_time,
-                fall_behind=subscriptions.fall_behind,
-            )
-            self._feeds[log] = feed
-            await self._pushes.greet(feed, asks=True)
-            return feed
-
-    def writer(self, log: str) -> LogWriter:
-        """Return the way into a log."""
-        if (writer := self._writers.get(log)) is None:
-            writer = self._writers[log] = LogWriter(
-                log, self.eventlog, self.counters, deliver=self._deliver, publish=self._pushes.publish
-            )
-        return writer
-
-    async def writers_room(self, logs: Iterable[str]) -> None:
-        """Wait until the writers of some logs can take more."""
-        for log in logs:
-            await self.writer(log).room()
-
-    async def lag_ms(self) -> int:
-        """Return how far this hub is behind the log it is furthest behind, in milliseconds of the log's own time.
-
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        feeds = dict(self._feeds)
-        positions = await self.eventlog.last_positions(list(feeds)) if feeds else []
-        lags = [
-            # A log that was empty when it was followed has no time to be behind of yet.
-            position_key(last)[0] - (position_key(feed.cursor)[0] or position_key(last)[0])
-            for feed, last in zip(feeds.values(), positions, strict=True)
-            if feed.is_behind
-        ]
-        return max([0, *lags])
-
-    def _deliver(self, push: Push) -> None:
-        if (feed := self._feeds.get(push.log)) is not None:
-            feed.offer(push)
 
     # What runs beside
 
@@ -353,19 +269,6 @@ class Hub:
         while True:
             await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, no secret
             await do()
-
-    async def _reconcile(self) -> None:
-        if not self._feeds:
-            return
-        logs = list(self._feeds)
-        try:
-            positions = await self.eventlog.last_positions(logs)
-        except IPCError as error:
-            self.counters.reconciles_failed += 1
-            logger.warning("cannot look for missed events: %s", error)
-            return
-        for log, position in zip(logs, positions, strict=True):
-            self._feeds[log].reached(position)
 
     async def services(self, only: str | None = None) -> Services:
         """Return all services, or one, as `Discovery.services` does, with what this hub knows up to now.
@@ -413,20 +316,7 @@ class Hub:
 
     async def _ping(self) -> None:
         for session in list(self.sessions.values()):
-            session.ping(subscriptions.positions_sent(session, self._feeds))
-
-    async def _trim(self) -> None:
-        for log in (BROADCAST, *SERVICES):
-            try:
-                await self.eventlog.trim(log)
-            except IPCError as error:
-                logger.warning("cannot trim by age: %s", error)
-                return
-
-
-async def _send_away(session: Session, delay_ms: int) -> None:
-    session.close(CloseCode.DRAINING, f"draining, reconnect in {delay_ms} ms")
-    await session.closed()
+            session.ping(subscriptions.positions_sent(session, self.logs.feeds))
 
 
 class _Chore(Protocol):

@@ -86,7 +86,7 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
         if type(message) is Emit:
             writer_is_full = emit(hub, session, message)
             if writer_is_full:
-                await hub.writers_room(route(hashable(message.target))[0])
+                await hub.logs.room(route(hashable(message.target))[0])
         elif isinstance(message, codec.Refused):
             hub.counters.refuse(session.service, message.error.code)
             session.refuse(message.error, message.id)
@@ -155,7 +155,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
     receipt = _EmitReceipt(session, message.id, logs, message.ack)
     is_full = False
     for log in logs:
-        writer = hub.writer(log)
+        writer = hub.logs.writer(log)
         writer.put(Emission(NewEvent(key, event, frame), receipt, session.service))
         is_full = is_full or writer.is_full
     return is_full

@@ -82,7 +82,7 @@ async def subscribe(
         UnavailableError: Redis is out of reach; nothing was subscribed.
 
     """
-    feeds = [await hub.follow(log) for log in logs_of_service(session.service)]
+    feeds = [await hub.logs.follow(log) for log in logs_of_service(session.service)]
     reasons: dict[str, str] = {}
     for feed in feeds:
         if feed.log in since and (reason := await feed.gap_after(since[feed.log])):

@@ -19,6 +19,7 @@ from ipc import (
     UnknownTargetError,
 )
 from ipc.hooks import HookName
+from ipc.hub.draining import send_away
 from ipc.hub.hub import Hub
 from ipc.protocol.messages import Welcome
 from ipc.transports.environment import transport_from_environment
@@ -301,7 +302,7 @@ async def test_hooks_are_called_when_something_happens(start: StartWorker, hub: 
 async def test_a_lost_connection_is_told_and_mended(
     worker: IPCWorker, handled: Handled, start: StartWorker, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipc.hub.hub.DRAIN_SPREAD_MS", 1)
+    monkeypatch.setattr("ipc.hub.draining.DRAIN_SPREAD_MS", 1)
     errors: list[IPCError] = []
     worker.hook("error")(errors.append)
     await start(worker, hub)
@@ -309,7 +310,7 @@ async def test_a_lost_connection_is_told_and_mended(
     await emitter.emit(data=0)
     await handled.count(1)
     session = next(found for found in hub.sessions.values() if found.service == "exprsn-herald")
-    await hub.send_away(session)
+    await send_away(session)
     await emitter.emit(data=1)
     assert await handled.count(2) == [0, 1]
     assert [type(error) for error in errors] == [ConnectionClosedError]

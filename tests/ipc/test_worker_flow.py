@@ -25,7 +25,7 @@ async def emit_many(emitter: Member, numbers: Sequence[int]) -> None:
     for start in range(0, len(numbers), 200):
         await emitter.say(*(emit | {"data": number} for number in numbers[start : start + 200]))
     async with asyncio.timeout(GUARD_S):
-        await emitter.hub.writer("exprsn-herald").flushed()
+        await emitter.hub.logs.writer("exprsn-herald").flushed()
 
 
 async def paused(hub: Hub, service: str = "exprsn-herald") -> None:

@@ -21,6 +21,7 @@ from bridge.doors.socketio.telling import EventBodies
 from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
+from ipc.hub.draining import send_away
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode
@@ -206,7 +207,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
 
     async def send_away(self, connection: EngineConnection) -> None:
         """Send the sessions of a connection away, because this process is stopping."""
-        await asyncio.gather(*(peer.hub.send_away(peer.session) for peer in connection.peers.values()))
+        await asyncio.gather(*(send_away(peer.session) for peer in connection.peers.values()))
 
     def _detach(self, connection: EngineConnection, namespace: str) -> None:
         """End a session beside whoever says so, which may be one of its own tasks."""

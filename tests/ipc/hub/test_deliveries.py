@@ -336,7 +336,7 @@ async def test_a_group_that_nobody_uses_takes_no_memory(hub: Hub) -> None:
         return not hub.deliveries._groups and not hub.deliveries._at_work
 
     await eventually(is_empty)
-    feed = await hub.follow(SERVICE)
+    feed = await hub.logs.follow(SERVICE)
     assert feed.watchers == {}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exprsn.embedded import EmbeddedValkey
+from ipc.hub import draining
 from ipc.hub import hub as hub_module
 from ipc.hub import writer as writer_module
 from ipc.hub.hub import Hub
@@ -188,7 +189,7 @@ async def test_an_emitter_waits_while_the_log_takes_no_more(make_hub: MakeHub, m
     await asyncio.sleep(0)
     assert await other.is_well()
     assert not saying.done()
-    assert hub.writer("broadcast")._appends.size < 3_000
+    assert hub.logs.writer("broadcast")._appends.size < 3_000
     gate.set()
     async with asyncio.timeout(GUARD_S):
         await saying
@@ -213,7 +214,7 @@ async def test_draining_tells_every_session_when_to_come_back(hub: Hub) -> None:
         assert (code, notice["notice"]) == (4503, "draining")
         found = re.fullmatch(r"draining, reconnect in (\d+) ms", reason)
         assert found is not None
-        assert int(found[1]) == notice["retry_after_ms"] < hub_module.DRAIN_SPREAD_MS
+        assert int(found[1]) == notice["retry_after_ms"] < draining.DRAIN_SPREAD_MS
         delays.add(int(found[1]))
     assert len(delays) > 10
     assert hub.is_draining
@@ -299,15 +300,15 @@ async def test_the_lag_is_that_of_the_log_it_is_furthest_behind(
     member = Member(hub)
     await member.subscribe("*")
     first_ms = position_key(await member.emit())[0]
-    assert await hub.lag_ms() == 0
+    assert await hub.logs.lag_ms() == 0
     frame = '{"type":"event","event":"a:b","data":1'
     await eventlog.append("exprsn-herald", [NewEvent("", "a:b", frame)])
     last = await behind(eventlog, NewEvent("", "a:b", frame), first_ms)
-    await hub._reconcile()
-    assert await hub.lag_ms() == position_key(last)[0] - first_ms > 0
+    await hub.logs.reconcile()
+    assert await hub.logs.lag_ms() == position_key(last)[0] - first_ms > 0
     gate.set()
     await member.hears(3)
-    assert await hub.lag_ms() == 0
+    assert await hub.logs.lag_ms() == 0
 
 
 async def behind(eventlog: EventLog, event: NewEvent, first_ms: int) -> str:
@@ -324,7 +325,7 @@ async def test_old_events_are_trimmed_from_all_logs(make_hub: MakeHub) -> None:
     await member.subscribe("*")
     await member.emit_numbers(range(3))
     await member.emit_numbers(range(3), target=["herald", "spark"])
-    await hub._trim()
+    await hub.logs.trim()
     for log in ("broadcast", "exprsn-herald", "exprsn-spark"):
         assert (await hub.eventlog.read(log, after="0-0")).entries == []
     await member.emit(data="next")

@@ -29,8 +29,8 @@ async def reconcile(*hubs: Hub) -> None:
     """Do what every hub does once a second, and wait until what it found is read."""
     async with asyncio.timeout(GUARD_S):
         for hub in hubs:
-            await hub._reconcile()
-            for feed in hub._feeds.values():
+            await hub.logs.reconcile()
+            for feed in hub.logs.feeds.values():
                 while feed._catch_up is not None:
                     await asyncio.wait([feed._catch_up])
 
@@ -184,7 +184,7 @@ async def test_whatever_happens_to_pushes_nothing_is_lost_repeated_or_out_of_ord
         if chance.random() < 0.1:
             await moved(members, chance)
         if chance.random() < 0.1:
-            await chance.choice(hubs)._reconcile()
+            await chance.choice(hubs).logs.reconcile()
     for emitter in emitters:
         await emitter.emit(data=-1, target="auth")
         assert await emitter.is_well()

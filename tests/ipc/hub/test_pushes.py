@@ -22,7 +22,7 @@ async def test_a_hub_that_is_alone_on_a_log_spares_itself_its_pushes(make_hub: M
     await member.subscribe("*")
     await member.emit_numbers(range(3))
     assert await member.hears(3) == [0, 1, 2]
-    await hub.writer("broadcast").flushed()
+    await hub.logs.writer("broadcast").flushed()
     assert hub.counters.pushes_sent == 0
     assert hub.counters.pushes_spared > 0
 
@@ -48,7 +48,7 @@ async def test_hubs_on_different_logs_are_alone_there(make_hub: MakeHub, exchang
     await spark.subscribe("*")
     await herald.emit(target="herald")
     await herald.hears(1)
-    await one.writer("exprsn-herald").flushed()
+    await one.logs.writer("exprsn-herald").flushed()
     assert one.counters.pushes_spared == 1
     await spark.emit(data="over", target="herald")
     assert (await herald.hears(2))[-1] == "over"
@@ -60,11 +60,11 @@ async def test_a_hub_that_fell_silent_is_forgotten(make_hub: MakeHub, monkeypatc
     await here.subscribe("*")
     await there.subscribe("*")
     await here.emit()
-    await one.writer("broadcast").flushed()
+    await one.logs.writer("broadcast").flushed()
     assert one.counters.pushes_sent == 1
     monkeypatch.setattr(pushes_module, "PEER_TTL_S", -1.0)
     await here.emit()
-    await one.writer("broadcast").flushed()
+    await one.logs.writer("broadcast").flushed()
     assert (one.counters.pushes_sent, one.counters.pushes_spared) == (1, 1)
 
 

@@ -224,7 +224,7 @@ async def test_a_session_that_leaves_during_its_replay_is_forgotten(hub: Hub, sl
     await emitter.emit(data=3)
     assert await emitter.is_well()
     assert member.heard == []
-    assert not any(member.session in feed.live for feed in hub._feeds.values())
+    assert not any(member.session in feed.live for feed in hub.logs.feeds.values())
 
 
 async def test_a_replay_that_the_log_outruns_sends_its_session_away(
