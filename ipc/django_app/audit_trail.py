@@ -3,19 +3,15 @@
 import getpass
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from asgiref.sync import async_to_sync
 
 from ipc.django_app.runtime import current_redis
 from ipc.protocol.errors import IPCError
 from ipc.stores.audit import Audit
-from ipc.stores.token_records import TokenRecords
 
 logger = logging.getLogger(__name__)
-
-AGAIN_MS: Final = 60_000
-"""After how long the same is written down again, where somebody does it all the time."""
 
 
 def command_user() -> str:
@@ -36,8 +32,8 @@ async def write_once_a_minute(action: str, *, by: str, subject: str, details: Ma
 
     """
     redis = current_redis()
-    if redis is not None and await TokenRecords(redis).is_first_use(f"{action}/{by}/{subject}", ttl_ms=AGAIN_MS):
-        await Audit(redis).write(action, by=by, subject=subject, details=details)
+    if redis is not None:
+        await Audit(redis).write_once_a_minute(action, by=by, subject=subject, details=details)
 
 
 def write_now(action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:

@@ -12,7 +12,6 @@ from ipc.django_app.runtime import current_runtime
 from ipc.protocol.errors import IPCError
 from ipc.stores.audit import Audit
 from ipc.stores.connection import connect
-from ipc.stores.token_records import TokenRecords
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +92,9 @@ async def _write(kind: Kind, service: str, by: str) -> None:
     redis = connect(conf.redis_url, max_connections=1)
     try:
         # Once over all processes, too.
-        if await TokenRecords(redis).is_first_use(f"bypass/{kind}/{service}", ttl_ms=WRITTEN_EVERY_S * 1000):
-            await Audit(redis).write("bypass.used", by=by, subject=service, details={"kind": kind})
+        await Audit(redis).write_once_a_minute(
+            "bypass.used", by=by, subject=service, details={"kind": kind}, apart=kind
+        )
     except IPCError as error:
         logger.warning("a use of the development bypass is not in the audit trail: %s", error)
     finally:

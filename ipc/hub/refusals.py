@@ -39,7 +39,7 @@ class Refusals:
         for (service, what), instance in waiting.items():
             try:
                 if self._manager is not None:
-                    await self._manager.write_once_a_minute(
+                    await self._manager.audit.write_once_a_minute(
                         "session.refused", by=service, subject=what, details={"instance": instance}
                     )
             except IPCError as error:

@@ -19,6 +19,8 @@ from ipc.stores.stream_scan import scan
 MAX_ENTRIES: Final = 100_000
 MAX_TEXT: Final = 200
 SEARCH_S: Final = 2.0
+AGAIN_MS: Final = 60_000
+"""After how long the same is written down again, where somebody does it all the time."""
 
 
 class AuditTrail(Protocol):
@@ -26,6 +28,11 @@ class AuditTrail(Protocol):
 
     async def write(self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
         """Write down that somebody has done something to something."""
+
+    async def write_once_a_minute(
+        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, apart: str = ""
+    ) -> None:
+        """Write it down unless the same was, a moment ago."""
 
     async def read(
         self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED
@@ -62,6 +69,28 @@ class Audit:
         flat = [part for field in fields.items() for part in field]
         async with translated_errors("write the audit trail"):
             await execute(self._redis, ("XADD", keys.AUDIT, "MAXLEN", "~", MAX_ENTRIES, "*", *flat))
+
+    async def write_once_a_minute(
+        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, apart: str = ""
+    ) -> None:
+        """Write down what somebody does again and again, once a minute: nobody shall fill the trail with it.
+
+        Args:
+            action: as `write` takes it.
+            by: as `write` takes it.
+            subject: as `write` takes it; with both before it, what is the same.
+            details: as `write` takes them. They may differ in what is the same.
+            apart: what makes it another all the same.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        key = keys.used(f"{action}/{by}/{subject}/{apart}")
+        async with translated_errors("write the audit trail"):
+            (is_first,) = await execute(self._redis, ("SET", key, "1", "NX", "PX", AGAIN_MS))
+        if is_first is not None:
+            await self.write(action, by=by, subject=subject, details=details)
 
     async def read(
         self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED

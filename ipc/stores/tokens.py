@@ -1,7 +1,7 @@
 """`BrokerTokenManager`: making, verifying, renewing and revoking broker tokens, and the state of stateful ones."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +28,6 @@ TTL_S: Final = 300
 STATEFUL_TTL_S: Final = 7 * 86_400
 MAX_STATE_BYTES: Final = 256 * 1024
 MAX_PAGE: Final = 1_000
-REFUSED_AGAIN_S: Final = 60
 
 
 class Minted(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -72,7 +71,7 @@ class BrokerTokenManager:
     ) -> None:
         self._records = records
         self._keys = keys
-        self._audit = audit
+        self.audit = audit
         self._ttl_s = ttl_s
         self._stateful_ttl_ms = stateful_ttl_s * 1000
         self._is_development = is_development
@@ -234,7 +233,7 @@ class BrokerTokenManager:
         record = await self._records.get(token_id)
         left_s = MAX_LIFETIME_S if record is None else max(0.0, record.claims.remaining_s(self._now_s()))
         await self._records.revoke(token_id, ttl_ms=int((left_s + LEEWAY_S) * 1000))
-        await self._audit.write("token.revoke", by=by, subject=token_id)
+        await self.audit.write("token.revoke", by=by, subject=token_id)
 
     async def revoke_source(self, source: str, *, by: str, before_s: float | None = None) -> float:
         """Revoke all tokens of a service that were issued by a time, until now without one, and return that time.
@@ -247,7 +246,7 @@ class BrokerTokenManager:
         name = full_name(source)
         until_s = round(self._now_s() if before_s is None else before_s, 3)
         await self._records.revoke_source(name, before_s=until_s)
-        await self._audit.write("token.revoke", by=by, subject=name, details={"issuedBy": until_s})
+        await self.audit.write("token.revoke", by=by, subject=name, details={"issuedBy": until_s})
         return until_s
 
     async def find(self, source: str | None = None, *, after: str = "", count: int = 100) -> "TokenPage":
@@ -281,16 +280,6 @@ class BrokerTokenManager:
 
         """
         return await self._records.is_first_use(name, ttl_ms=int(ttl_s * 1000))
-
-    async def write_once_a_minute(self, action: str, *, by: str, subject: str, details: Mapping[str, Any]) -> None:
-        """Write into the audit trail, once a minute however often it happens: nobody shall fill it with refusals.
-
-        Raises:
-            UnavailableError: Redis is out of reach.
-
-        """
-        if await self.is_first_use(f"{action}/{by}/{subject}", ttl_s=REFUSED_AGAIN_S):
-            await self._audit.write(action, by=by, subject=subject, details=details)
 
     # The state of stateful tokens
 
@@ -340,8 +329,9 @@ class BrokerTokenManager:
     async def _write_refusal(self, claims: Claims, error: TokenError, by: str) -> None:
         """Write down that a token was refused that was signed here once."""
         details = {"code": error.code, "source": claims.source}
-        if await self.is_first_use(f"{claims.id}/{error.code}", ttl_s=REFUSED_AGAIN_S):
-            await self._audit.write("token.refused", by=by, subject=claims.id, details=details)
+        await self.audit.write_once_a_minute(
+            "token.refused", by=by, subject=claims.id, details=details, apart=error.code
+        )
 
     async def _remember(self, claims: Claims, by: str) -> None:
         record = TokenRecord(claims=msgspec.structs.replace(claims, data=None, metadata=None), by=by)
@@ -355,7 +345,7 @@ class BrokerTokenManager:
             "stateful": claims.stateful,
             "rateLimitExempt": claims.rate_limit_exempt,
         }
-        await self._audit.write("token.mint", by=by, subject=claims.id, details=details)
+        await self.audit.write("token.mint", by=by, subject=claims.id, details=details)
 
 
 class TokenPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipc.protocol.positions import check_position, position_key
+from ipc.stores.audit import AGAIN_MS
 from ipc.stores.audit_filter import MAX_LOOKED, MAX_PAGE, AuditEntry, AuditFilter, AuditPage
 
 
@@ -13,6 +14,7 @@ class MemoryAudit:
 
     def __init__(self) -> None:
         self.entries: list[AuditEntry] = []
+        self._again_at: dict[tuple[str, ...], float] = {}
 
     async def write(self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
         """Write down that somebody has done something to something."""
@@ -20,6 +22,15 @@ class MemoryAudit:
         ms, seq = position_key(self.entries[-1].position) if self.entries else (0, 0)
         position = f"{now_ms}-0" if now_ms > ms else f"{ms}-{seq + 1}"
         self.entries.append(AuditEntry(action, by, subject, dict(details or {}), now_ms, position))
+
+    async def write_once_a_minute(
+        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, apart: str = ""
+    ) -> None:
+        """Write it down unless the same was, a moment ago."""
+        now, what = time.monotonic(), (action, by, subject, apart)
+        if now >= self._again_at.get(what, now):
+            self._again_at[what] = now + AGAIN_MS / 1000
+            await self.write(action, by=by, subject=subject, details=details)
 
     async def read(
         self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED

@@ -38,6 +38,25 @@ async def test_what_is_written_is_read_newest_first(audit: AuditTrail) -> None:
     assert (page.next, page.looked) == (None, 2)
 
 
+async def test_what_is_done_all_the_time_is_written_once_a_minute(audit: AuditTrail) -> None:
+    """Another action, person, subject or whatever sets it apart is another; details alone are not."""
+    for number in range(3):
+        await audit.write_once_a_minute("session.refused", by="ann", subject="one", details={"n": number})
+        await audit.write_once_a_minute("session.refused", by="ann", subject="two")
+        await audit.write_once_a_minute("session.refused", by="bob", subject="one")
+        await audit.write_once_a_minute("token.refused", by="ann", subject="one")
+        await audit.write_once_a_minute("token.refused", by="ann", subject="one", apart="TOKEN_EXPIRED")
+    entries = (await audit.read(ALL)).entries
+    assert [(entry.action, entry.by, entry.subject) for entry in reversed(entries)] == [
+        ("session.refused", "ann", "one"),
+        ("session.refused", "ann", "two"),
+        ("session.refused", "bob", "one"),
+        ("token.refused", "ann", "one"),
+        ("token.refused", "ann", "one"),
+    ]
+    assert entries[-1].details == {"n": 0}
+
+
 async def test_pages_follow_each_other_without_gap_or_repeat(audit: AuditTrail) -> None:
     """Also where entries are written in between, which are newer than any of them."""
     names = [str(number) for number in range(7)]

@@ -76,7 +76,7 @@ async def test_all_tokens_of_a_service_are_revoked_and_later_ones_are_not(manage
     assert await code_of(manager, one.token) is ErrorCode.TOKEN_REVOKED
     assert await code_of(manager, foreign.token) is None
     later = await minted(
-        BrokerTokenManager(manager._records, manager._keys, manager._audit, now_s=lambda: at_s + 0.001)
+        BrokerTokenManager(manager._records, manager._keys, manager.audit, now_s=lambda: at_s + 0.001)
     )
     assert await code_of(manager, later.token) is None
 
