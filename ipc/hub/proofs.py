@@ -156,19 +156,19 @@ class Proofs:
         """
         claims = await self.manager.verify(message.token, source=session.service, by=session.instance)
         if message.op == "get":
-            value = await self.manager.state(claims)
+            value = await self.manager.states.get(claims)
             return None if value is None else msgspec.json.decode(value)
         if message.op == "delete":
-            await self.manager.delete_state(claims)
+            await self.manager.states.delete(claims)
             return None
         if message.value is msgspec.UNSET:
             raise BadMessageError("set needs a value")
         new = msgspec.json.encode(message.value)
         if message.expected is msgspec.UNSET:
-            await self.manager.set_state(claims, new)
+            await self.manager.states.set(claims, new)
         else:
             expected = None if message.expected is None else msgspec.json.encode(message.expected)
-            await self.manager.replace_state(claims, expected, new)
+            await self.manager.states.replace(claims, expected, new)
         return message.value
 
     # Ends

@@ -1,4 +1,4 @@
-"""`BrokerTokenManager`: making, verifying, renewing and revoking broker tokens, and the state of stateful ones."""
+"""`BrokerTokenManager`: making, verifying, renewing and revoking broker tokens."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import BadMessageError, ConflictError, TokenError
+from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
 from ipc.protocol.services import SERVICES, full_name
 from ipc.protocol.signed_tokens import LEEWAY_S
@@ -23,10 +23,10 @@ from ipc.protocol.tokens import (
 )
 from ipc.stores.audit import AuditTrail
 from ipc.stores.token_records import TokenRecord, TokenRecordStore
+from ipc.stores.token_states import TokenStates
 
 TTL_S: Final = 300
 STATEFUL_TTL_S: Final = 7 * 86_400
-MAX_STATE_BYTES: Final = 256 * 1024
 MAX_PAGE: Final = 1_000
 
 
@@ -74,6 +74,7 @@ class BrokerTokenManager:
         self.audit = audit
         self._ttl_s = ttl_s
         self._stateful_ttl_ms = stateful_ttl_s * 1000
+        self.states = TokenStates(records, ttl_ms=self._stateful_ttl_ms)
         self._is_development = is_development
         self._now_s = now_s
 
@@ -281,51 +282,6 @@ class BrokerTokenManager:
         """
         return await self._records.is_first_use(name, ttl_ms=int(ttl_s * 1000))
 
-    # The state of stateful tokens
-
-    async def state(self, claims: Claims) -> bytes | None:
-        """Return the state of a token as JSON, or None where it has none.
-
-        Raises:
-            BadMessageError: the token is not stateful.
-            UnavailableError: Redis is out of reach.
-
-        """
-        return await self._records.state(_state_key(claims))
-
-    async def set_state(self, claims: Claims, value: bytes) -> None:
-        """Write the state of a token, JSON of at most 256 KiB; it holds as long as a token that nobody uses.
-
-        Raises:
-            BadMessageError: the token is not stateful, or DATA_TOO_LARGE.
-            UnavailableError: Redis is out of reach.
-
-        """
-        await self._records.set_state(_state_key(claims), _bounded(value), ttl_ms=self._stateful_ttl_ms)
-
-    async def replace_state(self, claims: Claims, expected: bytes | None, value: bytes) -> None:
-        """Write the state of a token if it is, byte for byte, what is expected; None expects that there is none.
-
-        Raises:
-            ConflictError: it is something else.
-            BadMessageError: the token is not stateful, or DATA_TOO_LARGE.
-            UnavailableError: Redis is out of reach.
-
-        """
-        key, new = _state_key(claims), _bounded(value)
-        if not await self._records.replace_state(key, expected, new, ttl_ms=self._stateful_ttl_ms):
-            raise ConflictError("the state is not what is expected: read it again")
-
-    async def delete_state(self, claims: Claims) -> bool:
-        """Delete the state of a token, and tell whether it had one.
-
-        Raises:
-            BadMessageError: the token is not stateful.
-            UnavailableError: Redis is out of reach.
-
-        """
-        return await self._records.delete_state(_state_key(claims))
-
     async def _write_refusal(self, claims: Claims, error: TokenError, by: str) -> None:
         """Write down that a token was refused that was signed here once."""
         details = {"code": error.code, "source": claims.source}
@@ -364,19 +320,3 @@ def _place(after: str, only: str | None) -> tuple[str, str]:
     if not is_place or service not in SERVICES or only not in {None, service}:
         raise BadMessageError(f"{after[:80]!r} is no place to go on from: repeat the next of the page before")
     return service, place
-
-
-def _state_key(claims: Claims) -> str:
-    if not claims.stateful or claims.state_key is None:
-        raise BadMessageError("the token is not stateful, so it has no state")
-    return claims.state_key
-
-
-def _bounded(value: bytes) -> bytes:
-    if len(value) > MAX_STATE_BYTES:
-        raise BadMessageError(
-            f"a state has at most {MAX_STATE_BYTES} bytes, this one has {len(value)}",
-            code=ErrorCode.DATA_TOO_LARGE,
-            details={"limit": MAX_STATE_BYTES},
-        )
-    return value

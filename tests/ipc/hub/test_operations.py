@@ -178,7 +178,7 @@ async def test_a_state_of_another_token_is_no_operation(hub: Hub, redis_client: 
     """What a service keeps in a stateful token of its own may be anything."""
     minted = await manager(redis_client).mint("herald", permissions=["state"], by="test", stateful=True)
     for value in (b"7", b'{"status":"running","service":"exprsn-herald"}', b'"x"'):
-        await manager(redis_client).set_state(minted.claims, value)
+        await manager(redis_client).states.set(minted.claims, value)
         for op in ("progress", "end", "cancel"):
             assert (await told(Member(hub), minted.claims.id, op=op))["code"] == "NOT_FOUND"
 

@@ -17,7 +17,8 @@ from ipc.stores import keys
 from ipc.stores.audit import Audit
 from ipc.stores.connection import connect
 from ipc.stores.token_records import TokenRecords
-from ipc.stores.tokens import MAX_STATE_BYTES, BrokerTokenManager, Minted
+from ipc.stores.token_states import MAX_STATE_BYTES
+from ipc.stores.tokens import BrokerTokenManager, Minted
 
 KEY = "a key of these tests 0123456789 abcdef"
 BASICS = ("emit:*", "subscribe:*")
@@ -75,9 +76,7 @@ async def test_all_tokens_of_a_service_are_revoked_and_later_ones_are_not(manage
     at_s = await manager.revoke_source("timeline", by="test")
     assert await code_of(manager, one.token) is ErrorCode.TOKEN_REVOKED
     assert await code_of(manager, foreign.token) is None
-    later = await minted(
-        BrokerTokenManager(manager._records, manager._keys, manager.audit, now_s=lambda: at_s + 0.001)
-    )
+    later = await minted(BrokerTokenManager(manager._records, manager._keys, manager.audit, now_s=lambda: at_s + 0.001))
     assert await code_of(manager, later.token) is None
 
 
@@ -126,11 +125,11 @@ async def test_without_redis_nobody_is_let_in(own_valkey: EmbeddedValkey) -> Non
 
 async def test_a_renewed_token_says_the_same_and_shares_the_state(manager: BrokerTokenManager) -> None:
     old = await minted(manager, stateful=True, target="spark", data=[1])
-    await manager.set_state(old.claims, b"5")
+    await manager.states.set(old.claims, b"5")
     new = await manager.renew(old.token, by="test")
     assert new.claims.id != old.claims.id
     assert (new.claims.permissions, new.claims.target, new.claims.data) == (BASICS, "exprsn-spark", [1])
-    assert await manager.state(new.claims) == b"5"
+    assert await manager.states.get(new.claims) == b"5"
     await manager.revoke(old.claims.id, by="test")
     with pytest.raises(TokenError):
         await manager.renew(old.token, by="test")
@@ -149,20 +148,20 @@ async def test_a_stateful_token_holds_while_it_is_used(make_manager: MakeManager
 
 async def test_a_state_is_replaced_only_if_it_is_what_is_expected(manager: BrokerTokenManager) -> None:
     claims = (await minted(manager, stateful=True)).claims
-    await manager.replace_state(claims, None, b"1")
+    await manager.states.replace(claims, None, b"1")
     with pytest.raises(ConflictError):
-        await manager.replace_state(claims, b"2", b"3")
-    await manager.replace_state(claims, b"1", b"3")
-    assert await manager.state(claims) == b"3"
-    assert [await manager.delete_state(claims), await manager.delete_state(claims)] == [True, False]
+        await manager.states.replace(claims, b"2", b"3")
+    await manager.states.replace(claims, b"1", b"3")
+    assert await manager.states.get(claims) == b"3"
+    assert [await manager.states.delete(claims), await manager.states.delete(claims)] == [True, False]
     with pytest.raises(BadMessageError) as refused:
-        await manager.set_state(claims, b"x" * (MAX_STATE_BYTES + 1))
+        await manager.states.set(claims, b"x" * (MAX_STATE_BYTES + 1))
     assert refused.value.code is ErrorCode.DATA_TOO_LARGE
 
 
 async def test_a_token_that_is_not_stateful_has_no_state(manager: BrokerTokenManager) -> None:
     claims = (await minted(manager)).claims
-    for attempt in (manager.state(claims), manager.set_state(claims, b"1"), manager.delete_state(claims)):
+    for attempt in (manager.states.get(claims), manager.states.set(claims, b"1"), manager.states.delete(claims)):
         with pytest.raises(BadMessageError):
             await attempt
 

@@ -149,7 +149,7 @@ async def test_no_token_and_no_key_is_in_any_log_line(
     caplog.set_level(logging.DEBUG)
     made = await manager.mint("herald", permissions=["emit:*"], by="test", stateful=True)
     renewed = await manager.renew(made.token, by="test")
-    await manager.set_state(made.claims, b"1")
+    await manager.states.set(made.claims, b"1")
     await manager.revoke(made.claims.id, by="test")
     for token in (made.token, made.token[:-3], renewed.token + "x"):
         with pytest.raises(IPCError) as refused:
