@@ -26,6 +26,8 @@ POLL_S = 0.05
 # uvicorn as the documentation recommends it, with the frames of `bridge.doors.frames`, and with its own.
 Kind = Literal["daphne", "uvicorn", "uvicorn-plain"]
 KINDS: tuple[Kind, ...] = ("daphne", "uvicorn", "uvicorn-plain")
+# The last differs in how it reads the frames of sockets, and so in nothing for what goes by HTTP.
+HTTP_KINDS = KINDS[:2]
 WS_PROTOCOLS: dict[Kind, str] = {"uvicorn": "bridge.doors.frames:FrameProtocol", "uvicorn-plain": "websockets-sansio"}
 
 

@@ -8,9 +8,21 @@ import pytest
 
 from exprsn.embedded import EmbeddedValkey
 from tests import servers
-from tests.servers import KINDS, Kind, ServerProcess
+from tests.servers import HTTP_KINDS, KINDS, Kind, ServerProcess
 
 MakeBridge = Callable[..., ServerProcess]
+# Folders and modules whose tests come by HTTP, or by a socket whose frames are tested elsewhere.
+BY_HTTP = {"api", "console", "management", "test_admin.py", "test_check.py", "test_mesh_stats.py"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what comes by HTTP once for each server, not once for each way to read frames."""
+    if BY_HTTP.isdisjoint(metafunc.definition.path.parts):
+        return
+    for fixture in {"bridge", "make_bridge"}.intersection(metafunc.fixturenames):
+        # As a mark, which goes before the parameters of the fixture itself.
+        metafunc.definition.add_marker(pytest.mark.parametrize(fixture, HTTP_KINDS, indirect=True))
 
 
 @pytest.fixture(scope="session")

@@ -184,7 +184,5 @@ def test_whatever_members_and_hubs_do_every_event_is_handled(redis_url: str) -> 
     GroupMachine.url = redis_url
     run_state_machine_as_test(
         GroupMachine,
-        settings=settings(
-            max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=15, stateful_step_count=12, suppress_health_check=list(HealthCheck)),
     )
