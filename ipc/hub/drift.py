@@ -3,6 +3,7 @@
 No event is refused for it, and none waits for it: a few a second of each declared event are looked at afterwards.
 """
 
+import asyncio
 import logging
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ from ipc.hub.schema_check import Misfit, SchemaCheck
 from ipc.hub.session import Session
 from ipc.hub.stores import DeclarationStore
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.declarations import Declaration, DeclaredEvent, Drift, check_declaration, evaluations
+from ipc.protocol.declarations import MAX_EVENTS, Declaration, DeclaredEvent, Drift, check_declaration
 from ipc.protocol.errors import BadMessageError, IPCError
 from ipc.protocol.permissions import check_permission
 
@@ -29,8 +30,12 @@ MAX_WAITING: Final = 64
 MAX_SAMPLE_BYTES: Final = 32 * 1024
 TURN_S: Final = 0.02
 """How long events are looked at in one go."""
+MAX_LOOK_S: Final = 0.04
+"""An event is not looked at that may take longer by what is known of its schema and of its length."""
 TOO_COSTLY_S: Final = 0.01
-"""A schema that takes longer for one event is not looked at any more."""
+"""A schema that took longer for one event is not looked at any more."""
+REST_S: Final = 600.0
+"""How long nothing of a service is looked at then: with schema after schema it would hold up all others."""
 LOOK_S: Final = 0.5
 WARN_S: Final = 60.0
 
@@ -43,9 +48,13 @@ class _Watched:
         self.event = declaration.event
         self.schema = msgspec.json.encode(declaration.schema)
         self.check = SchemaCheck(declaration.schema)
-        self.is_checked = evaluations(declaration.schema) is not None
+        self.is_checked = self.check.byte_ns is not None
         self.next_s = 0.0
         self.warn_s = 0.0
+
+    def may_look(self, size: int) -> bool:
+        """Tell whether data of so many bytes can be looked at while others wait."""
+        return self.is_checked and size * (self.check.byte_ns or 0.0) <= MAX_LOOK_S * 1e9
 
 
 class DriftWatch:
@@ -59,7 +68,8 @@ class DriftWatch:
     def __init__(self, store: DeclarationStore, counters: Counters) -> None:
         self._store = store
         self._counters = counters
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._watched: dict[str, dict[str, _Watched]] = {}
+        self._rests_until_s: dict[str, float] = {}
         self._waiting: list[tuple[_Watched, bytes]] = []
         self._found: defaultdict[str, dict[str, Drift]] = defaultdict(dict)
 
@@ -81,6 +91,8 @@ class DriftWatch:
             if declaration.event in watched:
                 raise BadMessageError(f"{declaration.event} is declared twice")
             watched[declaration.event] = self._watch(service, declaration)
+            # Others have their turn: to compile a schema takes as long as to deliver many events.
+            await asyncio.sleep(0)
         await self._store.put(
             [
                 DeclaredEvent(
@@ -92,15 +104,26 @@ class DriftWatch:
                 for each in declarations
             ]
         )
-        self._watched.update({(service, event): each for event, each in watched.items()})
+        if session.is_closed:
+            return
+        # Those said longest ago come first, and go first.
+        before = self._watched.get(service, {})
+        kept = {event: each for event, each in before.items() if event not in watched} | watched
+        self._watched[service] = dict(list(kept.items())[-MAX_EVENTS:])
+
+    def left(self, service: str) -> None:
+        """Forget what a service has declared that has no session here any more."""
+        self._watched.pop(service, None)
 
     def saw(self, service: str, event: str, data: msgspec.Raw) -> None:
         """Take note of an event that was emitted; this is on the way of every event, and looks at none."""
-        watched = self._watched.get((service, event))
-        if watched is None or not watched.is_checked:
+        of_service = self._watched.get(service)
+        if of_service is None or (watched := of_service.get(event)) is None:
             return
         now_s = time.monotonic()
-        if now_s >= watched.next_s and len(self._waiting) < MAX_WAITING and len(data) <= MAX_SAMPLE_BYTES:
+        if now_s < watched.next_s or len(self._waiting) >= MAX_WAITING or now_s < self._rests_until_s.get(service, 0.0):
+            return
+        if len(data) <= MAX_SAMPLE_BYTES and watched.may_look(len(data)):
             watched.next_s = now_s + SAMPLE_S
             self._waiting.append((watched, bytes(data)))
 
@@ -123,8 +146,8 @@ class DriftWatch:
                     self._add(service, event, drift)
 
     async def keep(self) -> None:
-        """Keep what was declared here for longer."""
-        if services := sorted({service for service, _ in self._watched}):
+        """Keep for longer what the services that are here have declared."""
+        if services := sorted(self._watched):
             try:
                 await self._store.keep(services)
             except IPCError as error:
@@ -137,17 +160,20 @@ class DriftWatch:
             BadMessageError: INVALID_DATA, the schema is none, or an example does not fit it.
 
         """
-        watched = _Watched(service, declaration)
+        before = self._watched.get(service, {}).get(declaration.event)
+        is_known = before is not None and before.schema == msgspec.json.encode(declaration.schema)
+        watched = before if before is not None and is_known else _Watched(service, declaration)
         for number, example in enumerate(declaration.examples):
-            if watched.is_checked and (misfit := watched.check.misfit(example)) is not None:
+            if not watched.may_look(len(msgspec.json.encode(example))):
+                continue
+            if (misfit := watched.check.misfit(example)) is not None:
                 raise BadMessageError(
                     f"example {number} of {declaration.event} does not fit its schema at {misfit.pointer!r}: "
                     f"{misfit.error}",
                     code=ErrorCode.INVALID_DATA,
                     details={"pointer": f"/examples/{number}{misfit.pointer}"},
                 )
-        before = self._watched.get((service, declaration.event))
-        return before if before is not None and before.schema == watched.schema else watched
+        return watched
 
     def _look_at(self, watched: _Watched, data: bytes) -> None:
         began_s = time.monotonic()
@@ -155,6 +181,7 @@ class DriftWatch:
         now_s = time.monotonic()
         if now_s - began_s > TOO_COSTLY_S:
             watched.is_checked = False
+            self._rests_until_s[watched.service] = now_s + REST_S
             logger.warning("%s of %s has a schema that takes too long to check", watched.event, watched.service)
         self._add(watched.service, watched.event, _drift(misfit))
         if misfit is not None:

@@ -261,6 +261,8 @@ class Hub:
         self.operations.leave(session)
         if self.sessions.pop(session.id, None) is not None:
             self._presence.changed(session)
+            if not any(other.service == session.service for other in self.sessions.values()):
+                self.drift.left(session.service)
 
     # What runs beside
 

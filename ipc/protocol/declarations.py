@@ -3,7 +3,7 @@
 A schema comes from another service, so it is bounded before anybody compiles it, and refers to nothing but itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -97,7 +97,34 @@ def evaluations(schema: Mapping[str, Any]) -> int | None:
 
     One that contains itself has no such number, and is None as well.
     """
-    return _evaluations(schema, schema, {}, 0)
+    return weight(schema, lambda _: 1, most=MAX_EVALUATIONS)
+
+
+def weight(schema: Mapping[str, Any], of: Callable[[Any], int], *, most: int) -> int | None:
+    """Return what the schemas weigh together that one value may have to be compared with, references followed.
+
+    Args:
+        schema: in which each schema weighs as often as it is referred to.
+        of: what one of them weighs by itself.
+        most: where the count ends, with None; it is None as well where a schema contains itself.
+
+    """
+    return _Scales(schema, of, most).weigh(schema, 0)
+
+
+def patterns(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Return all regular expressions of a schema, each as often as it is written there."""
+    for node in _objects(schema):
+        yield from patterns_of(node)
+
+
+def patterns_of(node: Any) -> Iterator[str]:
+    """Return the regular expressions that one schema has itself."""
+    if isinstance(node, Mapping):
+        if isinstance(pattern := node.get("pattern"), str):
+            yield pattern
+        if isinstance(of_names := node.get("patternProperties"), Mapping):
+            yield from of_names
 
 
 def resolved(schema: Mapping[str, Any], reference: str) -> Any:
@@ -119,24 +146,31 @@ def _check_reference(event: str, schema: Mapping[str, Any], reference: str) -> N
         raise _wrong(event, f"refers to {reference[:80]!r}, which is no schema in it")
 
 
-def _evaluations(root: Mapping[str, Any], node: Any, known: dict[int, int | None], depth: int) -> int | None:
-    """Count a node and what is in it; while it is being counted it is known as None, as one that contains itself."""
-    if not isinstance(node, Mapping | list) or not node:
-        return 0 if isinstance(node, list) else 1
-    if id(node) in known or depth > MAX_REFERENCES:
-        return known.get(id(node))
-    known[id(node)] = None
-    parts = list(node.values()) if isinstance(node, Mapping) else list(node)
-    if isinstance(node, Mapping) and isinstance(node.get(_REFERENCE), str):
-        parts.append(resolved(root, node[_REFERENCE]))
-    total = 1
-    for part in parts:
-        # What is no schema, such as a maximum, costs nothing to speak of.
-        count = _evaluations(root, part, known, depth + 1) if isinstance(part, Mapping | list | bool) else 0
-        if count is None or (total := total + count) > MAX_EVALUATIONS:
-            return None
-    known[id(node)] = total
-    return total
+class _Scales:
+    def __init__(self, root: Mapping[str, Any], of: Callable[[Any], int], most: int) -> None:
+        self._root = root
+        self._of = of
+        self._most = most
+        self._known: dict[int, int | None] = {}
+
+    def weigh(self, node: Any, depth: int) -> int | None:
+        """Weigh a node and what is in it; meanwhile it is known as None, which one that contains itself stays."""
+        if not isinstance(node, Mapping | list) or not node:
+            return 0 if isinstance(node, list) else self._of(node)
+        if id(node) in self._known or depth > MAX_REFERENCES:
+            return self._known.get(id(node))
+        self._known[id(node)] = None
+        parts = list(node.values()) if isinstance(node, Mapping) else list(node)
+        if isinstance(node, Mapping) and isinstance(node.get(_REFERENCE), str):
+            parts.append(resolved(self._root, node[_REFERENCE]))
+        total = self._of(node)
+        for part in parts:
+            # What is no schema, such as a maximum, costs nothing to speak of.
+            count = self.weigh(part, depth + 1) if isinstance(part, Mapping | list | bool) else 0
+            if count is None or (total := total + count) > self._most:
+                return None
+        self._known[id(node)] = total
+        return total
 
 
 def _depth(value: Any) -> int:

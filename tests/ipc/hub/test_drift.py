@@ -8,6 +8,7 @@ import pytest
 
 from ipc.hub import drift as module
 from ipc.hub.hub import Hub
+from ipc.protocol.declarations import MAX_EVENTS
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.messages import Emit
 from tests.ipc.conftest import MakeHub
@@ -92,6 +93,72 @@ async def test_a_schema_that_takes_long_is_not_looked_at_any_more(hub: Hub, monk
     assert await drifts(hub) == {"post:created": (1, 1)}
     await member.emit("post:created", 1)
     assert await drifts(hub) == {"post:created": (1, 1)}
+
+
+async def test_a_service_with_such_a_schema_rests_whatever_it_declares_next(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would hold up all others, with one schema after the other."""
+    member, other = Member(hub), Member(hub, "spark")
+    await declared(member, post())
+    await declared(other, post())
+    monkeypatch.setattr(module, "TOO_COSTLY_S", -1.0)
+    await member.emit("post:created", 1)
+    assert await drifts(hub) == {"post:created": (1, 1)}
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "SAMPLE_S", 0.0)
+    await declared(member, post(schema={"type": "object"}), post(event="post:updated"))
+    for event in ("post:created", "post:updated"):
+        await member.emit(event, 1)
+    assert await drifts(hub) == {"post:created": (0, 0), "post:updated": (0, 0)}
+    await other.emit("post:created", 1)
+    assert await drifts(hub, "spark") == {"post:created": (1, 1)}
+
+
+async def test_data_that_may_take_long_is_passed_over(hub: Hub) -> None:
+    """By its length and what its schema costs at worst: nobody waits to find out."""
+    member = Member(hub)
+    await declared(member, post(schema={"type": "string", "pattern": "^[a-z]{1,255}$"}))
+    await member.emit("post:created", "a" * 2_000)
+    assert await drifts(hub) == {"post:created": (0, 0)}
+    await member.emit("post:created", "a" * 300)
+    assert await drifts(hub) == {"post:created": (1, 1)}
+
+
+async def test_what_waits_is_bounded_by_what_a_service_may_declare(hub: Hub) -> None:
+    """Of more, those said longest ago are not watched any more, as they are not kept."""
+    member = Member(hub)
+    for number in range(3):
+        await declared(member, *(post(event=f"post:n{number}-{each}") for each in range(MAX_EVENTS - 1)))
+    await declared(member, post())
+    assert len(await drifts(hub)) == MAX_EVENTS
+    for event in ("post:n0-0", "post:n2-62", "post:created"):
+        await member.emit(event, 7)
+    found = await drifts(hub)
+    assert (found["post:n2-62"], found["post:created"]) == ((1, 1), (1, 1))
+    assert sum(checked for checked, _ in found.values()) == 2
+    assert "post:n0-0" not in found
+
+
+async def test_what_a_service_declared_is_forgotten_with_its_last_session(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so it is not kept any longer either."""
+    kept: list[str] = []
+
+    async def keep(services: list[str]) -> None:
+        kept.extend(services)
+
+    monkeypatch.setattr(hub.drift._store, "keep", keep)
+    one, two = Member(hub), Member(hub)
+    await declared(one, post())
+    await declared(two, post())
+    await hub.detach(one.session)
+    await hub.drift.keep()
+    assert kept == ["exprsn-herald"]
+    await hub.detach(two.session)
+    await hub.drift.keep()
+    assert kept == ["exprsn-herald"]
 
 
 async def test_a_schema_that_contains_itself_is_kept_and_not_checked(hub: Hub) -> None:
