@@ -62,6 +62,7 @@ class Counters:
     claims_failed: int = 0
     group_steps_failed: int = 0
     statistics_failed: int = 0
+    chores_failed: int = 0
 
     def refuse(self, service: str | None, code: ErrorCode, number: int = 1) -> None:
         """Count messages that a service was refused, or whoever it was, and why."""

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Any
 
 from ipc.hub import requests, subscriptions
 from ipc.hub.announcer import Announcer
 from ipc.hub.calling import Calling
 from ipc.hub.catalogue import Catalogue
+from ipc.hub.chores import Chores
 from ipc.hub.clock import Clock, SystemClock
 from ipc.hub.counters import Counters
 from ipc.hub.deliveries import Deliveries
@@ -168,25 +167,26 @@ class Hub:
     async def start(self) -> None:
         """Begin to listen and to keep the registry; Redis may still be out of reach."""
         joined = asyncio.Event()
-        self._tasks.start(self._pushes.listen(joined), "listen")
-        self._tasks.start(self._every(GREETING_S, self._pushes.greet_all), "greet")
-        self._tasks.start(self._every(RECONCILE_S, self.logs.reconcile), "reconcile")
-        self._tasks.start(self._every(HEARTBEAT_S, self._renew_presence), "registry")
-        self._tasks.start(self._every(self.limits.heartbeat_ms / 1000, self._ping), "heartbeat")
-        self._tasks.start(self._every(TRIM_S, self.logs.trim), "trim")
-        self._tasks.start(self._every(HEARTBEAT_S, self.calling.serving.renew), "claims")
-        self._tasks.start(self._every(SHARE_S, self._look_round), "share")
-        self._tasks.start(self._every(SAMPLE_S, self._sampler.look), "sample")
-        self._tasks.start(self.statistics.watch(), "statistics")
-        self._tasks.start(self._presence.watch(), "services that leave")
-        self._tasks.start(self.calling.calls.watch(), "open calls")
-        self._tasks.start(self.proofs.watch(), "tokens that end")
-        self._tasks.start(self.operations.watch(), "operations that are cancelled")
-        self._tasks.start(self._every(WRITE_S, self.operations.write), "operations")
-        self._tasks.start(self._every(LOOK_S, self.drift.look), "drift")
-        self._tasks.start(self._every(KEEP_S, self.drift.keep), "declarations")
+        chores = Chores(self._tasks, self.counters)
+        chores.keep_up("listen", lambda: self._pushes.listen(joined))
+        chores.every(GREETING_S, "greet", self._pushes.greet_all)
+        chores.every(RECONCILE_S, "reconcile", self.logs.reconcile)
+        chores.every(HEARTBEAT_S, "registry", self._renew_presence)
+        chores.every(self.limits.heartbeat_ms / 1000, "heartbeat", self._ping)
+        chores.every(TRIM_S, "trim", self.logs.trim)
+        chores.every(HEARTBEAT_S, "claims", self.calling.serving.renew)
+        chores.every(SHARE_S, "share", self._look_round)
+        chores.every(SAMPLE_S, "sample", self._sampler.look)
+        chores.keep_up("statistics", self.statistics.watch)
+        chores.keep_up("services that leave", self._presence.watch)
+        chores.keep_up("open calls", self.calling.calls.watch)
+        chores.keep_up("tokens that end", self.proofs.watch)
+        chores.keep_up("operations that are cancelled", self.operations.watch)
+        chores.every(WRITE_S, "operations", self.operations.write)
+        chores.every(LOOK_S, "drift", self.drift.look)
+        chores.every(KEEP_S, "declarations", self.drift.keep)
         if self.limiter is not None:
-            self._tasks.start(self.limiter.watch(), "rate limits")
+            chores.keep_up("rate limits", self.limiter.watch)
         await joined.wait()
 
     async def stop(self) -> None:
@@ -266,12 +266,6 @@ class Hub:
 
     # What runs beside
 
-    async def _every(self, seconds: float, do: "_Chore") -> None:
-        """Do something again and again, with jitter so that hubs started together do not act together."""
-        while True:
-            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, no secret
-            await do()
-
     async def services(self, only: str | None = None) -> Services:
         """Return all services, or one, as `Discovery.services` does, with what this hub knows up to now.
 
@@ -319,7 +313,3 @@ class Hub:
     async def _ping(self) -> None:
         for session in list(self.sessions.values()):
             session.ping(subscriptions.positions_sent(session, self.logs.feeds))
-
-
-class _Chore(Protocol):
-    def __call__(self) -> Awaitable[None]: ...

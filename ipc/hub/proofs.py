@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ipc.hub.chores import told_or_later
 from ipc.hub.counters import Counters
 from ipc.hub.refusals import Refusals
 from ipc.hub.session import Identity, Session
@@ -182,12 +183,7 @@ class Proofs:
         if self._manager is None:
             return
         while True:
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._told.wait()
-            except TimeoutError:
-                pass
-            self._told.clear()
+            await told_or_later(self._told, LOOK_S)
             await self.look()
             await self.refusals.write()
 

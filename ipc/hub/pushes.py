@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from ipc.hub.counters import Counters
 from ipc.hub.feed import LogFeed, Push
 from ipc.protocol.errors import IPCError, UnavailableError
@@ -168,7 +170,7 @@ class Pushes:
         """Pass over what a hub of another version says: the log has its events."""
         try:
             await self._take(message)
-        except (KeyError, TypeError, IndexError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError, msgspec.MsgspecError) as error:
             self._counters.pushes_unknown += 1
             logger.warning("a push was not understood: %r", error)
 

@@ -296,7 +296,7 @@ async def test_an_operation_goes_on_over_another_connection(
             link.restart()
 
             async def is_known_there() -> bool:
-                return operation.id in other.operations._open
+                return other.operations._open.get(operation.id) is not None
 
             await eventually(is_known_there)
             await operation.progress(30, "still here")

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ipc.hub.hub import Hub
-from ipc.hub.operations import MAX_OPEN
+from ipc.hub.open_operations import MAX_OPEN
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.operations import LOST_AFTER_MS, OperationInfo
 from ipc.protocol.tokens import TokenKeys
@@ -143,6 +143,42 @@ async def test_progress_after_the_end_is_refused(hub: Hub) -> None:
         assert (await told(member, operation, **message))["code"] == "CONFLICT"
     (found,) = await hub.operations.list("herald")
     assert found.status == "done"
+
+
+async def test_an_end_that_could_not_be_written_is_said_again(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or written by the hub by itself; either way it is no operation of the session any more."""
+    member = Member(hub)
+    again, by_itself = await begun(member), await begun(member)
+    with monkeypatch.context() as patched:
+        patched.setattr(Operations, "replace", away)
+        for operation in (again, by_itself):
+            assert (await told(member, operation, op="end"))["code"] == "UNAVAILABLE"
+            assert (await told(member, operation, op="progress", done=1))["code"] == "CONFLICT"
+    assert (await told(member, again, op="end"))["operations"][0]["status"] == "done"
+    await hub.operations.write()
+    assert (await told(member, by_itself, op="end"))["code"] == "CONFLICT"
+    assert {each.status for each in await hub.operations.list("herald")} == {"done"}
+    hub.operations._open.check_room(member.session)
+    assert all(hub.operations._open.get(operation) is None for operation in (again, by_itself))
+
+
+async def test_a_session_that_leaves_while_one_begins_leaves_none_behind(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, begin = Member(hub), Operations.begin
+
+    async def leave(store: Operations, info: OperationInfo) -> None:
+        await begin(store, info)
+        await hub.detach(member.session)
+
+    monkeypatch.setattr(Operations, "begin", leave)
+    await member.say({"type": "operation", "op": "begin", "name": "import", "id": "1"})
+    (found,) = await hub.operations.list("herald")
+    assert hub.operations._open.get(found.id) is None
+
+
+async def away(*_arguments: object) -> bool:
+    raise UnavailableError("Redis is out of reach")
 
 
 @pytest.mark.parametrize(

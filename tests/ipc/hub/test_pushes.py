@@ -1,6 +1,7 @@
 """The fast path: hubs that know of each other push, a hub that is alone keeps its pushes to itself."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from ipc.hub.feed import LogFeed, Push
 from ipc.hub.pushes import Pushes
 from ipc.protocol.errors import UnavailableError
 from tests.ipc.conftest import MakeHub
+from tests.ipc.durable import eventually
 from tests.ipc.exchange import Exchange, ExchangeLayer
 from tests.ipc.exchange import Message as LayerMessage
 from tests.ipc.members import Member
@@ -155,3 +157,33 @@ async def test_a_push_that_cannot_be_sent_is_an_error_for_its_writer(exchange: E
     pushes = Pushes("h", BrokenLayer(exchange, failures=1), feeds, Counters())
     with pytest.raises(UnavailableError):
         await pushes.publish(Push("broadcast", "0-0", ["1-0"], ["a:b"], ["{"]))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "ipc.hello", "position": "", "asks": True},
+        {"type": "ipc.hello", "position": 7, "asks": True},
+        {"type": "ipc.push", "prev": "x", "positions": None, "events": 1, "frames": 2},
+        {"type": "ipc.push"},
+        {"type": "ipc.unheard"},
+    ],
+    ids=str,
+)
+async def test_what_a_hub_of_another_version_says_is_passed_over(make_hub: MakeHub, said: dict[str, Any]) -> None:
+    """And what others say after it is heard."""
+    one, other = await make_hub(), await make_hub()
+    here, there = Member(one), Member(other)
+    await here.subscribe("*")
+    await there.subscribe("*")
+    await one._pushes.tell_all({"hub": "third", "log": "broadcast", **said})
+
+    async def is_passed_over() -> bool:
+        return one.counters.pushes_unknown == other.counters.pushes_unknown == 1
+
+    await eventually(is_passed_over)
+    received = other.counters.pushes_received
+    await here.emit()
+    await there.hears(1)
+    assert other.counters.pushes_received > received
+    assert one.counters.chores_failed == other.counters.chores_failed == 0
