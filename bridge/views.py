@@ -14,8 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from bridge.api.answers import refusal, success
 from bridge.api.authentication import Asker, asker_of, refuse_token_in_address
-from bridge.api.service_view import answered, refusal, success
+from bridge.api.loop_view import answered
 from bridge.mesh_stats import mesh_stats
 from bridge.stats import stats_of
 from ipc.django_app.apps import ipc_config

@@ -52,6 +52,18 @@ class CertificateStore:
         """
         return read_pair(self.certificate_path(name), self.key_path(name))
 
+    def read_authority_certificate(self) -> x509.Certificate | None:
+        """Return the CA's own certificate, for whoever verifies what it has signed, or None where there is no CA yet.
+
+        Raises:
+            CertificateError: the file is unreadable.
+
+        """
+        try:
+            return read_certificates(self.certificate_path(CA))[0]
+        except MissingCertificateError:
+            return None
+
     def read_authority(self) -> tuple[tuple[x509.Certificate, ...], PrivateKey | None] | None:
         """Return the CA's certificates and its key if it is here, or None where there is no CA yet.
 

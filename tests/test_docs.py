@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,18 @@ def test_the_page_of_the_http_apis_says_who_may_use_each_address() -> None:
     assert shown == {
         paths[name]: (rule.who.value, [rule.permission] if rule.permission else []) for name, rule in ACCESS.items()
     }
+
+
+def test_the_page_of_the_architecture_has_each_floor_of_the_library_in_its_order() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^  (\w+) {2,}", page.partition("ipc, from the top:\n")[2].partition("```")[0], re.MULTILINE)
+    house = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (floors,) = (contract["layers"] for contract in house if contract["id"] == "floors")
+    for floor in floors:
+        rooms = floor.split(" | ")
+        assert sorted(shown[: len(rooms)]) == sorted(rooms)
+        del shown[: len(rooms)]
+    assert not shown
 
 
 @pytest.mark.parametrize(("requirements", "position"), [("requirements.txt", 0), ("requirements-dev.txt", 1)])

@@ -1,1 +1,1 @@
-"""What the bridge answers to operators over HTTP."""
+"""What the bridge answers over HTTP, to services and to operators."""

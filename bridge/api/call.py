@@ -6,16 +6,9 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from bridge.api.rate_limits import charge
-from bridge.api.service_view import (
-    ServiceView,
-    body_of,
-    check_json_type,
-    decoded,
-    json_answer,
-    success,
-    traceparent_of,
-)
+from bridge.api.answers import json_answer, success
+from bridge.api.bodies import body_of, check_json_type, decoded, traceparent_of
+from bridge.api.loop_view import ServiceView
 from ipc.django_app.http import retry_after
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity
@@ -51,6 +44,9 @@ _OWN: Final = msgspec.json.Decoder(OwnCall)
 class CallView(ServiceView):
     """Calls to their owners; a client that goes away takes its call back."""
 
+    http_method_names = ["post"]
+    post = ServiceView.answer
+
     async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:
         """Answer with the data of the reply, or with the owner's error."""
         check_json_type(MediaType.of(request.headers.get("Content-Type", "")))
@@ -58,7 +54,6 @@ class CallView(ServiceView):
         members = {name: getattr(own, name) for name in own.__struct_fields__}
         call = Call(**members | {name: _whole(name, members[name]) for name in ("key", "timeout_ms")})
         call.traceparent = traceparent_of(call.traceparent)
-        await charge(request, hub, speaker)
         answer = await hub.calling.ask(speaker.service, speaker.permissions, call)
         if answer.error is not None:
             return _refusal(answer.error)

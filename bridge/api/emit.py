@@ -7,17 +7,10 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from bridge.api.answers import json_answer, success
+from bridge.api.bodies import JSON, body_of, check_json_type, decoded, traceparent_of
+from bridge.api.loop_view import ServiceView
 from bridge.api.rate_limits import charge
-from bridge.api.service_view import (
-    JSON,
-    ServiceView,
-    body_of,
-    check_json_type,
-    decoded,
-    json_answer,
-    success,
-    traceparent_of,
-)
 from ipc.django_app.http import error_body, retry_after
 from ipc.hub.emitting import Emitted, emit_as
 from ipc.hub.hub import Hub
@@ -51,7 +44,11 @@ Outcome = Emitted | IPCError
 
 
 class EmitView(ServiceView):
-    """Events into their logs."""
+    """Events into their logs, each a message of its own."""
+
+    http_method_names = ["post"]
+    counts_itself = True
+    post = ServiceView.answer
 
     async def carry_out(self, hub: Hub, speaker: Identity, request: HttpRequest) -> HttpResponse:
         """Answer once each event is safe in its logs, or refused."""

@@ -5,8 +5,10 @@ from typing import Final
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
+from bridge.api.answers import success
 from bridge.api.authentication import Asker
-from bridge.api.service_view import LoopView, answered, body_of, check_json_type, decoded, success
+from bridge.api.bodies import body_of, check_json_type, decoded
+from bridge.api.loop_view import LoopView, answered
 from ipc.hub.hub import Hub
 from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType

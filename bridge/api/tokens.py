@@ -1,5 +1,6 @@
 """Broker tokens over HTTP: a service shows its certificate, and gets a token; operators list and revoke them."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +10,10 @@ import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from bridge.api.answers import refusal, success
 from bridge.api.authentication import refuse_token_in_address
-from bridge.api.service_view import LoopView, answered, body_of, check_json_type, decoded, refusal, success
+from bridge.api.bodies import body_of, check_json_type, decoded
+from bridge.api.loop_view import LoopView, answered
 from certs.assertions import LEEWAY_S, MAX_LIFETIME_S, Assertion, verify_assertion
 from certs.errors import BadAssertionError, CertificateError
 from certs.store import CertificateStore
@@ -94,7 +97,8 @@ def _told(record: TokenRecord) -> dict[str, Any]:
 async def _token_for(text: str) -> HttpResponse:
     hub = running_hub()
     try:
-        assertion = _proved(text)
+        # In a thread: it reads files, and checks signatures of whoever asks.
+        assertion = await asyncio.to_thread(_proved, text)
     except BadAssertionError as error:
         hub.counters.tokens_refused += 1
         logger.info("an assertion was refused: %s", error)
@@ -114,11 +118,10 @@ async def _token_for(text: str) -> HttpResponse:
 
 def _proved(text: str) -> Assertion:
     try:
-        found = CertificateStore(Path(settings.CERTS_DIR)).read_authority()
+        authority = CertificateStore(Path(settings.CERTS_DIR)).read_authority_certificate()
     except CertificateError as error:
         logger.exception("the CA cannot be read")
         raise UnavailableError("this bridge cannot read its CA") from error
-    if found is None:
+    if authority is None:
         raise UnavailableError("this bridge has no CA: CERTS_DIR is where it looks")
-    certificates, _key = found
-    return verify_assertion(text, authority=certificates[0], services=SERVICES, audience=BRIDGE, now=datetime.now(UTC))
+    return verify_assertion(text, authority=authority, services=SERVICES, audience=BRIDGE, now=datetime.now(UTC))

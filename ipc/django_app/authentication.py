@@ -12,7 +12,7 @@ from ipc.django_app.middleware import IPCHttpRequest, ca_token_of, identity_of
 from ipc.django_app.proof_errors import ProofRefused
 from ipc.protocol import ca_tokens, tokens
 from ipc.protocol.errors import IPCError
-from ipc.protocol.signed_tokens import claimed_algorithm
+from ipc.protocol.signed_tokens import bearer_of, claimed_algorithm
 
 CHALLENGE: Final = 'Bearer realm="exprsn"'
 
@@ -31,7 +31,7 @@ class CATokenAuthentication(BaseAuthentication):
             ProofRefused: the token proves nothing (401), or there is no CA to check it with (503).
 
         """
-        text = _bearer_of(request)
+        text = bearer_of(request.headers.get("Authorization", ""))
         # By a claim that proves nothing yet: each kind is then verified by its own algorithm, and by no other.
         if text is None or claimed_algorithm(text) == tokens.ALGORITHM:
             return None
@@ -84,9 +84,3 @@ class RequestIdentityAuthentication(SessionAuthentication):
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's
         """Return the challenge that a 401 must carry (RFC 9110 section 15.5.2)."""
         return CHALLENGE
-
-
-def _bearer_of(request: Request) -> str | None:
-    """Return what the header ``Authorization`` has for a token, or None where it has another scheme (RFC 6750)."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None

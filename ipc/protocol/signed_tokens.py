@@ -39,6 +39,12 @@ def header_of(token: str) -> dict[str, str]:
     return header
 
 
+def bearer_of(authorization: str) -> str | None:
+    """Return the token that a header ``Authorization`` has, or None where it has another scheme (RFC 6750, RFC 9110)."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 def claimed_algorithm(token: str) -> str | None:
     """Return what a token says it is signed with, or None where it is no token.
 

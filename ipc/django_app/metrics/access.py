@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from ipc.django_app.bypass import problem_of
 from ipc.django_app.conf import conf
 from ipc.protocol.errors import ForbiddenError, UnauthenticatedError
+from ipc.protocol.signed_tokens import bearer_of
 
 
 def check_scraper(request: HttpRequest) -> None:
@@ -22,10 +23,9 @@ def check_scraper(request: HttpRequest) -> None:
     """
     expected = conf.metrics_token
     if expected:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        given = bearer_of(request.headers.get("Authorization", "")) or ""
         # In constant time; what cannot be encoded is no token of ours.
-        is_right = hmac.compare_digest(given.encode(errors="replace"), expected.encode())
-        if scheme.lower() != "bearer" or not is_right:
+        if not hmac.compare_digest(given.encode(errors="replace"), expected.encode()):
             raise UnauthenticatedError("metrics are for who has IPC_METRICS_TOKEN: send it as Authorization: Bearer")
         return
     peer = str(request.META.get("REMOTE_ADDR", ""))

@@ -115,9 +115,10 @@ def test_what_is_no_proof_is_refused(locked: ServerProcess, address: Address, he
 
 
 @every_address
-def test_a_token_of_the_wrong_kind_is_refused(locked: ServerProcess, address: Address) -> None:
+def test_a_token_of_the_ca_is_none_here(locked: ServerProcess, address: Address) -> None:
+    """Refused, as on sockets, and not passed over in favour of what is beside it."""
     token = f"{encoded({'alg': 'RS256', 'kid': 'k'})}.{encoded({'sub': 'ada', 'roles': ['staff']})}.{encoded('x')}"
-    assert ask(locked, address, {"Authorization": f"Bearer {token}"})[0] == 401
+    assert ask(locked, address, {"Authorization": f"Bearer {token}"}) == (401, "TOKEN_INVALID")
 
 
 @every_address

@@ -76,14 +76,10 @@ async def test_without_a_hub_no_token_can_be_verified() -> None:
         await asker_of(request(staff(), Authorization="Bearer a.b.c"))
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES256", "ES384", "EdDSA"])
-def test_a_token_signed_with_the_key_of_a_pair_is_left_to_others(algorithm: str) -> None:
-    token = f"{encoded({'alg': algorithm, 'kid': 'k'})}.{encoded({})}.x"
-    assert broker_token_of(request(Authorization=f"Bearer {token}")) is None
-
-
-@pytest.mark.parametrize("header", [{"alg": "HS256", "kid": "k"}, {"alg": "none"}, {"alg": 5}, {}, [], "RS256"])
-def test_every_other_token_is_ours_to_refuse(header: Any) -> None:
+@pytest.mark.parametrize(
+    "header", [{"alg": "HS256", "kid": "k"}, {"alg": "RS256"}, {"alg": "EdDSA"}, {"alg": "none"}, {"alg": 5}, {}, []]
+)
+def test_every_token_is_ours_to_refuse(header: Any) -> None:
     token = f"{encoded(header)}.{encoded({})}.x"
     assert broker_token_of(request(Authorization=f"bearer  {token}")) == token
 

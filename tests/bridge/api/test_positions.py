@@ -23,7 +23,9 @@ async def test_a_subscription_goes_on_from_a_moment(bridge: ServerProcess) -> No
         assert set(positions) == {"broadcast", "exprsn-workflow"}
         answer = await client.ask(type="subscribe", events=["a:*"], since=positions)
         assert (answer["type"], answer["recovered"]) == ("ok", True)
-        assert (await client.event())["position"] == ok["position"]
+        # Other tests have emitted within the hour, too.
+        while (await client.event())["position"] != ok["position"]:
+            pass
 
 
 @pytest.mark.parametrize(
