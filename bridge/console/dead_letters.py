@@ -13,7 +13,7 @@ from bridge.console.fields import ConditionField, MomentField, PatternField, ser
 from bridge.console.page import ConsolePage, mesh_redis
 from ipc.protocol.services import short_name
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import Buried, DeadLetters, Page
+from ipc.stores.dead_letters import MAX_LOOKED, Buried, DeadLetters, Page
 
 COUNT: Final = 50
 
@@ -80,7 +80,7 @@ class DeadLettersPage(ConsolePage):
             **context,
             "groups": groups,
             "rows": [row_of(buried) for buried in found.letters],
-            "older": str(found.letters[-1].id) if found.has_more else "",
+            "older": str(found.next or ""),
             "undecided": found.undecided,
             "after": after,
             "asked": shown,
@@ -107,7 +107,5 @@ async def _found(
     redis: Redis, wanted: DeadLetterFilter, after: LetterId | None
 ) -> tuple[Page, list[tuple[str, str, int]]]:
     letters = DeadLetters(redis)
-    counts = [
-        (short_name(service), group, await letters.count(service, group)) for service, group in await letters.groups()
-    ]
-    return await letters.find(wanted, limit=COUNT, after=after), [each for each in counts if each[2]]
+    counts = [(short_name(service), group, count) for service, group, count in await letters.counts()]
+    return await letters.find(wanted, limit=COUNT, after=after, max_looked=MAX_LOOKED), counts

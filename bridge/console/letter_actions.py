@@ -13,7 +13,7 @@ from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import orphaned
 from ipc.protocol.errors import BadMessageError, UnavailableError
 from ipc.stores.dead_letter_filter import LetterId
-from ipc.stores.dead_letters import DeadLetters
+from ipc.stores.dead_letters import MAX_LOOKED, DeadLetters
 
 MAX_NAMED: Final = 200
 STEP: Final = 100
@@ -56,7 +56,7 @@ class LetterAction(ConsoleAction):
         upto, after = request.POST.get("upto", ""), request.POST.get("after", "")
         upto_ms = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else time.time_ns() // 1_000_000  # noqa: PLR2004 - milliseconds
         found = await DeadLetters(mesh_redis()).find(
-            form.wanted(upto_ms), limit=STEP, after=LetterId.of(after) if after else None
+            form.wanted(upto_ms), limit=STEP, after=LetterId.of(after) if after else None, max_looked=MAX_LOOKED
         )
         letters = [buried.id for buried in found.letters]
         gone = await self.do(request, letters, by) if letters else []
@@ -64,7 +64,7 @@ class LetterAction(ConsoleAction):
             "done": len(gone),
             "left": len(letters) - len(gone),
             "undecided": found.undecided,
-            "after": str(letters[-1]) if letters else after,
+            "after": str(found.next or after),
             "upto": str(upto_ms),
             "more": found.has_more,
         }

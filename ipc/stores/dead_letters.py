@@ -17,7 +17,7 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
 from ipc.protocol.routing import is_own_log, own_log
 from ipc.stores import keys
-from ipc.stores.connection import Script, run_script, translated_errors
+from ipc.stores.connection import Script, execute, run_script, translated_errors
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
 from ipc.stores.groups import group_rows
 from ipc.stores.ledger_record import MAX_RECORDS
@@ -25,6 +25,9 @@ from ipc.stores.ledger_record import MAX_RECORDS
 MAX_DEAD: Final = 10_000
 MAX_DISCARDED: Final = 10_000
 READ_COUNT: Final = 100
+LOOK_COUNT: Final = 20
+"""So many are looked at before others have their turn: an event has up to 256 KiB."""
+MAX_LOOKED: Final = 2_000
 _REDRIVE: Final = Script(resources.files("ipc.stores").joinpath("scripts/redrive.lua").read_text())
 _DISCARD: Final = Script(resources.files("ipc.stores").joinpath("scripts/discard.lua").read_text())
 
@@ -81,14 +84,19 @@ class Buried:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Dead letters in order, and whether there are more of the kind.
+    """Dead letters in order, and after which one the next page begins, where there may be more of the kind.
 
     ``undecided`` counts those that were passed over because the condition could not be evaluated on them.
     """
 
     letters: list[Buried]
-    has_more: bool
+    next: LetterId | None = None
     undecided: int = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be more."""
+        return self.next is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,31 +156,54 @@ class DeadLetters:
         async with translated_errors(f"count dead letters of {group}"):
             return int(await self._redis.xlen(keys.dead(service, group)))
 
-    async def find(self, wanted: DeadLetterFilter, *, limit: int, after: LetterId | None = None) -> Page:
+    async def counts(self) -> list[tuple[str, str, int]]:
+        """Return all groups that have dead letters, by service and name, each with how many.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        groups = await self.groups()
+        async with translated_errors("count dead letters"):
+            lengths = await execute(self._redis, *(("XLEN", keys.dead(*group)) for group in groups)) if groups else []
+        return [(*group, length) for group, length in zip(groups, lengths, strict=True) if length]
+
+    async def find(
+        self, wanted: DeadLetterFilter, *, limit: int, after: LetterId | None = None, max_looked: int | None = None
+    ) -> Page:
         """Return at most ``limit`` dead letters, by service and group and then oldest first, after one of them.
+
+        Args:
+            wanted: which are meant.
+            limit: how many at most.
+            after: where the page before has ended.
+            max_looked: how many may be looked at, where others wait for it; the next page goes on from there.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
         found: list[Buried] = []
-        undecided = 0
+        looked = undecided = 0
         for service, group in await self.groups():
             if not wanted.wants_group(service, group) or (after and (service, group) < (after.service, after.group)):
                 continue
             start = after.position if after and (service, group) == (after.service, after.group) else None
             async for buried in self._read(service, group, wanted, start):
+                if looked == max_looked:
+                    return Page(found, after, undecided)
+                looked += 1
                 event_id = buried.content.id if wanted.ids else ""
-                if not wanted.wants(buried.id, buried.letter.event, event_id, buried.letter.error):
-                    continue
-                holds = wanted.where is None or await wanted.holds_for(buried.facts)
+                is_meant = wanted.wants(buried.id, buried.letter.event, event_id, buried.letter.error)
+                holds = is_meant and (wanted.where is None or await wanted.holds_for(buried.facts))
+                if holds and len(found) == limit:
+                    return Page(found, after, undecided)
                 if holds is None:
                     undecided += 1
                 elif holds:
                     found.append(buried)
-                    if len(found) > limit:
-                        return Page(found[:limit], has_more=True, undecided=undecided)
-        return Page(found, has_more=False, undecided=undecided)
+                after = buried.id
+        return Page(found, None, undecided)
 
     async def get(self, letter_id: LetterId) -> Buried:
         """Return one dead letter.
@@ -269,11 +300,11 @@ class DeadLetters:
         while True:
             async with translated_errors(f"read dead letters of {group}"):
                 rows: Any = await self._redis.xrange(
-                    keys.dead(service, group), min=start, max=wanted.last_position, count=READ_COUNT
+                    keys.dead(service, group), min=start, max=wanted.last_position, count=LOOK_COUNT
                 )
             for row in rows:
                 yield _buried(service, group, row)
-            if len(rows) < READ_COUNT:
+            if len(rows) < LOOK_COUNT:
                 return
             start = f"({rows[-1][0].decode()}"
 

@@ -107,7 +107,7 @@ async def test_a_condition_chooses_among_events_and_their_failures(letters: Dead
 async def test_pages_follow_each_other_over_groups_without_gap_or_repeat(
     letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "READ_COUNT", 2)
+    monkeypatch.setattr(module, "LOOK_COUNT", 2)
     expected = []
     for service in (HERALD, "exprsn-spark"):
         for number in range(5):
@@ -120,8 +120,35 @@ async def test_pages_follow_each_other_over_groups_without_gap_or_repeat(
         seen += [buried.content.id for buried in page.letters]
         if not page.has_more:
             break
-        after = page.letters[-1].id
+        assert page.next == page.letters[-1].id
+        after = page.next
     assert seen == expected
+
+
+async def test_no_more_are_looked_at_than_others_wait_for(letters: DeadLetters) -> None:
+    """What is meant may be the last of many: each page says where the next one goes on."""
+    for service in (HERALD, "exprsn-spark"):
+        for number in range(5):
+            await letters.bury(service, NOTIFY, letter(f"{service}-{number}"))
+    wanted = DeadLetterFilter.of(ids=["exprsn-spark-3"])
+    found: list[list[str]] = []
+    after = None
+    while not found or after is not None:
+        page = await letters.find(wanted, limit=3, after=after, max_looked=4)
+        found.append([buried.content.id for buried in page.letters])
+        after = page.next
+    assert found == [[], [], ["exprsn-spark-3"]]
+
+
+async def test_groups_are_counted_that_have_letters(letters: DeadLetters) -> None:
+    assert await letters.counts() == []
+    for event_id in ("e1", "e2"):
+        await letters.bury("exprsn-spark", NOTIFY, letter(event_id))
+    await letters.bury(HERALD, NOTIFY, letter())
+    await letters.discard(
+        [buried.id for buried in (await letters.find(DeadLetterFilter(), limit=1)).letters], by="ada", reason="old"
+    )
+    assert await letters.counts() == [("exprsn-spark", NOTIFY, 2)]
 
 
 async def test_a_redriven_letter_waits_in_the_groups_own_log_alone(redis_client: Redis, letters: DeadLetters) -> None:
