@@ -16,6 +16,7 @@ _VARIES: Final = {
     "<time>": r"\b(?:\d{13}\b|(?:\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|\+00:00)?)",
     "<day>": r"\b\d{4}-\d\d-\d\d\b",
     "<ms>": r"\b\d+(?:\.\d+)? ms\b",
+    "<days>": r"\b\d+ days\b",
     "<pid>": r"\bpid \d+",
     "<seconds>": r"\b\d+\.\d+ ?s\b",
 }
@@ -41,7 +42,7 @@ def is_printed(shown: str, printed: str) -> bool:
 
 
 def end_of(shown: str, printed: Sequence[str]) -> int | None:
-    """Return where the lines that are shown end among those printed, in their order with any others between; or None."""
+    """Return where the lines shown end among those printed, in their order with any others between, or None."""
     position = 0
     for line in (line for line in lines(shown) if line != ANYTHING):
         while position < len(printed) and same(printed[position]) != line:
@@ -53,9 +54,10 @@ def end_of(shown: str, printed: Sequence[str]) -> int | None:
 
 
 def has_members(shown: Any, answered: Any) -> bool:
-    """Tell whether a JSON value has all members that are shown, with their values; lists have as many items."""
+    """Tell whether a JSON value has what is shown of it: these members, these items in this order; or no items."""
     if isinstance(shown, dict) and isinstance(answered, dict):
         return all(name in answered and has_members(value, answered[name]) for name, value in shown.items())
     if isinstance(shown, list) and isinstance(answered, list):
-        return len(shown) == len(answered) and all(map(has_members, shown, answered))
+        left = iter(answered)
+        return all(any(has_members(item, each) for each in left) for item in shown) and bool(shown) >= bool(answered)
     return type(shown) is type(answered) and same(json.dumps(shown)) == same(json.dumps(answered))

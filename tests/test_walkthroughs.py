@@ -1,21 +1,30 @@
 """Documents that are followed from their first block to their last, beside one system that `make run` has started."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import ipc
+from ipc import CallContext, EventContext, IPCWorker
 from tests import node
-from tests.markdown import ROOT
+from tests.markdown import ROOT, codes, table, tables
 from tests.running import Running
+from tests.scene import Scene
 from tests.servers import free_port
+from tests.troubles import PROVOCATIONS, Provocation
 from tests.walkthrough import Reader, lay_out
 
 pytestmark = pytest.mark.processes
 
 START = "make run"
-PORTS = {"3010": "BRIDGE_PORT", "3004": "TIMELINE_PORT", "3003": "TIMELINE_REDIRECT_PORT"}
+UP = "Ctrl-C stops everything."
+PORTS = {"3010": "BRIDGE_PORT", "3004": "TIMELINE_PORT", "3003": "TIMELINE_REDIRECT_PORT", "3008": "", "3108": ""}
+SYSTEM = ROOT / "docs" / "explanation" / "system.md"
+TROUBLES = [row for rows in tables(SYSTEM) for row in rows if tuple(row) == ("you see", "code", "because", "so")]
 NPM_CACHE = Path.home() / ".npm"
 
 
@@ -39,7 +48,7 @@ class Place:
             "PYTHONUNBUFFERED": "1",
             "npm_config_cache": str(NPM_CACHE),
             "npm_config_prefer_offline": "true",
-            **{PORTS[shown]: port for shown, port in self.ports.items()},
+            **{name: self.ports[shown] for shown, name in PORTS.items() if name},
         }
         self.system = Running(["make", "run"], self.environment, folder)
 
@@ -56,8 +65,47 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     place.system.stop()
 
 
-@pytest.mark.parametrize("document", ["tutorial/quick-start.md"])
-def test_what_the_document_says_is_so(place: Place, document: str) -> None:
+@pytest.mark.parametrize(
+    ("document", "left_out"),
+    [
+        ("tutorial/quick-start.md", []),
+        ("explanation/system.md", ["not run: a diagram"]),
+        ("howto/integration-examples.md", []),
+    ],
+)
+def test_what_a_document_says_is_so(place: Place, document: str, left_out: list[str]) -> None:
     reader = place.reader()
     reader.read(ROOT / "docs" / document)
-    assert reader.left_out == []
+    assert reader.left_out == left_out
+
+
+@pytest.mark.parametrize(
+    ("row", "provoke"),
+    list(zip(TROUBLES, PROVOCATIONS, strict=True)),
+    ids=[codes(row["you see"])[0][:50] for row in TROUBLES],
+)
+async def test_whoever_has_a_trouble_of_the_guide_is_told_what_it_says(
+    place: Place, row: dict[str, str], provoke: Provocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BRIDGE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    place.system.until_it_has_said(UP)
+    scene = Scene(place.folder, place.environment, int(place.ports["3010"]))
+    message = codes(row["you see"])[0].replace("port 3010", f"port {place.ports['3010']}")
+    said = await provoke(scene)
+    assert re.search(".+".join(map(re.escape, message.split("…"))), said), said
+    assert all(code in said for code in codes(row["code"])), said
+
+
+def test_the_reference_of_the_page_has_all_that_the_library_offers() -> None:
+    def named(*columns: str) -> list[str]:
+        return sorted(name for row in table(SYSTEM, *columns) for name in codes(row[columns[0]]))
+
+    public = {name for name in dir(IPCWorker) if not name.startswith("_")}
+    assert named("method", "what it does") == sorted(public | {"service", "version"} - {"service", "version"})
+    for context in (EventContext, CallContext):
+        members = {name for name in dir(context) if not name.startswith("_")} | {each.name for each in fields(context)}
+        assert named(f"`{context.__name__}`", "") == sorted(members - {"of"})
+    said = {name for row in table(SYSTEM, "class", "when") for cell in row.values() for name in codes(cell)}
+    others = {"CallContext", "EventContext", "IPCWorker", "Operation", "IPCError"}
+    assert said == set(ipc.__all__) - others
