@@ -71,6 +71,7 @@ class Running:
                 with self._more:
                     self._lines.append(line.rstrip("\n"))
                     self._more.notify_all()
+        self._process.wait()
         with self._more:
             self._more.notify_all()
 

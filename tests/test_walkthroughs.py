@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -25,7 +26,7 @@ UP = "Ctrl-C stops everything."
 PORTS = {"3010": "BRIDGE_PORT", "3004": "TIMELINE_PORT", "3003": "TIMELINE_REDIRECT_PORT", "3008": "", "3108": ""}
 SYSTEM = ROOT / "docs" / "explanation" / "system.md"
 TROUBLES = [row for rows in tables(SYSTEM) for row in rows if tuple(row) == ("you see", "code", "because", "so")]
-NPM_CACHE = Path.home() / ".npm"
+OF_NPM = re.compile(r"npm_config_|(?:https?|no)_proxy$|NODE_EXTRA_CA_CERTS$", re.IGNORECASE)
 
 
 class Place:
@@ -43,11 +44,18 @@ class Place:
             "DEBUG": "true",
             "DEV_BYPASS": "true",
             "IPC_BYPASS_AUTH": "true",
+            "DATABASE_URL": "",
+            "REDIS_URL": "",
+            "BRIDGE_URL": "",
+            "SECRET_KEY": "",
             "VAR_DIR": str(folder / "var"),
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
-            "npm_config_cache": str(NPM_CACHE),
+            # What `node.install` has fetched is at hand, and what npm was told of registries holds.
+            "npm_config_cache": str(Path.home() / ".npm"),
+            "npm_config_userconfig": str(Path.home() / ".npmrc"),
             "npm_config_prefer_offline": "true",
+            **{name: value for name, value in os.environ.items() if OF_NPM.match(name)},
             **{name: self.ports[shown] for shown, name in PORTS.items() if name},
         }
         self.system = Running(["make", "run"], self.environment, folder)
@@ -58,6 +66,9 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    absent = [name for name in ("make", "curl", "openssl") if shutil.which(name) is None]
+    if absent:
+        pytest.skip(f"{' and '.join(absent)} not installed, and a reader of these pages needs it")
     if node.missing() is None:
         node.install()
     place = Place(tmp_path_factory.mktemp("walkthroughs") / "exprsn")
@@ -77,6 +88,31 @@ def test_what_a_document_says_is_so(place: Place, document: str, left_out: list[
     reader = place.reader()
     reader.read(ROOT / "docs" / document)
     assert reader.left_out == left_out
+
+
+@pytest.mark.parametrize(
+    ("page", "complaint"),
+    [
+        ("```sh\necho yes\n```\n```text\nno\n```\n", "page.md:4: shown:\nno\n"),
+        ("```sh\necho yes; echo no\n```\n```text\nyes\n```\n", "page.md:4: shown:\nyes\n"),
+        ('```sh\necho \'{"a": [1, 2]}\'\n```\n```json\n{"a": [2, 1]}\n```\n', "page.md:4: shown:"),
+        ('```sh\necho \'{"a": [1]}\'\n```\n```json\n{"a": []}\n```\n', "page.md:4: shown:"),
+        ("```sh\nfalse\n```\n", "page.md:1: false"),
+        ("```python\nprint(1)\n```\n", "page.md:1: the prose before the block does not say what to save it as"),
+        ("```rust\n1\n```\n", "page.md:1: nobody knows what to do with 'rust'"),
+        ('<!-- keeps running as it until "up" -->\n```sh\necho down\n```\n', "page.md:2: it does not say 'up'"),
+        (
+            '<!-- keeps running as it until "up" -->\n```sh\necho up\n```\n<!-- it says -->\n```text\ndown\n```\n',
+            "page.md:6: it does not say 'down",
+        ),
+    ],
+)
+def test_a_page_that_is_wrong_is_found_with_its_line(tmp_path: Path, page: str, complaint: str) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(page)
+    with pytest.raises(AssertionError) as failure:
+        Reader(tmp_path, {"PATH": os.environ["PATH"]}, {"3010": "3010"}, {}).read(document)
+    assert str(failure.value).startswith(complaint)
 
 
 @pytest.mark.parametrize(

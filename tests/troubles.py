@@ -127,8 +127,15 @@ async def shown(scene: Scene, token: str) -> str:
 
 def signed(key: str, *, from_s: float, until_s: float) -> str:
     now_s = time.time()
-    said = {"source": full_name("svr"), "permissions": USUAL, "env": DEVELOPMENT}
-    return TokenKeys.of(key).sign(Claims(id=new_ulid(), iat=now_s + from_s, exp=now_s + until_s, **said))
+    claims = Claims(
+        id=new_ulid(),
+        source=full_name("svr"),
+        iat=now_s + from_s,
+        exp=now_s + until_s,
+        permissions=USUAL,
+        env=DEVELOPMENT,
+    )
+    return TokenKeys.of(key).sign(claims)
 
 
 async def minted(scene: Scene, service: str, *, is_revoked: bool = False, permissions: tuple[str, ...] = USUAL) -> str:
