@@ -12,7 +12,7 @@ from exprsn.supervision.leash import leashed
 from tests.leaks import output
 from tests.printed import end_of
 
-TIMEOUT_S: Final = 60.0
+TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 20.0
 
 Find = Callable[[Sequence[str]], int | None]

@@ -12,10 +12,10 @@ import pytest
 import ipc
 from ipc import CallContext, EventContext, IPCWorker
 from tests import node
+from tests.exprsn.conftest import free_ports
 from tests.markdown import ROOT, codes, table, tables
 from tests.running import Running
 from tests.scene import Scene
-from tests.servers import free_port
 from tests.troubles import PROVOCATIONS, Provocation
 from tests.walkthrough import Reader, lay_out
 
@@ -35,7 +35,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         lay_out(folder)
         self.folder = folder
-        self.ports = {shown: str(free_port()) for shown in PORTS}
+        self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
         # What .env.example says, and nothing that this machine's .env or the tests' own environment would bring along.
         self.environment: Mapping[str, str] = {
             "PATH": os.environ["PATH"],

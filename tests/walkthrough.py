@@ -27,7 +27,7 @@ from tests.markdown import ROOT, Step, steps
 from tests.printed import has_members, is_printed
 from tests.running import Running
 
-TIMEOUT_S: Final = 60.0
+TIMEOUT_S: Final = 120.0
 POLL_S: Final = 0.2
 # Written by runs, by git, and by readers of these pages.
 NOT_THE_PROJECTS: Final = frozenset({"var", ".git", ".env", "examples"})
