@@ -13,7 +13,7 @@ import ipc
 from ipc import CallContext, EventContext, IPCWorker
 from tests import node
 from tests.exprsn.conftest import free_ports
-from tests.markdown import ROOT, codes, table, tables
+from tests.markdown import ROOT, codes, prose, table, tables
 from tests.running import Running
 from tests.scene import Scene
 from tests.troubles import PROVOCATIONS, Provocation
@@ -27,6 +27,17 @@ PORTS = {"3010": "BRIDGE_PORT", "3004": "TIMELINE_PORT", "3003": "TIMELINE_REDIR
 SYSTEM = ROOT / "docs" / "explanation" / "system.md"
 TROUBLES = [row for rows in tables(SYSTEM) for row in rows if tuple(row) == ("you see", "code", "because", "so")]
 OF_NPM = re.compile(r"npm_config_|(?:https?|no)_proxy$|NODE_EXTRA_CA_CERTS$", re.IGNORECASE)
+
+
+SECTIONS = {
+    "tutorial/quick-start.md": """Step 1, Step 2, Step 3, Step 4, Step 5, Common operations, CRUD examples, JSONLex examples,
+        Broker token management, Development mode features, Socket.IO integration, Monitoring, Debugging tips""",
+    "explanation/system.md": """Architecture overview, Broker token system, IPC worker usage, Bridge routing,
+        TLS and HTTPS configuration, Usage examples, Security considerations, Troubleshooting guide, API reference""",
+    "howto/integration-examples.md": """The timeline service pattern, The notification service pattern,
+        The messaging service pattern, The auth service pattern, The worker service pattern, Common patterns,
+        Request and response, Event chain, Publish and subscribe, Best practices, Testing examples""",
+}
 
 
 class Place:
@@ -131,6 +142,13 @@ async def test_whoever_has_a_trouble_of_the_guide_is_told_what_it_says(
     said = await provoke(scene)
     assert re.search(".+".join(map(re.escape, message.split("…"))), said), said
     assert all(code in said for code in codes(row["code"])), said
+
+
+@pytest.mark.parametrize("document", SECTIONS)
+def test_a_page_has_the_sections_that_its_readers_look_for(document: str) -> None:
+    headings = re.findall(r"^##+ (.+)$", prose(ROOT / "docs" / document), re.MULTILINE)
+    for section in (" ".join(name.split()) for name in SECTIONS[document].split(",")):
+        assert any(heading.startswith(section) for heading in headings), f"there is no section {section!r}"
 
 
 def test_the_reference_of_the_page_has_all_that_the_library_offers() -> None:
