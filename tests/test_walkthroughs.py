@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ipc
+from exprsn.supervision import leash
 from ipc import CallContext, EventContext, IPCWorker
 from tests import node
 from tests.exprsn.conftest import free_ports
@@ -30,8 +32,9 @@ OF_NPM = re.compile(r"npm_config_|(?:https?|no)_proxy$|NODE_EXTRA_CA_CERTS$", re
 
 
 SECTIONS = {
-    "tutorial/quick-start.md": """Step 1, Step 2, Step 3, Step 4, Step 5, Common operations, CRUD examples, JSONLex examples,
-        Broker token management, Development mode features, Socket.IO integration, Monitoring, Debugging tips""",
+    "tutorial/quick-start.md": """Step 1, Step 2, Step 3, Step 4, Step 5, Common operations, CRUD examples,
+        JSONLex examples, Broker token management, Development mode features, Socket.IO integration, Monitoring,
+        Debugging tips""",
     "explanation/system.md": """Architecture overview, Broker token system, IPC worker usage, Bridge routing,
         TLS and HTTPS configuration, Usage examples, Security considerations, Troubleshooting guide, API reference""",
     "howto/integration-examples.md": """The timeline service pattern, The notification service pattern,
@@ -69,7 +72,11 @@ class Place:
             **{name: value for name, value in os.environ.items() if OF_NPM.match(name)},
             **{name: self.ports[shown] for shown, name in PORTS.items() if name},
         }
-        self.system = Running(["make", "run"], self.environment, folder)
+        # On a leash that make holds, as the tests hold make's: whatever ends them, nothing of the system is left.
+        python = folder / ".python-on-a-leash"
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {leash.__file__} "$PPID" .venv/bin/python "$@"\n')
+        python.chmod(0o700)
+        self.system = Running([*START.split(), f"PYTHON={python}"], self.environment, folder)
 
     def reader(self) -> Reader:
         return Reader(self.folder, self.environment, self.ports, {START: self.system})
@@ -83,8 +90,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     if node.missing() is None:
         node.install()
     place = Place(tmp_path_factory.mktemp("walkthroughs") / "exprsn")
-    yield place
-    place.system.stop()
+    try:
+        place.system.until_it_has_said(UP)
+        yield place
+    finally:
+        place.system.stop()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,6 @@ async def test_whoever_has_a_trouble_of_the_guide_is_told_what_it_says(
 ) -> None:
     for name in ("BRIDGE_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
-    place.system.until_it_has_said(UP)
     scene = Scene(place.folder, place.environment, int(place.ports["3010"]))
     message = codes(row["you see"])[0].replace("port 3010", f"port {place.ports['3010']}")
     said = await provoke(scene)

@@ -151,14 +151,21 @@ class Reader:
 
     def _start(self, text: str, name: str, sentence: str) -> Running:
         given = self._given.get(text.strip())
-        program = given or Running(self._shell(text), self._environment, self._folder)
+        *before, last = text.strip().splitlines()
+        # Bash becomes the program, which so is on the leash of the tests itself.
+        script = "\n".join([*before, f'export -p > "{self._state()}"', f"exec env {last}"])
+        program = given or Running(self._shell(script), self._environment, self._folder)
         self._programs[name] = program
         program.until_it_has_said(sentence)
         return program
 
-    def _shell(self, text: str) -> list[str]:
+    def _state(self) -> Path:
         state = self._folder / f".{self._terminal}-terminal"
         state.touch()
+        return state
+
+    def _shell(self, text: str) -> list[str]:
+        state = self._state()
         script = f'. "{state}"\ntrap \'export -p > "{state}"\' EXIT\nset -euo pipefail\n{text}'
         return ["bash", "-c", script]
 
