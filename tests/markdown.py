@@ -26,6 +26,25 @@ def fences(document: Path) -> list[Fence]:
     return [Fence(language, text) for _, language, text in _FENCE.findall(document.read_text(encoding="utf-8"))]
 
 
+@dataclass(frozen=True)
+class Step:
+    """A fenced block with what its reader has read since the block before it, and the line that it begins at."""
+
+    before: str
+    fence: Fence
+    line: int
+
+
+def steps(document: Path) -> list[Step]:
+    """Return the fenced blocks of a document in their order, each with the prose before it."""
+    text, begin, found = document.read_text(encoding="utf-8"), 0, []
+    for match in _FENCE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        found.append(Step(text[begin : match.start()], Fence(match[2], match[3]), line))
+        begin = match.end()
+    return found
+
+
 def prose(document: Path) -> str:
     """Return a document without its fenced blocks."""
     return _FENCE.sub("", document.read_text(encoding="utf-8"))

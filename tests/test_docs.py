@@ -28,7 +28,7 @@ SETTINGS = table(REFERENCE / "settings.md", "name", "default", "meaning", "read 
 COMMANDS = [(document, line) for document in DOCUMENTS for line in commands(document)]
 # Written by the reader, or made by a run.
 NOT_IN_THE_TREE = re.compile(
-    r"(?:(?:test_)?pulse|owner|caller)\.py|company-.*\.pem|var/.*|/tmp/.*|/(?:etc|var/lib|media|opt)/.*|\.venv/bin/.*"
+    r"(?:(?:test_)?pulse|owner|caller)\.py|examples/.*|company-.*\.pem|var/.*|/tmp/.*|/(?:etc|var/lib|media|opt)/.*|\.venv/bin/.*"
 )
 
 
@@ -163,6 +163,6 @@ def check_command(name: str, arguments: list[str]) -> None:
 def test_files_that_prose_names_are_there() -> None:
     for document in DOCUMENTS:
         for path in re.findall(r"`((?:\w+/)+[\w.-]+\.(?:py|md|mjs|lua))`", document.read_text(encoding="utf-8")):
-            assert path.startswith(("yourapp/", "yourproject/")) or (ROOT / path).exists(), (
+            assert path.startswith(("yourapp/", "yourproject/", "examples/")) or (ROOT / path).exists(), (
                 f"{document.name} names {path}"
             )

@@ -33,6 +33,7 @@ TOPICS = frozenset(
         "regressions_of_the_original",
         "schemathesis",
         "traces",
+        "walkthroughs",
         "window",
     }
 )

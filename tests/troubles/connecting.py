@@ -1,0 +1,59 @@
+"""What keeps a worker, or curl, from connecting."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+from ipc import IPCWorker
+from ipc.transports.websocket import WebSocketTransport
+from tests import servers
+from tests.scene import Scene
+from tests.troubles.told import refusal
+
+TIMEOUT_S: Final = 20.0
+
+
+async def authority_unknown_to_curl(scene: Scene) -> str:
+    return await asyncio.to_thread(scene.fail, "curl", f"{scene.url}/health")
+
+
+async def environment_says_nothing(_scene: Scene) -> str:
+    return await refusal(IPCWorker("pulse").start())
+
+
+class Lines(logging.Handler):
+    """The lines that a worker writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue: asyncio.Queue[str] = asyncio.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.queue.put_nowait(record.getMessage())
+
+
+async def not_connected(url: str, ca_file: Path | None) -> str:
+    """Return what a worker writes that cannot connect."""
+    lines, logger = Lines(), logging.getLogger("ipc.transports.link")
+    logger.addHandler(lines)
+    worker = IPCWorker("pulse")
+    await worker.start(WebSocketTransport(url, "pulse", ca_file=ca_file))
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await lines.queue.get()
+    finally:
+        logger.removeHandler(lines)
+        await worker.stop()
+
+
+async def bridge_away(scene: Scene) -> str:
+    return await not_connected(f"wss://localhost:{servers.free_port()}", scene.ca_file)
+
+
+async def authority_unknown(scene: Scene) -> str:
+    return await not_connected(scene.socket_url, None)
+
+
+async def service_unknown(_scene: Scene) -> str:
+    return await refusal(asyncio.to_thread(IPCWorker, "timelime"))
