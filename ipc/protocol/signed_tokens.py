@@ -40,7 +40,7 @@ def header_of(token: str) -> dict[str, str]:
 
 
 def bearer_of(authorization: str) -> str | None:
-    """Return the token that a header ``Authorization`` has, or None where it has another scheme (RFC 6750, RFC 9110)."""
+    """Return the token that a header ``Authorization`` has, or None where it has another scheme (RFC 6750)."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
