@@ -39,7 +39,8 @@ async def test_without_events_it_asks_again_and_again(console: Console, traffic:
 
 
 async def test_a_page_that_has_lost_its_session_says_so(console: Console) -> None:
-    async with console.page("viewer", allowed=("net::ERR_FAILED", "403 (Forbidden)")) as page:
+    allowed = ("net::ERR_FAILED", "403 (Forbidden)")
+    async with console.page("viewer", allowed=allowed, is_apart=True) as page:
         await page.goto("/admin/")
         await expect(page.locator("#live")).to_have_attribute("data-state", "live")
         await page.context.clear_cookies()
