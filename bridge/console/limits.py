@@ -91,7 +91,9 @@ def refused_of(figures: Figures) -> list[RefusedRow]:
         for service, number in code.refused.items():
             found.setdefault(service, []).append((code.code, number))
     rows = [
-        RefusedRow(service.removeprefix(PREFIX), sum(number for _, number in codes), sorted(codes, key=lambda each: -each[1]))
+        RefusedRow(
+            service.removeprefix(PREFIX), sum(number for _, number in codes), sorted(codes, key=lambda each: -each[1])
+        )
         for service, codes in found.items()
     ]
     return sorted(rows, key=lambda row: (-row.total, row.service))

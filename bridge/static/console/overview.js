@@ -80,7 +80,8 @@ function warn(drift) {
   line.hidden = !drift;
   if (!drift) return;
   const many = drift.events === 1 ? "A declared event has" : `${drift.events} declared events have`;
-  line.firstElementChild.textContent = `${many} had data that does not fit: ${drift.event} of ${drift.service}, ${drift.ago} ago.`;
+  const last = `${drift.event} of ${drift.service}, ${drift.ago} ago`;
+  line.firstElementChild.textContent = `${many} had data that does not fit, ${drift.events === 1 ? "" : "the last one "}${last}.`;
 }
 
 function fill(now) {
