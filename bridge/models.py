@@ -31,6 +31,7 @@ class Mesh(models.Model):
             ("discard_deadletter", "Can discard dead letters"),
             ("replay_log", "Can replay a span of a log into a group"),
             ("disconnect_session", "Can disconnect sessions"),
+            ("cancel_operation", "Can cancel long operations"),
             ("mint_token", "Can mint tokens"),
             ("revoke_token", "Can revoke tokens"),
         ]

@@ -10,6 +10,9 @@ VIEWER: Final = (
     "bridge.view_audit",
     "bridge.view_token",
     "ipc.view_outboxevent",
+    "timeline.view_post",
+    "timeline.view_author",
+    "timeline.view_completion",
 )
 OPERATOR: Final = (
     *VIEWER,
@@ -18,6 +21,8 @@ OPERATOR: Final = (
     "bridge.discard_deadletter",
     "bridge.replay_log",
     "bridge.disconnect_session",
+    "bridge.cancel_operation",
+    "ipc.change_outboxevent",
 )
 ADMIN: Final = (
     *OPERATOR,
@@ -29,7 +34,7 @@ ADMIN: Final = (
     "auth.view_group",
 )
 ROLES: Final = {"viewer": VIEWER, "operator": OPERATOR, "admin": ADMIN}
-APPS: Final = ("auth", "bridge", "contenttypes", "ipc")
+APPS: Final = ("auth", "bridge", "contenttypes", "ipc", "timeline")
 
 
 def make_roles(apps: Any) -> None:

@@ -60,7 +60,7 @@ ACCESS: Final = {
     # Posting an assertion to the first of them is a proof of its own.
     "token-list": Rule(Who.OPERATORS, staff="bridge.view_token"),
     "operation-list": Rule(Who.OPERATORS),
-    "operation-cancel": Rule(Who.OPERATORS, staff="bridge.revoke_token"),
+    "operation-cancel": Rule(Who.OPERATORS, staff="bridge.cancel_operation"),
     "token-revoke": Rule(Who.OPERATORS, staff="bridge.revoke_token"),
     "token": Rule(Who.OPERATORS, staff="bridge.revoke_token"),
 }

@@ -12,6 +12,7 @@ from bridge.api.access import admitted
 from bridge.api.answers import refusal
 from bridge.api.authentication import Asker, asker_of
 from bridge.api.rate_limits import charge, show_budget
+from bridge.api.refusals import count_refusal
 from bridge.api.speakers import PARAMETER, speaker_of
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
@@ -32,7 +33,7 @@ async def answered(
 
     """
     try:
-        asker = admitted(request, await asker_of(request))
+        asker = await _let_in(request)
         hub = running_hub()
         if is_charged and asker.token is not None:
             await charge(request, hub, asker.token)
@@ -41,6 +42,15 @@ async def answered(
         response = refusal(error)
     show_budget(request, response)
     return response
+
+
+async def _let_in(request: HttpRequest) -> Asker:
+    asker = await asker_of(request)
+    try:
+        return admitted(request, asker)
+    except IPCError as error:
+        await count_refusal(asker, error)
+        raise
 
 
 # A session needs its CSRF token all the same: `RequestIdentityAuthentication` asks for it.

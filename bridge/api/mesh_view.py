@@ -13,9 +13,10 @@ from rest_framework.views import APIView
 from bridge.api.access import admitted
 from bridge.api.authentication import AUTHENTICATION, Asker, asker_in
 from bridge.api.rate_limits import charge, show_budget
+from bridge.api.refusals import count_refusal
 from ipc.django_app.parsers import BoundedJSONParser
 from ipc.django_app.runtime import current_redis, running_hub
-from ipc.protocol.errors import UnavailableError
+from ipc.protocol.errors import IPCError, UnavailableError
 
 
 class MeshView(APIView):
@@ -35,7 +36,12 @@ class MeshView(APIView):
 
         """
         super().initial(request, *args, **kwargs)
-        self.asker = admitted(request._request, asker_in(request))
+        asker = asker_in(request)
+        try:
+            self.asker = admitted(request._request, asker)
+        except IPCError as error:
+            async_to_sync(count_refusal)(asker, error)
+            raise
         if self.asker.token is not None:
             async_to_sync(charge)(request._request, running_hub(), self.asker.token)
 

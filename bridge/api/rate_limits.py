@@ -27,6 +27,7 @@ async def charge(request: HttpRequest, hub: Hub, identity: Identity, count: int 
     if await meter.take(count, is_whole=True) == count:
         return
     error = meter.refusal()
+    hub.counters.refuse(identity.service, error.code, count)
     if count > meter.budget.maximum:
         raise RateLimitError(
             f"a request has at most {meter.budget.maximum} events here, this one has {count}: divide it",

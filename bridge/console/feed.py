@@ -17,6 +17,7 @@ from django.views import View
 
 from bridge.console.board import Compose, board_of
 from bridge.console.map import map_now
+from bridge.console.operations import operations_now
 from bridge.console.overview import overview_now
 from ipc.django_app.http import error_body
 from ipc.django_app.runtime import running_hub
@@ -37,7 +38,7 @@ class Topic(NamedTuple):
     permission: str = "bridge.view_mesh"
 
 
-TOPICS: Final = {"overview": Topic(overview_now), "map": Topic(map_now)}
+TOPICS: Final = {"overview": Topic(overview_now), "map": Topic(map_now), "operations": Topic(operations_now)}
 _OPEN: WeakKeyDictionary[Hub, int] = WeakKeyDictionary()
 
 

@@ -10,7 +10,8 @@ from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.hub.limiter import EXEMPT
 from ipc.protocol.limits import Limits
-from ipc.protocol.services import SERVICES, short_name
+from ipc.protocol.services import PREFIX, SERVICES, short_name
+from ipc.protocol.statistics import USUAL_WINDOW, WINDOWS, Figures, window_of
 from ipc.stores.rate_limit import WARN_AT, Budget, RateLimits
 
 ASKER: Final = "console"
@@ -44,16 +45,31 @@ class BudgetRow(NamedTuple):
         return "bad" if self.used >= self.maximum else "warn" if self.used >= self.maximum * WARN_AT else "good"
 
 
+class RefusedRow(NamedTuple):
+    """What a service was refused in the window, by codes, those of most first; nobody is whoever proved nothing."""
+
+    service: str
+    total: int
+    codes: list[tuple[str, int]]
+
+
 class LimitsPage(ConsolePage):
     """The budgets of all services."""
 
     template = "console/limits.html"
     title = "Limits"
 
-    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - nothing is asked
-        """Return those that are used or may be, the fullest first."""
+    def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
+        """Return those that are used or may be, the fullest first, and what services were refused in a window.
+
+        Raises:
+            BadMessageError: there is no such window.
+
+        """
         hub = running_hub()
+        window = window_of(request.GET.get("window", str(USUAL_WINDOW)))
         rows = async_to_sync(_rows)(hub)
+        figures = async_to_sync(hub.figures.window)(window)
         return {
             "rows": sorted(rows, key=lambda row: (-row.percent, -row.used, row.service)),
             "quiet": [short_name(name) for name in SERVICES if short_name(name) not in {row.service for row in rows}],
@@ -61,8 +77,26 @@ class LimitsPage(ConsolePage):
             "window_s": hub.limits.rate_window_ms / 1000,
             "maximum": hub.limits.rate_max,
             "exempt_maximum": hub.limits.rate_exempt_max,
-            "refused": hub.counters.messages_limited,
+            "refused": refused_of(figures),
+            "window": window,
+            "windows": WINDOWS,
+            "seconds": figures.seconds,
         }
+
+
+def refused_of(figures: Figures) -> list[RefusedRow]:
+    """Return what services were refused, those that were refused most first."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for code in figures.codes:
+        for service, number in code.refused.items():
+            found.setdefault(service, []).append((code.code, number))
+    rows = [
+        RefusedRow(
+            service.removeprefix(PREFIX), sum(number for _, number in codes), sorted(codes, key=lambda each: -each[1])
+        )
+        for service, codes in found.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.total, row.service))
 
 
 async def _rows(hub: Hub) -> list[BudgetRow]:

@@ -23,11 +23,13 @@ MESH: Final = (
     Item("Overview", "monitoring", "index", "bridge.view_mesh", "o"),
     Item("Map", "hub", "console_map", "bridge.view_mesh", "m"),
     Item("Services", "dns", "console_services", "bridge.view_mesh", "s"),
+    Item("Operations", "pending_actions", "console_operations", "bridge.view_mesh", "w"),
 )
 EVENTS: Final = (
     Item("Explorer", "travel_explore", "console_explorer", "bridge.view_event", "e"),
     Item("Groups", "groups", "console_groups", "bridge.view_mesh", "r"),
     Item("Dead letters", "mail_off", "console_dead_letters", "bridge.view_event", "d"),
+    Item("Catalogue", "menu_book", "console_catalogue", "bridge.view_mesh", "k"),
 )
 ACCESS: Final = (
     Item("Tokens", "key", "console_tokens", "bridge.view_token", "t"),

@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
 from bridge.console.board import minute_of
+from bridge.console.drifting import drift_now
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.panels import CHARTS, TILES
 from ipc.hub.hub import Hub
@@ -54,4 +55,5 @@ async def overview_now(hub: Hub) -> dict[str, Any]:
         "redis": figures.redis,
         "sampledMs": figures.sampled_ms,
         "recent": recent,
+        "drift": await drift_now(hub),
     }

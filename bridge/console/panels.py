@@ -71,8 +71,8 @@ TILES: Final = (
     Tile(
         "backlog",
         "Group backlog",
-        "What durable groups have not read in their logs yet, wanted or not, and what they hold unacknowledged. It falls when "
-        "members keep up; a group without a member reads nothing.",
+        "What durable groups have not read in their logs yet, wanted or not, and what they hold unacknowledged. It "
+        "falls when members keep up; a group without a member reads nothing.",
         "waiting pending",
     ),
     Tile(

@@ -13,6 +13,7 @@ from ipc.hub.discovery import services_of
 from ipc.protocol.discovery import ServiceInfo
 from ipc.protocol.services import SERVICES, full_name, short_name
 from ipc.protocol.statistics import Figures, OperationFigures, ServiceFigures
+from ipc.stores.declarations import Declarations
 from ipc.stores.instances import InstancePage, Instances
 from ipc.stores.registry import Registration
 from ipc.stores.shares import Shares
@@ -103,7 +104,14 @@ class ServicePage(ConsolePage):
         page = await Instances(redis).page(service, offset=offset, count=PAGE, text=text)
         known = services_of([], await Shares(redis).list(), only=service, now_ms=0).services
         figures = await running_hub().figures.window(WINDOW_S)
+        declared = await Declarations(redis).list(service)
+        long_operations = await running_hub().operations.list(service)
         return {
+            "declared": len(declared),
+            "drifted": sum(each.drift.drifted > 0 for each in declared),
+            "long_operations": len(long_operations),
+            "long_running": sum(each.is_running for each in long_operations),
+            "full_name": service,
             "figures": _of(service, figures),
             "seconds": figures.seconds,
             "operations": _operations(service, figures, known),

@@ -5,6 +5,7 @@ from typing import Final
 from django.urls import URLPattern, path
 
 from bridge.console.audit import AuditPage
+from bridge.console.catalogue import CataloguePage, DeclaredPage
 from bridge.console.certificates import CertificatesPage
 from bridge.console.dead_letter import LetterPage
 from bridge.console.dead_letters import DeadLettersPage
@@ -16,6 +17,7 @@ from bridge.console.groups import GroupPage, GroupsPage
 from bridge.console.letter_actions import DiscardLetters, RedriveLetters
 from bridge.console.limits import LimitsPage
 from bridge.console.map import MapPage
+from bridge.console.operations import CancelOperation, OperationPage, OperationsPage
 from bridge.console.replaying import BeginReplay, CancelReplay, StepReplay
 from bridge.console.revocation import RevokeTokens
 from bridge.console.series import SeriesView
@@ -31,11 +33,15 @@ PAGES: Final[list[URLPattern]] = [
     path("services/<str:service>", ServicePage.as_view(), name="console_service"),
     path(SESSION, SessionPage.as_view(), name="console_session"),
     path(f"{SESSION}/state", SessionStateView.as_view(), name="console_session_state"),
+    path("operations", OperationsPage.as_view(), name="console_operations"),
+    path("operations/<str:operation>", OperationPage.as_view(), name="console_operation"),
     path("audit", AuditPage.as_view(), name="console_audit"),
     path("explorer", ExplorerPage.as_view(), name="console_explorer"),
     path("explorer/event", EventPage.as_view(), name="console_event"),
     path("explorer/event.json", EventJSON.as_view(), name="console_event_json"),
     path("explorer/emit", EmitPage.as_view(), name="console_emit"),
+    path("catalogue", CataloguePage.as_view(), name="console_catalogue"),
+    path("catalogue/<str:service>/<str:event>", DeclaredPage.as_view(), name="console_declared"),
     path("groups", GroupsPage.as_view(), name="console_groups"),
     path("groups/<str:service>/<str:group>", GroupPage.as_view(), name="console_group"),
     path("dead-letters", DeadLettersPage.as_view(), name="console_dead_letters"),
@@ -50,6 +56,7 @@ PAGES: Final[list[URLPattern]] = [
 """What is looked at; the admin lets in staff."""
 
 ACTIONS: Final[list[URLPattern]] = [
+    path("operations/<str:operation>/cancel", CancelOperation.as_view(), name="console_operation_cancel"),
     path("groups/<str:service>/<str:group>/replay", BeginReplay.as_view(), name="console_replay_begin"),
     path("groups/<str:service>/<str:group>/replay/step", StepReplay.as_view(), name="console_replay_step"),
     path("groups/<str:service>/<str:group>/replay/cancel", CancelReplay.as_view(), name="console_replay_cancel"),

@@ -1,7 +1,5 @@
 from django.db import migrations, models
 
-from bridge.roles import make_roles
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -34,5 +32,4 @@ class Migration(migrations.Migration):
                 "default_permissions": ("view",),
             },
         ),
-        migrations.RunPython(lambda apps, _editor: make_roles(apps), migrations.RunPython.noop, elidable=False),
     ]

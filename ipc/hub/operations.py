@@ -97,6 +97,19 @@ class Operations:
         name = full_name(service) if service is not None else None
         return await self._store.list(name, now_ms=now_ms())
 
+    async def get(self, operation: str) -> OperationInfo:
+        """Return an operation as `list` has it.
+
+        Raises:
+            NotFoundError: there is none.
+            UnavailableError: Redis is out of reach.
+
+        """
+        await self.write()
+        info = await self._known(operation)
+        (is_revoked,) = await self._store.revoked([info])
+        return as_seen(info, is_revoked=is_revoked, now_ms=now_ms())
+
     async def cancel(self, operation: str, *, by: str) -> OperationInfo:
         """Cancel an operation, and return it; one that is cancelled already stays so.
 

@@ -13,6 +13,7 @@ from ipc.stores.connection import Command, execute, translated_errors
 
 TTL_S: Final = 7 * 86_400
 _COUNTS: Final = ("checked", "drifted")
+_LAST: Final = "last"
 
 
 class StoredDeclaration(msgspec.Struct, kw_only=True):
@@ -21,6 +22,14 @@ class StoredDeclaration(msgspec.Struct, kw_only=True):
     declaration: Declaration
     declared_ms: int
     is_checked: bool
+
+
+class Misfits(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that has had data that did not fit, and when the last time."""
+
+    service: str
+    event: str
+    at_ms: int
 
 
 class Declarations:
@@ -82,7 +91,7 @@ class Declarations:
             commands.append(("HINCRBY", key, f"{event}|checked", drift.checked))
             if drift.drifted:
                 commands.append(("HINCRBY", key, f"{event}|drifted", drift.drifted))
-                commands.append(("HSET", key, f"{event}|last", msgspec.json.encode(drift)))
+                commands.append(("HSET", key, f"{event}|{_LAST}", msgspec.json.encode(drift)))
         async with translated_errors("write down what does not fit its schema"):
             await execute(self._redis, *commands, ("EXPIRE", key, TTL_S))
 
@@ -104,6 +113,24 @@ class Declarations:
             stored, drift = (_pairs(reply) for reply in replies[2 * at : 2 * at + 2])
             rows = {event: msgspec.json.decode(row, type=StoredDeclaration) for event, row in stored.items()}
             found += [declared_event(service, row, _drift(event, drift)) for event, row in sorted(rows.items())]
+        return found
+
+    async def drifting(self, *, since_ms: int) -> Sequence[Misfits]:
+        """Return the events that have had data that did not fit since a time, without what was declared of them.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("list what does not fit its schema"):
+            replies = await execute(self._redis, *(("HGETALL", keys.drift(service)) for service in SERVICES))
+        found = []
+        for service, reply in zip(SERVICES, replies, strict=True):
+            for name, value in _pairs(reply).items():
+                event, _, what = name.rpartition("|")
+                at_ms = msgspec.json.decode(value, type=Drift).last_ms if what == _LAST else None
+                if at_ms is not None and at_ms >= since_ms:
+                    found.append(Misfits(service=service, event=event, at_ms=at_ms))
         return found
 
     async def _stored(self, service: str) -> dict[str, StoredDeclaration]:
@@ -145,12 +172,12 @@ def _flat(kept: Mapping[str, StoredDeclaration]) -> list[str | bytes]:
 
 
 def _fields(event: str) -> list[str]:
-    return [f"{event}|{name}" for name in (*_COUNTS, "last")]
+    return [f"{event}|{name}" for name in (*_COUNTS, _LAST)]
 
 
 def _drift(event: str, fields: Mapping[str, bytes]) -> Drift:
     checked, drifted = (int(fields.get(f"{event}|{name}", 0)) for name in _COUNTS)
-    last = fields.get(f"{event}|last")
+    last = fields.get(f"{event}|{_LAST}")
     drift = msgspec.json.decode(last, type=Drift) if last is not None else Drift()
     return msgspec.structs.replace(drift, checked=checked, drifted=drifted)
 

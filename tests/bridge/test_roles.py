@@ -26,7 +26,8 @@ def test_each_may_do_what_the_one_before_may_and_more() -> None:
     viewer, operator, admin = (member_of(role).get_all_permissions() for role in ROLES)
     assert viewer == set(VIEWER)
     assert not {each for each in viewer if ".view_" not in each}
-    assert "bridge.disconnect_session" in operator - viewer
+    assert {"bridge.disconnect_session", "bridge.cancel_operation"} <= operator - viewer
+    assert {"timeline.view_post", "timeline.view_author", "timeline.view_completion"} <= viewer
     assert {"bridge.mint_token", "bridge.revoke_token", "auth.add_user"} <= admin - operator
 
 

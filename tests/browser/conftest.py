@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -18,9 +18,10 @@ from tests.browser.axe import AxeError, axe_script
 from tests.browser.pages import Console
 from tests.clients import Client, attached
 from tests.logins import people
+from tests.servers import ServerProcess
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-EVERY_S: Final = 0.05
+EVERY_S: Final = 0.1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,12 +59,26 @@ async def console(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> As
         # Static files come from the server itself where debugging is on.
         one = servers.bridge("uvicorn", valkey.url, certs_dir, folder / "one", DEBUG="true")
         other = servers.bridge("daphne", valkey.url, certs_dir, folder / "other")
-        logins = {role: StorageState(cookies=[_cookie(key)]) for role, key in people(one).items()}
-        with one, other:
+        with _both(one, other) as keys:
+            logins = {role: StorageState(cookies=[_cookie(key)]) for role, key in keys.items()}
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
                 yield Console(one, other, browser, logins)
                 await browser.close()
+
+
+@contextlib.contextmanager
+def _both(one: ServerProcess, other: ServerProcess) -> Iterator[dict[str, str]]:
+    """Start both beside each other, and give the key of a session of each role at the first."""
+    with contextlib.ExitStack() as stack:
+        for server in (other, one):
+            stack.push(server)
+        other.launch()
+        keys = people(one)
+        one.launch()
+        for server in (other, one):
+            server.wait()
+        yield keys
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -45,7 +45,7 @@ async def test_the_first_tab_leads_to_the_content(console: Console) -> None:
 
 
 async def test_the_account_is_opened_by_the_keyboard(console: Console) -> None:
-    async with console.page("viewer") as page:
+    async with console.page("viewer", is_apart=True) as page:
         await page.goto("/admin/console/services")
         account = page.locator("div[role=button]", has_text="viewer")
         await account.focus()

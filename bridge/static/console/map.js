@@ -32,7 +32,8 @@ for (const node of nodes) {
 // Calls that nobody serves go to the middle.
 const nowhere = element("g", { class: "nowhere", visibility: "hidden" }, dots);
 element("circle", { r: 7 }, nowhere);
-element("text", { y: 24, "text-anchor": "middle" }, nowhere).textContent = "no owner";
+const unowned = element("text", { y: 24, "text-anchor": "middle" }, nowhere);
+unowned.textContent = "no owner";
 drawn.set("nobody", { link: nowhere, name: "no owner", x: 0, y: 0 });
 
 function layOut() {
@@ -48,7 +49,7 @@ function layOut() {
     const angle = (2 * Math.PI * i) / nodes.length - Math.PI / 2;
     const each = drawn.get(node.service);
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-    each.x = size / 2 + radius * (isNarrow ? 1 : 1.12) * cos;
+    each.x = size / 2 + radius * (isNarrow ? 1 : 1.08) * cos;
     each.y = height / 2 + radius * sin;
     each.link.setAttribute("transform", `translate(${each.x.toFixed(1)} ${each.y.toFixed(1)})`);
     each.circle.setAttribute("r", isNarrow ? 7 : 9);
@@ -79,7 +80,11 @@ function label(node, cos, sin, isNarrow, degrees) {
 function drawEdges() {
   const most = Math.max(1, ...latest.edges.map((edge) => edge.events + edge.calls));
   const shown = latest.edges.filter((edge) => edge.source !== edge.target && drawn.has(edge.source) && drawn.has(edge.target));
-  drawn.get("nobody").link.setAttribute("visibility", shown.some((edge) => edge.target === "nobody") ? "visible" : "hidden");
+  const lost = shown.filter((edge) => edge.target === "nobody");
+  drawn.get("nobody").link.setAttribute("visibility", lost.length ? "visible" : "hidden");
+  // Its name stands where fewer lines come from.
+  const down = lost.reduce((sum, edge) => sum + drawn.get(edge.source).y - drawn.get("nobody").y, 0);
+  unowned.setAttribute("y", down > 0 ? -14 : 24);
   lines.replaceChildren(
     ...shown.map((edge) => {
       const level = edge.callsFailed ? "bad" : "good";

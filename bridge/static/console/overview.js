@@ -74,6 +74,16 @@ function latency(key, figures) {
   put(key, has ? figures.p50Ms : null, "ms", has ? `p99 ${text(figures.p99Ms, "ms")}` : "none in the last minute");
 }
 
+/** Say that services emit what does not fit what they have declared. */
+function warn(drift) {
+  const line = document.getElementById("drift");
+  line.hidden = !drift;
+  if (!drift) return;
+  const many = drift.events === 1 ? "A declared event has" : `${drift.events} declared events have`;
+  const last = `${drift.event} of ${drift.service}, ${drift.ago} ago`;
+  line.firstElementChild.textContent = `${many} had data that does not fit, ${drift.events === 1 ? "" : "the last one "}${last}.`;
+}
+
 function fill(now) {
   const all = known["5m"] ?? now.recent;
   for (const name of ["emitted", "delivered", "calls"]) put(name, mean(all[name]), "/s");
@@ -118,6 +128,7 @@ follow(
     }
     merge(now.recent);
     fill(now);
+    warn(now.drift);
     if (now.sessions) document.getElementById("nobody")?.remove();
     if (span === "5m") draw();
     else if (Date.now() - loadedAt > AGAIN_MS[span]) {

@@ -4,11 +4,13 @@ import pytest
 from django.test import AsyncClient
 from redis.asyncio import Redis
 
-from bridge.console.limits import budget_of
+from bridge.console.limits import RefusedRow, budget_of
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity
+from ipc.protocol.codes import ErrorCode
 from ipc.stores.rate_limit import RateLimits
 from tests.bridge.console.conftest import LogIn
+from tests.ipc.durable import eventually
 
 PATH = "/admin/console/limits"
 
@@ -50,3 +52,28 @@ async def test_the_budgets_are_those_of_the_limiter(hub: Hub) -> None:
     assert hub.limiter is not None
     meter = hub.limiter.meter(Identity(service="exprsn-herald", permissions=frozenset()))
     assert budget_of("exprsn-herald", hub.limits, is_exempt=False) == meter.budget
+
+
+async def test_who_was_refused_what_is_shown_over_a_window(client: AsyncClient, hub: Hub) -> None:
+    assert "Nobody was refused anything" in (await client.get(PATH)).content.decode()
+    hub.counters.refuse("exprsn-spark", ErrorCode.RATE_LIMIT_EXCEEDED, 7)
+    hub.counters.refuse("exprsn-spark", ErrorCode.FORBIDDEN, 2)
+    hub.counters.refuse(None, ErrorCode.TOKEN_INVALID)
+
+    async def is_shown() -> bool:
+        rows: list[RefusedRow] = (await client.get(PATH, {"window": "60"})).context["refused"]
+        return rows == [
+            ("spark", 9, [("RATE_LIMIT_EXCEEDED", 7), ("FORBIDDEN", 2)]),
+            ("nobody", 1, [("TOKEN_INVALID", 1)]),
+        ]
+
+    await eventually(is_shown)
+    page = (await client.get(PATH, {"window": "3600"})).content.decode()
+    assert "FORBIDDEN 2" in page
+    assert "who proved nothing" in page
+
+
+@pytest.mark.parametrize("window", ["0", "61", "<b>", "9" * 400])
+async def test_a_window_that_there_is_not_is_refused(client: AsyncClient, hub: Hub, window: str) -> None:
+    answer = await client.get(PATH, {"window": window})
+    assert (answer.status_code, "refused" in answer.context) == (400, False)

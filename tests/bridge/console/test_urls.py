@@ -11,6 +11,8 @@ PARTS = {
     "<str:service>": "exprsn-herald",
     "<str:group>": "notify",
     "<str:position>": "1-0",
+    "<str:operation>": "01M8CV83KQ61K6KGNMMY3EE18P",
+    "<str:event>": "post:created",
     "<str:instance>": "exprsn-herald:01M8CVYAQA1B81QFDPX9B0Q8H9",
 }
 
