@@ -10,6 +10,7 @@ from django.urls import reverse
 from msgspec import Raw
 
 from ipc.protocol import codec
+from ipc.protocol.frames import closed
 from ipc.protocol.messages import ReplayMark
 from ipc.stores.log_pages import Found
 
@@ -35,7 +36,7 @@ class Content(msgspec.Struct):
     @classmethod
     def of(cls, frame: str) -> "Content":
         """Read a frame, as in `Entry`."""
-        return msgspec.json.decode(f"{frame}}}", type=cls)
+        return msgspec.json.decode(closed(frame), type=cls)
 
     @property
     def is_test(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ipc.hub.session import Session
+from ipc.protocol.frames import closed
 from ipc.protocol.marks import once_key
 from ipc.protocol.messages import ReplayMark
 from ipc.stores.eventlog import Entry
@@ -53,7 +54,7 @@ class Delivery(msgspec.Struct, eq=False):
     @property
     def key(self) -> str:
         """What stays the same when the emitter appends the event again, or a hub delivers it again."""
-        about = msgspec.json.decode(f"{self.entry.frame}}}", type=_About)
+        about = msgspec.json.decode(closed(self.entry.frame), type=_About)
         return once_key(about.source, about.id, about.replay)
 
     def again(self, attempt: int) -> "Delivery":

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 
 from ipc.hub.terms import Condition, Shape, Terms
 from ipc.jsonlex import JSONLexError
+from ipc.protocol.frames import closed
 from ipc.protocol.messages import Event
 
 _DATA: Final = ',"data":'
@@ -57,7 +58,7 @@ class Sight:
     def context(self) -> dict[str, Any]:
         """What expressions see."""
         if self._context is None:
-            self._context = msgspec.structs.asdict(_logged.decode(f"{self._frame}}}"))
+            self._context = msgspec.structs.asdict(_logged.decode(closed(self._frame)))
         return self._context
 
     def is_wanted(self, terms: Terms) -> bool:
@@ -95,7 +96,7 @@ class Sight:
         except JSONLexError as error:
             return f'{self._frame},"select_error":{{"code":"{error.code}"}}', error
         frame = self._frame
-        data = bytes(_data.decode(f"{frame}}}").data).decode()
+        data = bytes(_data.decode(closed(frame)).data).decode()
         # Nothing before it is nested, and inside of text the quotes would be escaped.
         begin = frame.index(_DATA) + len(_DATA)
         return f"{frame[:begin]}{selected}{frame[begin + len(data) :]}", None

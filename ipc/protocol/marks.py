@@ -7,6 +7,7 @@ of the message itself, and not of ``meta``, which belongs to the emitter: nobody
 import msgspec
 from msgspec import Raw
 
+from ipc.protocol.frames import closed
 from ipc.protocol.messages import ReplayMark
 
 _encoder = msgspec.json.Encoder()
@@ -28,7 +29,7 @@ def replayed(frame: str, mark: ReplayMark) -> str:
 
 def edited(frame: str, data: str, by: str) -> str:
     """Return a frame with other data, checked JSON of one line, and the name of the operator who has changed them."""
-    members: dict[str, Raw] = msgspec.json.decode(f"{frame}}}", type=dict[str, Raw])
+    members: dict[str, Raw] = msgspec.json.decode(closed(frame), type=dict[str, Raw])
     members["data"] = Raw(data.encode())
     members["edited"] = Raw(_encoder.encode(by))
     return _encoder.encode(members).decode().removesuffix("}")

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
+from ipc.protocol.frames import closed
 from ipc.protocol.routing import is_own_log, own_log
 from ipc.stores import keys
 from ipc.stores.connection import Script, execute, run_script, translated_errors
@@ -72,12 +73,12 @@ class Buried:
     @property
     def content(self) -> Content:
         """What its frame says."""
-        return msgspec.json.decode(f"{self.letter.frame}}}", type=Content)
+        return msgspec.json.decode(closed(self.letter.frame), type=Content)
 
     @property
     def facts(self) -> dict[str, Any]:
         """What a condition sees: the event as the condition of a subscription does, and why and how often it failed."""
-        event = msgspec.json.decode(f"{self.letter.frame}}}")
+        event = msgspec.json.decode(closed(self.letter.frame))
         facts = {name: event.get(name) for name in ("id", "event", "source", "target", "data", "ts", "meta")}
         return {**facts, "error": self.letter.error, "attempts": self.letter.attempts}
 

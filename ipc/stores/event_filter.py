@@ -7,6 +7,7 @@ from typing import Any, Self
 import msgspec
 
 from ipc.jsonlex import JSONLexError, Predicate, compile_where
+from ipc.protocol.frames import closed
 from ipc.protocol.patterns import compile_pattern, matches_any
 from ipc.protocol.services import full_name
 from ipc.stores.dead_letter_filter import CONDITION_LIMITS
@@ -47,7 +48,7 @@ class EventFilter:
         """Tell whether an event is meant; None where the condition cannot be evaluated on it."""
         if self.pattern and not matches_any((self.pattern,), entry.event):
             return False
-        if self.source and msgspec.json.decode(f"{entry.frame}}}", type=_Source).source != self.source:
+        if self.source and msgspec.json.decode(closed(entry.frame), type=_Source).source != self.source:
             return False
         if self.where is None:
             return True
@@ -61,5 +62,5 @@ class EventFilter:
 
 def facts_of(frame: str) -> dict[str, Any]:
     """Return what a condition sees of an event, as the one of a subscription does."""
-    event = msgspec.json.decode(f"{frame}}}")
+    event = msgspec.json.decode(closed(frame))
     return {name: event.get(name) for name in ("id", "event", "source", "target", "data", "ts", "meta")}

@@ -9,6 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from ipc.protocol import codec
+from ipc.protocol.frames import closed
 from ipc.protocol.ids import ulid_ms
 from ipc.protocol.routing import BROADCAST
 from ipc.protocol.services import SERVICES
@@ -60,7 +61,7 @@ class Search:
 
 def head_of(frame: str) -> Head:
     """Return the head of an event whose frame is as in `Entry`."""
-    return msgspec.json.decode(f"{frame}}}", type=Head)
+    return msgspec.json.decode(closed(frame), type=Head)
 
 
 class EventSearch:

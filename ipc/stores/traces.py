@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 
+from ipc.protocol.frames import closed
 from ipc.protocol.positions import position_key
 from ipc.stores import keys
 from ipc.stores.connection import execute, translated_errors
@@ -44,7 +45,7 @@ class Trace:
 
 def trace_id(frame: str) -> str:
     """Return the id of the trace that an event is part of, empty where it is part of none."""
-    parent = msgspec.json.decode(f"{frame}}}", type=_Traced).traceparent
+    parent = msgspec.json.decode(closed(frame), type=_Traced).traceparent
     return parent.split("-")[1] if parent and parent.count("-") == 3 else ""  # noqa: PLR2004 - the form of the header
 
 

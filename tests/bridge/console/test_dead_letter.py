@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from ipc import Reject
 from ipc.hub import group_task
 from ipc.hub.hub import Hub
+from ipc.protocol.frames import closed
 from ipc.stores.audit import Audit
 from ipc.stores.audit_filter import AuditFilter
 from ipc.stores.dead_letter_filter import DeadLetterFilter
@@ -100,7 +101,7 @@ async def test_edited_and_redriven_it_arrives_at_a_worker_marked(
     assert (entry.action, entry.by) == ("deadletters.edit", context.edited)
     assert "ann@example.org" not in json.dumps(entry.details)
     (kept,) = await DeadLetters(redis).discarded(HERALD, NOTIFY)
-    assert json.loads(f"{kept.frame}}}")["data"] == {"address": ""}
+    assert json.loads(closed(kept.frame))["data"] == {"address": ""}
     page = await operator.get("/admin/console/explorer/event", {"id": event.id})
     assert "redriven 1 times" in page.content.decode()
 

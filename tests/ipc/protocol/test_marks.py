@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ipc.hub.emitting import event_frame
+from ipc.protocol.frames import closed
 from ipc.protocol.limits import Limits
 from ipc.protocol.marks import edited, once_key, replayed
 from ipc.protocol.messages import Emit, Event, ReplayMark
@@ -19,7 +20,7 @@ REST = ',"log":"exprsn-herald/notify","position":"1-0","group":"notify","deliver
 
 
 def told(frame: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(f"{frame}}}")
+    found: dict[str, Any] = json.loads(closed(frame))
     return found
 
 

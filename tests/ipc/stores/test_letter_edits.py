@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, UnavailableError
+from ipc.protocol.frames import closed
 from ipc.protocol.limits import Limits
 from ipc.stores import keys, letter_edits
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -41,7 +42,7 @@ async def test_the_group_gets_it_with_other_data_and_the_name_of_who_has_changed
     before = (await DeadLetters(redis_client).get(buried)).letter
     await edit(redis_client, buried)
     (event,) = await own(redis_client)
-    assert event == {**json.loads(f"{before.frame}}}"), "data": {"n": 2}, "edited": "operator 7"}
+    assert event == {**json.loads(closed(before.frame)), "data": {"n": 2}, "edited": "operator 7"}
     assert next(iter(event)) == "type"
     assert await DeadLetters(redis_client).count(HERALD, NOTIFY) == 0
     (kept,) = await DeadLetters(redis_client).discarded(HERALD, NOTIFY)
