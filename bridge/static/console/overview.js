@@ -15,12 +15,19 @@ const buttons = [...page.querySelectorAll("[data-span]")];
 const known = {};
 let span = "5m";
 let loadedAt = 0;
+let isLoading = false;
 
 async function load(wanted) {
-  const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
-  const found = await answer.json();
-  if (answer.ok && !found.problem) known[wanted] = found;
-  if (wanted === span) draw();
+  isLoading = true;
+  try {
+    const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
+    const found = await answer.json();
+    if (answer.ok && !found.problem) known[wanted] = found;
+    if (wanted === span) draw();
+  } catch {
+    // The page is being left, or the bridge is away, which the feed says; with the feed it is asked for again.
+  }
+  isLoading = false;
 }
 
 function draw() {
@@ -30,9 +37,9 @@ function draw() {
 /** Take the last seconds in: those that are known already may have become more meanwhile. */
 function merge(recent) {
   const all = known["5m"];
-  if (!all || !recent.atMs.length) return;
-  if (recent.atMs[0] > all.atMs.at(-1) + 1000) {
-    load("5m");
+  if (!recent.atMs.length) return;
+  if (!all || recent.atMs[0] > all.atMs.at(-1) + 1000) {
+    if (!isLoading) load("5m");
     return;
   }
   const from = all.atMs.findIndex((at) => at >= recent.atMs[0]);
