@@ -50,6 +50,7 @@ class Guide:
         self._exported: dict[str, str] = {}
         self._running: list[Running] = []
         self._printed = ""
+        self.saved: set[str] = set()
         self.ran: set[str] = set()
         (folder / "etc/exprsn/herald").mkdir(parents=True)
         (folder / "node_modules").symlink_to(packages / "node_modules")
@@ -88,6 +89,7 @@ class Guide:
         """Save a program under the name that its first line says."""
         named = FILE.match(program)
         assert named is not None, program
+        self.saved.add(named[1])
         path = self._folder / named[1]
         path.write_text(program)
         return path
