@@ -27,7 +27,8 @@ def install(scripts: Path = SCRIPTS) -> Path:
     """Lay scripts into the user's cache, install their packages beside them once, and return where they are."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     wanted = (scripts / "package.json").read_bytes()
-    folder = Path(cache) / json.loads(wanted)["name"]
+    name: str = json.loads(wanted)["name"]
+    folder = Path(cache) / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         # Tests in parallel wait for the one that installs.
