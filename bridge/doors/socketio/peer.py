@@ -216,7 +216,8 @@ class NamespacePeer:
     def _answer_well(self, asked: _Asked, message: Any, texts: list[str]) -> None:
         if asked.emit is not None and isinstance(message, Ok):
             ack = telling.EmitAnswer.of(asked.emit, message)
-            texts.append(f"42{self.namespace},{telling.ack_body(ack)}")
+            if asked.emit.wants_ack:
+                texts.append(f"42{self.namespace},{telling.ack_body(ack)}")
             members = msgspec.structs.asdict(ack) if asked.number is not None else {}
         elif isinstance(message, ServerReply):
             members = {"data": telling.raw_or_null(message.data)}
