@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from bench.acknowledged import AckEmitterWire, AcknowledgedDurable, AckMemberWire, DoorEmitterWire, DoorMemberWire
+from bench.acknowledged import AckEmitterWire, AckMemberWire, AcknowledgedDurable, DoorEmitterWire, DoorMemberWire
 from bench.bridge import start_ours
 from bench.calls import CallBench
 from bench.durable import CREDIT, MEMBERS, JetStreamDurable, NativeDurable, pending

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import durable
-from bench.acknowledged import AckEmitterWire, AcknowledgedDurable, AckMemberWire, DoorEmitterWire, DoorMemberWire
+from bench.acknowledged import AckEmitterWire, AckMemberWire, AcknowledgedDurable, DoorEmitterWire, DoorMemberWire
 from bench.bridge import start_ours
 from bench.durable import pending
 from bench.servers import start_valkey
