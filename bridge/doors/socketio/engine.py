@@ -264,8 +264,9 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         if self.closed:
             return
         if self._websocket is None:
-            # What comes in one payload with the close, socket.io-client forgets.
-            await self._flush(texts)
+            if texts:
+                # What comes in one payload with the close, socket.io-client forgets.
+                await self._flush(texts)
             await self._flush([str(CLOSE)])
             await self.close(reason=self.server.reason.SERVER_DISCONNECT)
             return
