@@ -15,7 +15,7 @@ from bridge.doors.socketio.requests import Asked, Requests
 from ipc.hub.session import Session
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode, may_reconnect
-from ipc.protocol.errors import BadMessageError, IPCError, error_from_code
+from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError, error_from_code
 from ipc.protocol.messages import (
     AnyServerMessage,
     Error,
@@ -121,6 +121,9 @@ class NamespacePeer:
     async def close(self, code: int, reason: str) -> None:
         """Say why and close: the namespace if coming back is no use, else the connection, so that it does come back."""
         close_code = CloseCode(code)
+        if not self.subscribed.done():
+            # The hub answers a closed session nothing more, and its connection reads on only then.
+            self.subscribed.set_exception(UnavailableError(f"closed before it was let in: {reason}"))
         notice = {"notice": "closed", "code": int(code), "error": close_code.name, "message": reason}
         notice |= {"reconnect": may_reconnect(code)}
         text = self._event("ipc:notice", notice)
