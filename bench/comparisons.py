@@ -15,6 +15,7 @@ from bench.subjects import (
     OURS_DOOR,
     OURS_LIBRARY,
     SOCKETIO,
+    SOCKETIO_ACKS,
 )
 from bench.workloads import WORKLOADS
 
@@ -89,6 +90,14 @@ COMPARISONS: Final = (
             at_least=1.0,
         )
         for workload in ("targeted", "broadcast")
+    ),
+    Comparison(
+        name="socketio_durable",
+        workload="durable",
+        ours=OURS_DOOR,
+        peer=SOCKETIO_ACKS,
+        says="durable events/s: our Socket.IO door over Node Socket.IO's callbacks, which keep nothing, by raw clients",
+        at_least=1.0,
     ),
     Comparison(
         name="durable_raw",

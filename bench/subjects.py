@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from bench.acknowledged import AckEmitterWire, AckMemberWire, AcknowledgedDurable, DoorEmitterWire, DoorMemberWire
 from bench.bridge import start_ours
 from bench.calls import CallBench
-from bench.durable import CREDIT, MEMBERS, JetStreamDurable, NativeDurable
+from bench.durable import CREDIT, MEMBERS, JetStreamDurable, NativeDurable, pending
 from bench.library import LibraryCall, LibraryDurable
 from bench.nats import consumer_config, start_jetstream, stream_config
 from bench.nats_library import NatsLibraryDurable
@@ -25,6 +26,7 @@ OURS: Final = "ours-uvicorn"
 OURS_LIBRARY: Final = "ours-worker"
 OURS_DOOR: Final = "ours-socketio"
 SOCKETIO: Final = "socketio-seed"
+SOCKETIO_ACKS: Final = "socketio-acks"
 JETSTREAM: Final = "jetstream-node"
 JETSTREAM_PYTHON: Final = "jetstream-python"
 JETSTREAM_RAW: Final = "jetstream-raw"
@@ -84,6 +86,12 @@ async def _ours_durable(place: Place, *, server: str) -> Connect:
     return lambda: NativeDurable(bridge.port, valkey.port)
 
 
+async def _ours_door_durable(place: Place) -> Connect:
+    valkey = await place.valkey(is_durable=True)
+    bridge = await place.bridge(valkey, server="uvicorn")
+    return lambda: AcknowledgedDurable(bridge.port, DoorEmitterWire, DoorMemberWire, partial(pending, valkey.port))
+
+
 async def _ours_library(place: Place) -> Connect:
     valkey = await place.valkey(is_durable=True)
     bridge = await place.bridge(valkey, server="uvicorn")
@@ -108,11 +116,24 @@ async def _plain(place: Place, *, server: str, layer: str) -> Connect:
 
 
 async def _socketio(place: Place, *, mode: str) -> Connect:
+    node = await _socketio_server(place, mode)
+    return lambda: Bench(SocketIOWire, node.port, _context(place.tls))
+
+
+async def _socketio_acks(place: Place) -> Connect:
+    async def nothing_left() -> int:
+        # An emit is answered when its event was acknowledged.
+        return 0
+
+    node = await _socketio_server(place, "acks")
+    return lambda: AcknowledgedDurable(node.port, AckEmitterWire, AckMemberWire, nothing_left)
+
+
+async def _socketio_server(place: Place, mode: str) -> Server:
     await install_peers(place.peers_dir)
     env = {"MODE": mode, "REDIS_URL": redis_url(await place.valkey()), "SERVICES": ",".join(SUBSCRIBERS)}
     script = place.peers_dir / "socketio_server.mjs"
-    node = place.keep(await start_script(place.name, script, env=env, folder=place.folder, tls=place.tls))
-    return lambda: Bench(SocketIOWire, node.port, _context(place.tls))
+    return place.keep(await start_script(place.name, script, env=env, folder=place.folder, tls=place.tls))
 
 
 async def _jetstream_raw(place: Place) -> Connect:
@@ -180,6 +201,8 @@ SUBJECTS: Final = (
     Subject("ours-uvicorn-tls", "ours, uvicorn, TLS", partial(_ours, server="uvicorn"), tls=True),
     Subject("socketio-seed-tls", "Socket.IO, Redis pub/sub between, TLS", partial(_socketio, mode="seed"), tls=True),
     *_each_server(", raw client", _ours_durable, Part.DURABLE),
+    Subject(OURS_DOOR, "ours, uvicorn, Socket.IO", _ours_door_durable, part=Part.DURABLE),
+    Subject(SOCKETIO_ACKS, "Socket.IO, its callbacks", _socketio_acks, part=Part.DURABLE),
     Subject(OURS_LIBRARY, "ours, uvicorn, IPCWorker", _ours_library, part=Part.DURABLE),
     Subject(JETSTREAM_RAW, "NATS JetStream, raw client", _jetstream_raw, part=Part.DURABLE),
     Subject(JETSTREAM, "NATS JetStream, its Node client", _jetstream_node, part=Part.DURABLE),

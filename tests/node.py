@@ -23,16 +23,17 @@ def missing() -> str | None:
     return f"{' and '.join(absent)} not installed (Debian: nodejs npm)" if absent else None
 
 
-def install() -> Path:
-    """Lay the scripts into the user's cache, install their packages beside them once, and return where they are."""
+def install(scripts: Path = SCRIPTS) -> Path:
+    """Lay scripts into the user's cache, install their packages beside them once, and return where they are."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(cache) / "exprsn-socketio-tests"
+    wanted = (scripts / "package.json").read_bytes()
+    name: str = json.loads(wanted)["name"]
+    folder = Path(cache) / name
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = (SCRIPTS / "package.json").read_bytes()
     with (folder / ".lock").open("w") as lock:
         # Tests in parallel wait for the one that installs.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for script in SCRIPTS.glob("*.mjs"):
+        for script in scripts.glob("*.mjs"):
             shutil.copyfile(script, folder / script.name)
         stamp = folder / ".installed"
         if not stamp.exists() or stamp.read_bytes() != wanted:

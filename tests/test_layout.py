@@ -25,6 +25,7 @@ TOPICS = frozenset(
         "fuzz",
         "groups",
         "leaks",
+        "migration",
         "postgres",
         "processes",
         "production",

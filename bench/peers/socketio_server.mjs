@@ -1,6 +1,8 @@
-// A Socket.IO bridge with one namespace per service, in two designs, chosen by MODE:
+// A Socket.IO bridge with one namespace per service, in three designs, chosen by MODE:
 //   seed     each event is published to Redis and comes back to the bridge, which routes it to the namespaces
 //   adapter  the namespaces' own emit, with Socket.IO's Redis adapter between bridge processes
+//   acks     each event goes to one socket of its target, in turn, and the emitter's callback is called when that has
+//            called its own; nothing is kept, and Redis has no part in it
 // Environment: MODE, PORT, REDIS_URL, SERVICES (short names divided by commas), TLS_CERT and TLS_KEY (files, optional).
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -32,14 +34,20 @@ if (MODE === "seed") {
     deliver(target, event, payload);
   });
   route = (message) => publisher.publish(`ipc:${message.target}`, JSON.stringify(message));
+} else if (MODE === "acks") {
+  let turn = 0;
+  route = ({ target, event, payload }, done) => {
+    const sockets = [...io.of(`/ipc/${target}`).sockets.values()];
+    sockets[turn++ % sockets.length].emit(event, payload, done);
+  };
 } else {
   io.adapter(createAdapter(publisher, subscriber));
 }
 
 io.of(/^\/ipc\/\w+$/).on("connection", (socket) => {
   const source = socket.nsp.name.slice("/ipc/".length);
-  socket.on("ipc:emit", ({ event, payload, target = "broadcast" }) =>
-    route({ event, payload, target, source, timestamp: Date.now() }),
+  socket.on("ipc:emit", ({ event, payload, target = "broadcast" }, done) =>
+    route({ event, payload, target, source, timestamp: Date.now() }, done),
   );
   socket.on("ping:echo", (message) => socket.emit("pong:echo", message));
 });

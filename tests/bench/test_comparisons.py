@@ -39,18 +39,21 @@ def test_what_is_expected() -> None:
         "broadcast": "at least 6",
         "socketio_targeted": "at least 1",
         "socketio_broadcast": "at least 1",
+        "socketio_durable": "at least 1",
         "durable": "at least 1.2",
         "call": "at least 1.5",
         "call_latency": "at most 1.3",
     }
 
 
-def test_durable_work_is_compared_in_four_ways() -> None:
+def test_durable_work_is_compared_in_five_ways() -> None:
     """What a raw client gets, what a service gets, and server against server are different figures."""
     rates = {"ours-uvicorn": 30, "ours-worker": 12, "jetstream-raw": 60, "jetstream-node": 15, "jetstream-python": 6}
+    rates |= {"ours-socketio": 9, "socketio-acks": 6}
     results = found([run(subject, "durable", rate) for subject, rate in rates.items()])
     assert {comparison.name: value for comparison, value in results} == {
         "durable": 2.0,
+        "socketio_durable": 1.5,
         "durable_raw": 0.5,
         "durable_library": 0.8,
         "durable_python": 2.0,

@@ -1,4 +1,4 @@
-"""The peers that drive themselves do their workload, where their packages are installed."""
+"""The peers on Node.js do their workload, where their packages are installed."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from bench import subjects
 from bench.npm import PEERS, STAMP, peers_dir
 from bench.servers import ServerError
-from bench.subjects import JETSTREAM, MOLECULER, SUBJECTS, Place
+from bench.subjects import JETSTREAM, MOLECULER, SOCKETIO_ACKS, SUBJECTS, Place
 from bench.workloads import CALL, DURABLE, Load, Workload
 
 pytestmark = pytest.mark.processes
@@ -21,7 +21,7 @@ def has_packages() -> bool:
 
 
 @pytest.mark.skipif(not has_packages(), reason="the packages of the peers in Node are not installed")
-@pytest.mark.parametrize(("name", "workload"), [(JETSTREAM, DURABLE), (MOLECULER, CALL)])
+@pytest.mark.parametrize(("name", "workload"), [(JETSTREAM, DURABLE), (SOCKETIO_ACKS, DURABLE), (MOLECULER, CALL)])
 async def test_a_peer_in_node_is_measured(
     name: str, workload: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@
     outgoing.py    what waits to be written to it
     admission.py   who is let in at a namespace, and what it hears at once
     peer.py        one namespace of one connection, which is a session
+    requests.py    who waits for which answer
     asking.py      what a client emits, as messages of the hub
     telling.py     what the hub says, as packets
     packets.py     the text of a packet

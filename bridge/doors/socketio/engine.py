@@ -21,6 +21,7 @@ from engineio.packet import Packet as EnginePacket
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
 from bridge.doors.socketio.websocket import Receive, Send, WebsocketTransport
+from bridge.doors.texts import takes_texts
 from ipc.protocol.codes import CloseCode
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             await send({"type": "websocket.close"})
             return ""
         self.connected = self.upgraded = True
-        self._websocket = WebsocketTransport(self, self.outgoing, send)
+        several = takes_texts(request["asgi.scope"])
+        self._websocket = WebsocketTransport(self, self.outgoing, send, takes_texts=several)
         await self._websocket.serve(receive)
         return ""
 
@@ -262,7 +264,10 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         if self.closed:
             return
         if self._websocket is None:
-            await self._flush([*texts, str(CLOSE)])
+            if texts:
+                # What comes in one payload with the close, socket.io-client forgets.
+                await self._flush(texts)
+            await self._flush([str(CLOSE)])
             await self.close(reason=self.server.reason.SERVER_DISCONNECT)
             return
         await self._flush(texts)

@@ -1,22 +1,21 @@
 """One namespace of one Socket.IO connection, as the session sees it.
 
-It turns frames of the hub into packets and packets into frames for the hub, and remembers who waits for which answer.
+It turns frames of the hub into packets and packets into frames for the hub.
 """
 
 import asyncio
 import itertools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.doors.socketio import asking, telling
 from bridge.doors.socketio.packets import Packet, answer_packet, event_packet
+from bridge.doors.socketio.requests import Asked, Requests
 from ipc.hub.session import Session
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode, may_reconnect
-from ipc.protocol.errors import BadMessageError, IPCError, error_from_code
+from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError, error_from_code
 from ipc.protocol.messages import (
     AnyServerMessage,
     Error,
@@ -40,14 +39,6 @@ MAX_HELD: Final = 32_000
 """How many deliveries a session can hold: 32 groups with a credit of 1000."""
 _EVENT: Final = '{"type":"event"'
 _DELIVERY: Final = ',"delivery":"'
-
-
-class _Asked(NamedTuple):
-    """A request on its way: its event's name, the number of its callback, and what an emit's answer repeats."""
-
-    name: str
-    number: int | None
-    emit: asking.AskedEmit | None = None
 
 
 class NamespacePeer:
@@ -76,7 +67,7 @@ class NamespacePeer:
         self._welcome: Welcome | None = None
         self._awaited = ""
         self._numbers = itertools.count(1)
-        self._asked: dict[str, list[_Asked]] = {}
+        self._requests = Requests()
         self._deliveries: dict[int, str] = {}
         self._calls: dict[int, str] = {}
         self._reported: dict[str, str] = {}
@@ -118,7 +109,7 @@ class NamespacePeer:
         for line in frame.split("\n"):
             if line.startswith(_EVENT):
                 texts.append(self._delivery(line) if _DELIVERY in line else prefix + bodies.of(line))
-            else:
+            elif not (line.startswith(telling.OK) and self._acknowledge(line, texts)):
                 for message in codec.decode_server_frame(line):
                     self._tell(message, texts)
         if not texts:
@@ -130,6 +121,9 @@ class NamespacePeer:
     async def close(self, code: int, reason: str) -> None:
         """Say why and close: the namespace if coming back is no use, else the connection, so that it does come back."""
         close_code = CloseCode(code)
+        if not self.subscribed.done():
+            # The hub answers a closed session nothing more, and its connection reads on only then.
+            self.subscribed.set_exception(UnavailableError(f"closed before it was let in: {reason}"))
         notice = {"notice": "closed", "code": int(code), "error": close_code.name, "message": reason}
         notice |= {"reconnect": may_reconnect(code)}
         text = self._event("ipc:notice", notice)
@@ -190,18 +184,28 @@ class NamespacePeer:
             texts.append(self._event("ipc:positions", message.positions))
         texts.append(self.connection.ping(lambda: self.session.confirm(message.sent)))
 
+    def _acknowledge(self, line: str, texts: list[str]) -> bool:
+        """Answer an emit that is in its log with the hub's own text, if it is that which the line answers."""
+        answered = self._requests.emit_answered(telling.answered_id(line))
+        if answered is None:
+            return False
+        emit, number = answered
+        members = telling.emit_answer(emit, line)
+        if emit.wants_ack:
+            texts.append(event_packet(self.namespace, f'["ipc:ack",{{{members}]'))
+        if number is not None:
+            texts.append(answer_packet(self.namespace, number, f'{{"success":true,{members}'))
+        return True
+
     def _answer(self, message: Any, texts: list[str]) -> None:
-        waiting = self._asked.get(message.id) if message.id is not None else None
-        asked = waiting.pop(0) if waiting else None
-        if waiting is not None and not waiting:
-            del self._asked[message.id]
+        asked = self._requests.answered(message.id)
         error = message if isinstance(message, Error) else getattr(message, "error", None)
         if error is not None:
             self._refuse(asked, message.id, telling.failed(error), texts)
         elif asked is not None:
             self._answer_well(asked, message, texts)
 
-    def _refuse(self, asked: _Asked | None, request_id: str | None, members: dict[str, Any], texts: list[str]) -> None:
+    def _refuse(self, asked: Asked | None, request_id: str | None, members: dict[str, Any], texts: list[str]) -> None:
         if asked is not None and asked.number is not None:
             answer = codec.encode_json({"success": False, **members})
             texts.append(answer_packet(self.namespace, asked.number, answer))
@@ -213,12 +217,8 @@ class NamespacePeer:
                 about |= {"id": request_id}
             texts.append(self._event("ipc:error", {**members, **about}))
 
-    def _answer_well(self, asked: _Asked, message: Any, texts: list[str]) -> None:
-        if asked.emit is not None and isinstance(message, Ok):
-            ack = telling.EmitAnswer.of(asked.emit, message)
-            texts.append(f"42{self.namespace},{telling.ack_body(ack)}")
-            members = msgspec.structs.asdict(ack) if asked.number is not None else {}
-        elif isinstance(message, ServerReply):
+    def _answer_well(self, asked: Asked, message: Any, texts: list[str]) -> None:
+        if isinstance(message, ServerReply):
             members = {"data": telling.raw_or_null(message.data)}
         else:
             members = telling.answer_of(message) if isinstance(message, Ok) else {}
@@ -234,6 +234,9 @@ class NamespacePeer:
         """Hand an event of the client to the hub; returns when the client may send more."""
         if self.session.is_closed:
             return
+        if (emit := asking.emit_of(packet.body)) is not None:
+            await self.hub.receive(self.session, self._emit(emit, packet.number, self._next_id()))
+            return
         try:
             name, argument = asking.event_of(packet.body)
         except BadMessageError as error:
@@ -244,7 +247,7 @@ class NamespacePeer:
             if name == asking.EMIT:
                 message = self._emit(asking.asked_emit(argument), packet.number, request_id)
             else:
-                self._expect(request_id, _Asked(name, packet.number))
+                self._requests.expect(request_id, Asked(name, packet.number))
                 message = asking.message_of(name, argument, request_id).encode()
         except IPCError as error:
             self.refuse(error, request_id, name, packet.number)
@@ -269,8 +272,8 @@ class NamespacePeer:
     def refuse(self, error: IPCError, request_id: str, name: str, number: int | None) -> None:
         """Answer a request that the hub is not asked."""
         self.hub.counters.messages_refused += 1
-        if request_id not in self._asked:
-            self._expect(request_id, _Asked(name, number))
+        if request_id not in self._requests:
+            self._requests.expect(request_id, Asked(name, number))
         self.session.refuse(error, request_id)
 
     def refuse_binary(self, packet: Packet) -> None:
@@ -292,14 +295,8 @@ class NamespacePeer:
         given = asked.id if isinstance(asked.id, str) else None
         if number is None and not asked.wants_ack:
             return asking.emit_message(asked, given, is_awaited=False)
-        self._expect(given or request_id, _Asked(asking.EMIT, number, asked))
+        self._requests.expect(given or request_id, Asked(asking.EMIT, number, asked))
         return asking.emit_message(asked, given or request_id, is_awaited=True)
-
-    def _expect(self, request_id: str, asked: _Asked) -> None:
-        if (others := self._asked.get(request_id)) is None:
-            self._asked[request_id] = [asked]
-        else:
-            others.append(asked)
 
     def _next_id(self) -> str:
         # Unique in the mesh, since the id of an emit is also what drops its repeats.

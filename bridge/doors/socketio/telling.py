@@ -16,8 +16,19 @@ from ipc.protocol.messages import CallError, Error, Event, Notice, Ok, ServerCal
 
 OWN: Final = "ipc:"
 """How the names of the door's own events begin: an event of a service that begins so comes as ``ipc:event``."""
+OK: Final = '{"type":"ok",'
+"""How the hub's line begins that says that a request was carried out."""
 _MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
+
+
+class _Answered(Struct):
+    """Whose an answer is."""
+
+    id: str | None = None
+
+
 _event: Final = msgspec.json.Decoder(Event)
+_answered: Final = msgspec.json.Decoder(_Answered)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -77,7 +88,7 @@ def event_body(event: Event) -> str:
         attempt=event.attempt,
     )
     name = "ipc:event" if is_own else event.event
-    return (b'["%b",%b,%b]' % (name.encode(), event.data, _encoder.encode(about))).decode()
+    return b"".join((b'["', name.encode(), b'",', event.data, b",", _encoder.encode(about), b"]")).decode()
 
 
 def delivery_of(line: str) -> Event:
@@ -122,26 +133,17 @@ def own_body(name: str, argument: Any) -> str:
     return codec.encode_json([name, argument])
 
 
-class EmitAnswer(Struct):
-    """What ``ipc:ack`` says: the event and the target as they were asked for, and where the event is now."""
-
-    event: Raw
-    target: Raw
-    id: str | None
-    position: str | UnsetType
-    positions: dict[str, str] | UnsetType
-    duplicate: bool | UnsetType
-    remaining: int | UnsetType
-
-    @classmethod
-    def of(cls, asked: AskedEmit, ok: Ok) -> "EmitAnswer":
-        """Return the answer to an emit that is in its log."""
-        return cls(asked.event, asked.receivers, ok.id, ok.position, ok.positions, ok.duplicate, ok.remaining)
+def answered_id(line: str) -> str | None:
+    """Return which request the hub's line answers."""
+    return _answered.decode(line).id
 
 
-def ack_body(answer: EmitAnswer) -> str:
-    """Return the array with an ``ipc:ack``."""
-    return (b'["ipc:ack",%b]' % _encoder.encode(answer)).decode()
+def emit_answer(asked: AskedEmit, line: str) -> str:
+    """Return the members of the answer to an emit: the event and the target as they were asked for, and the hub's own.
+
+    They are the hub's text, since an `ok` to an emit has no names of two words; what closes the object is at the end.
+    """
+    return f'"event":{str(asked.event, "utf-8")},"target":{str(asked.receivers, "utf-8")},{line.removeprefix(OK)}'
 
 
 def succeeded(members: Mapping[str, Any]) -> str:

@@ -103,13 +103,14 @@ async def test_an_event_has_its_payload_first_and_then_where_it_comes_from(
 
 @uvicorn
 async def test_options_of_an_emit_are_honoured(bridge: ServerProcess, node: NodeSockets) -> None:
-    """Its target counts, and without requireAck nobody is told when it is done, only when it is refused."""
+    """Its target counts; without requireAck only a callback is told when it is done, and all when it is refused."""
     await node.connect("a", bridge, "/ipc/nexus")
     await node.connect("b", bridge, "/ipc/vault")
     quiet = {"event": "option:quiet", "payload": 1, "options": {"target": "vault", "requireAck": False}}
     await node.tell("a", "ipc:emit", quiet)
     _, about = await node.hear("b", "option:quiet")
     assert about["target"] == "exprsn-vault"
+    assert (await node.ask("a", "ipc:emit", quiet))["position"]
     await node.tell("a", "ipc:emit", {**quiet, "event": "no name"})
     (error,) = await node.hear("a", "ipc:error")
     assert (error["error"], error["retryable"]) == ("INVALID_EVENT", False)

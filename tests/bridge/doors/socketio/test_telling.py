@@ -71,10 +71,11 @@ def test_a_failure_has_its_code_and_whether_to_try_again() -> None:
 
 def test_an_ack_repeats_what_was_asked() -> None:
     asked = asked_emit(msgspec.Raw(b'{"event":"a:b","target":["spark","ca"]}'))
-    answer = telling.EmitAnswer.of(asked, Ok(id="r", position="1-0", duplicate=True))
-    assert json.loads(telling.ack_body(answer)) == [
-        "ipc:ack", {"event": "a:b", "target": ["spark", "ca"], "id": "r", "position": "1-0", "duplicate": True},
-    ]  # fmt: skip
+    line = codec.encode(Ok(id='"r\\', position="1-0", duplicate=True))
+    assert telling.answered_id(line) == '"r\\'
+    assert json.loads("{" + telling.emit_answer(asked, line)) == {
+        "event": "a:b", "target": ["spark", "ca"], "id": '"r\\', "position": "1-0", "duplicate": True,
+    }  # fmt: skip
 
 
 def test_notices_and_calls_are_in_camel_case() -> None:

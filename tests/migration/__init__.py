@@ -1,0 +1,1 @@
+"""The services that exist in Node, on their way to this bridge."""
