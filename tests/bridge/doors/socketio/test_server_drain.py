@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exprsn.embedded import EmbeddedValkey
-from ipc.hub.hub import DRAIN_SPREAD_MS
+from ipc.hub.draining import DRAIN_SPREAD_MS
 from tests import servers
 from tests.clients import attached
 from tests.node import NodeSockets
