@@ -53,7 +53,7 @@ export interface Terms {
 /** How to subscribe to live events. */
 export interface LiveOptions extends Terms {
   readonly group?: undefined;
-  /** After which position in each log to begin; without it, now. */
+  /** After which position in each log to begin; those of `connect` if not given, and in a log that is not in it, now. */
   readonly since?: Positions;
   /** Milliseconds to wait until it is subscribed, 10000 if not given. */
   readonly timeoutMs?: number;

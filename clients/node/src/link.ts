@@ -200,7 +200,9 @@ export class Link {
 
   #end(error: IPCError | undefined): void {
     this.#closing.abort();
-    this.#up.reject(error ?? closedError());
+    const up = this.#up;
+    this.#up = deferred();
+    for (const waiting of [up, this.#up]) waiting.reject(error ?? closedError());
     this.#session?.close();
     this.#ended.resolve(error);
     this.#given.hooks.call("closed", error);

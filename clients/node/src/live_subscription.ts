@@ -40,7 +40,8 @@ export class LiveSubscription {
       ...(wish.select === undefined ? {} : { select: wish.select }),
     };
     this.terms = JSON.stringify([wish.where ?? null, wish.select ?? null]);
-    this.#since = wish.since;
+    const isSomewhere = wish.since !== undefined && Object.keys(wish.since).length > 0;
+    this.#since = isSomewhere ? wish.since : undefined;
     this.#lane = new Lane(async ({ payload, context }) => {
       try {
         await wish.handler(payload, context);
