@@ -87,6 +87,7 @@ def told(package: Path, world: World, files: list[str]) -> dict[tuple[str, str],
             process.terminate()
             process.wait()
     text = said.read_text(errors="replace")
+    # Shown by pytest beside a failure of the test that has run them all.
     sys.stdout.write(text[-5_000:])
     return outcomes(text.splitlines())
 

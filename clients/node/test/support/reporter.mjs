@@ -9,6 +9,6 @@ export default async function* report(source) {
     // The runner counts a file that ends badly as a test of that name.
     if (/\.[cm]js$/.test(data.name) && type === "test:pass") continue;
     const error = type === "test:fail" ? inspect(data.details.error?.cause ?? data.details.error, { depth: 4 }) : "";
-    yield `${JSON.stringify({ file: basename(data.file ?? data.name), name: data.name, passed: type === "test:pass", error })}\n`;
+    yield `${JSON.stringify({ file: basename(data.file ?? data.name), name: data.name, passed: type === "test:pass", error, durationMs: Math.round(data.details.duration_ms) })}\n`;
   }
 }
