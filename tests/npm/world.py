@@ -138,11 +138,10 @@ class World:
             told = {"code": str(error.code), "message": error.message, "retryable": error.retryable}
             return {"error": {**told, "details": dict(error.details or {})}}
 
-    def on_stop_workers(self) -> None:
-        """Stop all workers in Python."""
-        workers, self._workers, self._handled = self._workers, {}, []
-        for worker in workers.values():
-            self._wait_for(worker.stop())
+    def on_stop_workers(self, service: str | None = None) -> None:
+        """Stop the workers of a service, or all."""
+        for name in [name for name in self._workers if service in {None, name}]:
+            self._wait_for(self._workers.pop(name).stop())
 
     def _worker(self, service: str) -> IPCWorker:
         if service not in self._workers:

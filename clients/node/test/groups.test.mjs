@@ -93,7 +93,7 @@ test("credit bounds what is handled at the same time", async (t) => {
 });
 
 test("a member in Node and one in Python share a group", async (t) => {
-  t.after(() => world("stop_workers"));
+  t.after(() => world("stop_workers", { service: "moderator" }));
   const client = await attached(t, "moderator");
   const emitter = await attached(t, "atlas");
   const [heard, total] = [new Heard(), 200];

@@ -7,7 +7,7 @@ import { attached, gate, Heard, within, world } from "./support/world.mjs";
 const code = (expected) => (error) => error instanceof IPCError && error.code === expected;
 
 test("a resource in Node answers callers in Python", async (t) => {
-  t.after(() => world("stop_workers"));
+  t.after(() => world("stop_workers", { service: "timeline" }));
   const client = await attached(t, "filevault");
   await client.serve("files", {
     read: async ({ key, query, source, op, resource, deadlineMs }) => ({ key, query, source, op, resource, hasTime: deadlineMs > 0 }),
@@ -24,7 +24,7 @@ test("a resource in Node answers callers in Python", async (t) => {
 });
 
 test("what an operation throws is passed on with its code, and a bug without its text", async (t) => {
-  t.after(() => world("stop_workers"));
+  t.after(() => world("stop_workers", { service: "timeline" }));
   const client = await attached(t, "filevault");
   const failed = new Heard();
   client.hook("handlerError", (error, where) => failed.add([error.message, where]));
@@ -53,7 +53,7 @@ test("what an operation throws is passed on with its code, and a bug without its
 });
 
 test("a call that nobody waits for any more is aborted", async (t) => {
-  t.after(() => world("stop_workers"));
+  t.after(() => world("stop_workers", { service: "timeline" }));
   const client = await attached(t, "filevault");
   const { open, opened } = gate();
   await client.serve("slow", {
@@ -71,7 +71,7 @@ test("a call that nobody waits for any more is aborted", async (t) => {
 });
 
 test("Node calls a resource in Python, and hears its errors", async (t) => {
-  t.after(() => world("stop_workers"));
+  t.after(() => world("stop_workers", { service: "timeline" }));
   await world("serve", { service: "timeline", resource: "notes" });
   const client = await attached(t, "herald");
   assert.deepEqual(await client.read("notes", { key: 5 }), { key: 5, by: "exprsn-herald" });

@@ -60,7 +60,7 @@ test("a token is renewed on the open session before it is over", async (t) => {
   client.hook("error", errors.add);
   client.hook("ready", ready.add);
   client.hook("lost", ready.add);
-  // Each holds for three seconds and is renewed after two: the third is of another life than the first.
+  // Each holds for two seconds and is renewed after two thirds of that: the third comes when the first is over.
   await asked.count(3);
   await client.emit("proof:given", null);
   assert.deepEqual(errors.items, []);
