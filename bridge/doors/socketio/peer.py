@@ -6,6 +6,7 @@ It turns frames of the hub into packets and packets into frames for the hub, and
 import asyncio
 import itertools
 import logging
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 MAX_HELD: Final = 32_000
 """How many deliveries a session can hold: 32 groups with a credit of 1000."""
+MAX_FIRST_NUMBER: Final = 2**40
+"""Where the numbers of a session's callbacks may begin: far enough apart to tell sessions by, short enough to send."""
 _EVENT: Final = '{"type":"event"'
 _DELIVERY: Final = ',"delivery":"'
 
@@ -76,6 +79,9 @@ class NamespacePeer:
         self._welcome: Welcome | None = None
         self._awaited = ""
         self._numbers = itertools.count(1)
+        # A listener that answers when the connection has been lost answers by the next one, which is another session:
+        # what it says must not be taken for the answer to something that this one has sent.
+        self._answerable = itertools.count(secrets.randbelow(MAX_FIRST_NUMBER))
         self._asked: dict[str, list[_Asked]] = {}
         self._deliveries: dict[int, str] = {}
         self._calls: dict[int, str] = {}
@@ -142,7 +148,7 @@ class NamespacePeer:
         event = telling.delivery_of(line)
         if event.delivery is None:
             return f"42{self.namespace},{self._bodies.of(line)}"
-        number = next(self._numbers)
+        number = next(self._answerable)
         if len(self._deliveries) >= MAX_HELD:
             # Expired long ago: the hub hands out no more than this.
             del self._deliveries[next(iter(self._deliveries))]
@@ -159,7 +165,7 @@ class NamespacePeer:
             case ServerPing():
                 self._heartbeat(message, texts)
             case ServerCall():
-                number = next(self._numbers)
+                number = next(self._answerable)
                 self._calls[number] = message.id
                 texts.append(event_packet(self.namespace, telling.call_body(message), number))
             case ServerCancel():
@@ -216,7 +222,8 @@ class NamespacePeer:
     def _answer_well(self, asked: _Asked, message: Any, texts: list[str]) -> None:
         if asked.emit is not None and isinstance(message, Ok):
             ack = telling.EmitAnswer.of(asked.emit, message)
-            texts.append(f"42{self.namespace},{telling.ack_body(ack)}")
+            if asked.emit.wants_ack:
+                texts.append(f"42{self.namespace},{telling.ack_body(ack)}")
             members = msgspec.structs.asdict(ack) if asked.number is not None else {}
         elif isinstance(message, ServerReply):
             members = {"data": telling.raw_or_null(message.data)}
