@@ -17,13 +17,14 @@ from exprsn.supervision.leash import leashed
 from ipc.protocol.codes import ErrorCode
 from tests import servers
 from tests.bridge.tokens import LOCKED
+from tests.markdown import ROOT, tables
 from tests.node import missing
-from tests.npm.building import Outcome, built, node_tests, outcomes
+from tests.npm.building import PACKAGE, Outcome, built, node_tests, outcomes
 from tests.npm.world import World
 
 pytestmark = pytest.mark.processes
 RUN_TIMEOUT_S = 120.0
-TOKEN_TTL_S = 2
+TOKEN_TTL_S = 4
 STOPPING = frozenset({"restarting.test.mjs"})
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -113,6 +114,24 @@ def test_a_test_of_the_package(told: dict[tuple[str, str], Outcome], file: str, 
     assert (file, name) in told, f"{file} did not come to it; what Node said is above"
     outcome = told[file, name]
     assert outcome.passed, f"{file}: {name}\n{outcome.error}"
+
+
+def test_each_package_that_is_pinned_has_its_reason() -> None:
+    manifest = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
+    pinned = {**manifest["dependencies"], **manifest["devDependencies"]}
+    assert all(version[0].isdigit() for version in pinned.values())
+    rows = list(tables(ROOT / "docs" / "explanation" / "dependencies.md"))[2]
+    assert [row["package"] for row in rows] == list(pinned)
+
+
+def test_what_is_packed_is_what_is_built_and_what_is_read(package: Path) -> None:
+    packed = subprocess.run(
+        ["npm", "pack", "--json", "--ignore-scripts"], cwd=package, check=True, capture_output=True, timeout=60
+    )
+    (told,) = json.loads(packed.stdout)
+    files = {file["path"] for file in told["files"]}
+    assert {"README.md", "LICENSE", "package.json", "dist/esm/index.js", "dist/cjs/index.d.ts"} <= files
+    assert {path.split("/")[0] for path in files} == {"README.md", "LICENSE", "package.json", "dist"}
 
 
 def test_node_ran_no_test_that_is_not_listed(told: dict[tuple[str, str], Outcome], files: list[str]) -> None:

@@ -2,6 +2,7 @@
 import { closedError, IPCError, asIPCError, LinkLostError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
 import type { Answer } from "./messages.js";
+import { UnreadableError } from "./pem.js";
 import { renewTokens } from "./renewal.js";
 import { ANSWER_TIMEOUT_MS, Session, type SessionListener, type SessionSetup } from "./session.js";
 import type { Token, TokenSource } from "./tokens.js";
@@ -32,11 +33,6 @@ export interface RequestOptions {
   readonly mayRepeat?: (error: IPCError, isLost: boolean) => boolean;
 }
 
-/** Whether an error is worth another try of something that may happen twice. */
-export function isRepeatable(error: IPCError): boolean {
-  return error.retryable;
-}
-
 /** One session after another. */
 export class Link {
   readonly #given: LinkSetup;
@@ -48,6 +44,8 @@ export class Link {
   #lastError: IPCError | undefined;
   #askedDelayMs: number | undefined;
   #needsFreshToken = false;
+  #hasBeenUp = false;
+  #refusedAt = -Infinity;
 
   constructor(given: LinkSetup) {
     this.#given = given;
@@ -120,7 +118,7 @@ export class Link {
         return await session.ask(name, argument(timeoutMs), { timeoutMs, signal: options.signal });
       } catch (thrown) {
         const error = asIPCError(thrown);
-        const mayRepeat = options.mayRepeat ?? isRepeatable;
+        const mayRepeat = options.mayRepeat ?? ((found) => found.retryable);
         const pauseMs = Math.max(backoffMs(attempt), error.retryAfterMs ?? 0);
         if (error.code === "TIMEOUT" || pauseMs >= deadline.leftMs) throw error;
         if (!mayRepeat(error, error instanceof LinkLostError)) throw error;
@@ -162,7 +160,7 @@ export class Link {
   }
 
   #wentUp(session: Session, token: Token | undefined): void {
-    this.#isUp = true;
+    this.#isUp = this.#hasBeenUp = true;
     this.#up.resolve(session);
     this.#given.changed(session);
     this.#given.hooks.call("ready", session.welcome);
@@ -181,7 +179,7 @@ export class Link {
   }
 
   #mayComeBack(error: IPCError): boolean {
-    if (error.retryable) return true;
+    if (error.retryable || (error instanceof UnreadableError && this.#hasBeenUp)) return true;
     // Such as on a machine that has slept: one new token, and if that is refused, too, it is for good.
     if (TOKEN_CODES.has(error.code) && this.#given.tokens?.isRenewable === true && this.#isFirstRefusal()) {
       this.#needsFreshToken = true;
@@ -190,12 +188,10 @@ export class Link {
     return false;
   }
 
-  #wasRefused = -Infinity;
-
   #isFirstRefusal(): boolean {
-    const before = this.#wasRefused;
-    this.#wasRefused = performance.now();
-    return this.#wasRefused - before > STEADY_MS * 2;
+    const before = this.#refusedAt;
+    this.#refusedAt = performance.now();
+    return this.#refusedAt - before > 2 * STEADY_MS;
   }
 
   #end(error: IPCError | undefined): void {

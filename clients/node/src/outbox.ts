@@ -2,8 +2,8 @@
 import { closedError, IPCError, LinkLostError } from "./errors.js";
 import type { Answer } from "./messages.js";
 import type { Session } from "./session.js";
-import { backoffMs, deferred } from "./waiting.js";
 import type { Positions } from "./positions.js";
+import { backoffMs, Deadline, deferred, MAX_TIMER_MS } from "./waiting.js";
 
 /** How many emits may be on their way without an answer. */
 const WINDOW = 256;
@@ -36,6 +36,7 @@ interface Pending {
   readonly emit: Emit;
   readonly resolve: (emitted: Emitted) => void;
   readonly reject: (error: unknown) => void;
+  readonly deadline: Deadline;
   timer: NodeJS.Timeout | undefined;
   attempt: number;
   lastError: IPCError | undefined;
@@ -82,8 +83,16 @@ export class Outbox {
       );
     }
     const { promise, resolve, reject } = deferred<Emitted>();
-    const pending: Pending = { emit, resolve, reject, timer: undefined, attempt: 0, lastError: undefined };
-    pending.timer = setTimeout(() => this.#late(pending), emit.timeoutMs);
+    const pending: Pending = {
+      emit,
+      resolve,
+      reject,
+      deadline: new Deadline(emit.timeoutMs),
+      timer: undefined,
+      attempt: 0,
+      lastError: undefined,
+    };
+    pending.timer = setTimeout(() => this.#late(pending), Math.min(emit.timeoutMs, MAX_TIMER_MS));
     this.#bytes += emit.bytes;
     this.#waiting.add(pending);
     this.#pump();
@@ -163,12 +172,19 @@ export class Outbox {
   #again(pending: Pending, error: IPCError): void {
     pending.attempt += 1;
     pending.lastError = error;
+    const pauseMs = Math.max(backoffMs(pending.attempt), error.retryAfterMs ?? 0);
+    if (error.retryAfterMs !== undefined && pauseMs > pending.deadline.leftMs) {
+      // Waiting would only make it late.
+      this.#drop(pending);
+      pending.reject(error);
+      return;
+    }
     this.#sent.delete(pending);
     const timer = setTimeout(() => {
       this.#pausing.delete(pending);
       this.#waiting.add(pending);
       this.#pump();
-    }, Math.max(backoffMs(pending.attempt), error.retryAfterMs ?? 0));
+    }, pauseMs);
     this.#pausing.set(pending, timer);
   }
 

@@ -2,13 +2,20 @@
 import { readFile } from "node:fs/promises";
 import { IPCError } from "./errors.js";
 
+/** A file could not be read: of a client that has been connected, it may be about to be renewed. */
+export class UnreadableError extends IPCError {
+  constructor(path: string, cause: unknown) {
+    super("INVALID_MESSAGE", `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /** PEM as text or bytes, or the path of a file that has it. */
 export type Pem = string | Uint8Array;
 
 /**
  * Return the text.
  *
- * @throws IPCError INVALID_MESSAGE, the file cannot be read
+ * @throws UnreadableError
  */
 export async function readPem(pem: Pem): Promise<string> {
   if (typeof pem !== "string") return Buffer.from(pem).toString("utf8");
@@ -16,7 +23,7 @@ export async function readPem(pem: Pem): Promise<string> {
   try {
     return await readFile(pem, "utf8");
   } catch (error) {
-    throw new IPCError("INVALID_MESSAGE", `${pem} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new UnreadableError(pem, error);
   }
 }
 

@@ -2,10 +2,7 @@
 import { asIPCError, type IPCError, LinkLostError } from "./errors.js";
 import type { Session } from "./session.js";
 import type { Token, TokenSource } from "./tokens.js";
-import { backoffMs } from "./waiting.js";
-
-/** The longest time that a timer of Node can be set to. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { backoffMs, MAX_TIMER_MS } from "./waiting.js";
 
 /**
  * Renew the token of a session, each time that most of its time is over, until the session ends.

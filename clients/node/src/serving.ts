@@ -25,7 +25,7 @@ export interface ResourceCall<Data = unknown, Query = unknown> {
 }
 
 /** Answers calls of one operation: what it returns is the reply, an `IPCError` is passed on, anything else is INTERNAL. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a handler says itself what it takes
+// A handler says itself what it takes, which nothing but `any` lets it.
 export type Operation = (call: ResourceCall<any, any>) => unknown;
 
 /** The operations of a resource: `create`, `read`, `update`, `delete`, and names of its own. */

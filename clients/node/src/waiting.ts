@@ -1,6 +1,9 @@
 /** Waiting that ends: a promise to be settled elsewhere, a deadline, a pause. */
 import { IPCError } from "./errors.js";
 
+/** The longest time that a timer of Node can be set to: a longer one would end at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** A promise, and what settles it. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -45,7 +48,7 @@ export class Deadline {
     let timer: NodeJS.Timeout | undefined;
     let cancel: (() => void) | undefined;
     const ended = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(error()), this.leftMs);
+      timer = setTimeout(() => reject(error()), Math.min(this.leftMs, MAX_TIMER_MS));
       if (signal !== undefined) {
         cancel = () => reject(new IPCError("CANCELLED", "it was cancelled here", { cause: signal.reason }));
         if (signal.aborted) cancel();
@@ -70,7 +73,7 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener("abort", done, { once: true });
   });
 }

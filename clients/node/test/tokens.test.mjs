@@ -60,7 +60,7 @@ test("a token is renewed on the open session before it is over", async (t) => {
   client.hook("error", errors.add);
   client.hook("ready", ready.add);
   client.hook("lost", ready.add);
-  // Each holds for two seconds and is renewed after two thirds of that: the third comes when the first is over.
+  // Each holds for four seconds and is renewed after two thirds of that: the third comes when the first is over.
   await asked.count(3);
   await client.emit("proof:given", null);
   assert.deepEqual(errors.items, []);
@@ -84,7 +84,7 @@ test("a renewal that fails is tried again", async (t) => {
 test("a function gives tokens for each connection and renewal", async (t) => {
   const given = new Heard();
   const token = async () => {
-    const made = await world("token", { service: "herald", ttl_s: 2 });
+    const made = await world("token", { service: "herald", ttl_s: 3 });
     given.add(made);
     return made;
   };
