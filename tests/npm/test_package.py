@@ -47,14 +47,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         call_command("gencerts", service=["spark"], key_type="ec", verbosity=0)
     var_dir = tmp_path_factory.mktemp("npm-bridge")
     settings = {**LOCKED, "IPC_TOKEN_TTL": str(TOKEN_TTL_S), "IPC_HEARTBEAT": "1000"}
-    with EmbeddedValkey(tmp_path_factory.mktemp("npm-valkey")) as valkey:
-        with servers.bridge("uvicorn", valkey.url, certs_dir, var_dir, **settings) as bridge:
-            made = World(bridge, valkey.url, certs_dir)
-            try:
-                yield made
-            finally:
-                made.close()
-            assert "Traceback" not in bridge.output(), bridge.output()[-5_000:]
+    with (
+        EmbeddedValkey(tmp_path_factory.mktemp("npm-valkey")) as valkey,
+        servers.bridge("uvicorn", valkey.url, certs_dir, var_dir, **settings) as bridge,
+    ):
+        made = World(bridge, valkey.url, certs_dir)
+        try:
+            yield made
+        finally:
+            made.close()
+        assert "Traceback" not in bridge.output(), bridge.output()[-5_000:]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,6 @@ def told(package: Path, world: World, files: list[str]) -> dict[tuple[str, str],
         "BRIDGE_URL": world.bridge.url,
         "WORLD_URL": world.url,
         "CERTS_DIR": str(world.certs_dir),
-        "TOKEN_TTL_MS": str(TOKEN_TTL_S * 1000),
         "VECTORS_DIR": str(VECTORS),
         "ERROR_CODES": json.dumps({code.value: code.retryable for code in ErrorCode}),
     }

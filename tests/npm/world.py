@@ -90,7 +90,7 @@ class World:
     def on_dead_letters(self, service: str, group: str) -> int:
         """Return how many dead letters a group has."""
         with redis.Redis.from_url(self._redis_url) as client:
-            return int(client.xlen(f"ipc:dead:{{exprsn-{service}}}:{group}"))  # type: ignore[arg-type]  # no coroutine
+            return int(client.xlen(f"ipc:dead:{{exprsn-{service}}}:{group}"))
 
     def on_join(self, service: str, group: str, event: str, credit: int = 1) -> None:
         """Start a member of a group in Python."""
