@@ -23,7 +23,7 @@ from tests.npm.building import PACKAGE, Outcome, built, node_tests, outcomes
 from tests.npm.world import World
 
 pytestmark = pytest.mark.processes
-RUN_TIMEOUT_S = 120.0
+RUN_TIMEOUT_S = 240.0
 TOKEN_TTL_S = 4
 STOPPING = frozenset({"restarting.test.mjs"})
 VECTORS = Path(__file__).parents[1] / "vectors"

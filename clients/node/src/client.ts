@@ -1,6 +1,7 @@
 /** A service's instance in the mesh: its handlers, its resources, and what it emits and asks. */
+import { accepted } from "./accepted.js";
 import { Caller } from "./caller.js";
-import { closedError, IPCError, asError, LinkLostError } from "./errors.js";
+import { asError, closedError, IPCError } from "./errors.js";
 import type { GroupHandler, GroupOptions, Handler, LiveOptions, Subscription } from "./events.js";
 import { Groups } from "./groups.js";
 import { type Hook, type HookName, Hooks } from "./hooks.js";
@@ -9,7 +10,6 @@ import { sendable } from "./json.js";
 import { Link } from "./link.js";
 import { listenerOf } from "./listening.js";
 import { LiveSubscriptions } from "./live.js";
-import { LiveSubscription } from "./live_subscription.js";
 import { fullName } from "./names.js";
 import type { ConnectOptions, EmitOptions } from "./options.js";
 import { type Emitted, Outbox } from "./outbox.js";
@@ -18,6 +18,7 @@ import type { Positions } from "./positions.js";
 import { type Operations, type ServeOptions, Serving } from "./serving.js";
 import { setUp } from "./setup.js";
 import type { Session } from "./session.js";
+import { Subscribing } from "./subscribing.js";
 import { Deadline } from "./waiting.js";
 
 const TIMEOUT_MS = 10_000;
@@ -50,6 +51,7 @@ export class IPCClient extends Caller {
   readonly #live: LiveSubscriptions;
   readonly #groups: Groups;
   readonly #serving: Serving;
+  readonly #subscribing: Subscribing;
   #closing: Promise<void> | undefined;
 
   /** @throws IPCError INVALID_MESSAGE, an option is wrong */
@@ -74,6 +76,7 @@ export class IPCClient extends Caller {
       join: (session) => this.#join(session),
       changed: (session) => this.#outbox.changed(session),
     });
+    this.#subscribing = new Subscribing(this.link, this.#live, this.#groups, options.positions, failed);
     void this.link.ended.then((error) => this.#outbox.close(error));
   }
 
@@ -182,14 +185,7 @@ export class IPCClient extends Caller {
     optionsOrHandler: LiveOptions | GroupOptions | Handler<never>,
     givenHandler?: Handler<never> | GroupHandler<never>,
   ): Promise<Subscription> {
-    const events = typeof patterns === "string" ? [patterns] : [...patterns];
-    const isShort = typeof optionsOrHandler === "function";
-    const options = isShort ? {} : optionsOrHandler;
-    const handler = (isShort ? optionsOrHandler : givenHandler) as GroupHandler<unknown> | undefined;
-    if (typeof handler !== "function") throw new TypeError("on() needs a handler: on(patterns, options?, handler)");
-    return options.group === undefined
-      ? this.#hearLive(events, options, handler as Handler<unknown>)
-      : this.#joinGroup(events, options, handler);
+    return this.#subscribing.on(patterns, optionsOrHandler, givenHandler);
   }
 
   /**
@@ -201,7 +197,7 @@ export class IPCClient extends Caller {
   async serve(resource: string, operations: Operations, options: ServeOptions = {}): Promise<void> {
     const add = (): void => this.#serving.add(resource, operations, options);
     const drop = (): void => this.#serving.drop(resource);
-    await this.#settle(add, (session) => this.#serving.say(session), drop, TIMEOUT_MS);
+    await accepted(this.link, { add, drop, ask: (session) => this.#serving.say(session) });
   }
 
   /**
@@ -231,54 +227,6 @@ export class IPCClient extends Caller {
     await this.#live.join(session);
     await this.#groups.join(session, (error) => this.#hooks.call("error", error));
     await this.#serving.join(session);
-  }
-
-  async #hearLive(patterns: readonly string[], options: LiveOptions, handler: Handler<unknown>): Promise<Subscription> {
-    const subscription = new LiveSubscription({
-      patterns,
-      where: options.where,
-      select: options.select,
-      since: options.since ?? this.#options.positions,
-      handler,
-      onError: (error, where) => this.#hooks.call("handlerError", asError(error), where),
-    });
-    const stop = (): Promise<void> => this.#live.remove(subscription, this.link.session);
-    const add = (): void => this.#live.add(subscription);
-    await this.#settle(add, (session) => this.#live.arrange(session), () => void stop().catch(() => undefined), options.timeoutMs);
-    return { patterns, group: undefined, stop };
-  }
-
-  async #joinGroup(patterns: readonly string[], options: GroupOptions, handler: GroupHandler<unknown>): Promise<Subscription> {
-    const { group } = options;
-    const add = (): void => this.#groups.add({ patterns, options, handler });
-    const drop = (): void => this.#groups.drop(group);
-    await this.#settle(add, (session) => this.#groups.joinOne(group, session), drop, options.timeoutMs);
-    const stop = async ({ forget = false }: { readonly forget?: boolean } = {}): Promise<void> => {
-      await this.link.request("ipc:unsubscribe", () => ({ events: [], group, forget }));
-      drop();
-    };
-    return { patterns, group, stop };
-  }
-
-  /** Have something that every session is told accepted by one; what is refused, or not answered in time, is dropped. */
-  async #settle(
-    add: () => void,
-    ask: (session: Session) => Promise<void>,
-    drop: () => void,
-    timeoutMs: number = TIMEOUT_MS,
-  ): Promise<void> {
-    const deadline = new Deadline(timeoutMs);
-    const late = (): IPCError => new IPCError("TIMEOUT", `the bridge did not answer within ${timeoutMs} ms`);
-    for (;;) {
-      const session = await this.link.untilUp(deadline);
-      add();
-      try {
-        return await deadline.wait(ask(session), late);
-      } catch (error) {
-        drop();
-        if (!(error instanceof LinkLostError)) throw error;
-      }
-    }
   }
 
   #unreachable(timeoutMs: number): IPCError {

@@ -28,7 +28,8 @@ export function connectionRefusal(error: Error & { data?: unknown; description?:
       details: data.details as Record<string, unknown> | undefined,
     });
   }
-  return new IPCError("UNAVAILABLE", `the bridge cannot be reached: ${reasonOf(error)}`, { cause: error });
+  // Not as the cause: whoever writes it to a log would write what the connection was made with, its key among it.
+  return new IPCError("UNAVAILABLE", `the bridge cannot be reached: ${reasonOf(error)}`);
 }
 
 /** Return how a session has ended, from what socket.io-client says and what the bridge said before. */

@@ -71,7 +71,10 @@ export class Groups {
   /** Take a delivery; the bridge hands out no more than the credit. */
   take(name: string, payload: unknown, about: About, done: Done, session: Session): void {
     const membership = this.#memberships.get(about.group ?? "");
-    if (membership === undefined || this.#isRetired) return;
+    if (membership === undefined || this.#isRetired) {
+      done({ success: false, error: "this client handles the group no more", retryInMs: 0 });
+      return;
+    }
     const handled = this.#handle(membership, name, payload, about, done, session);
     this.#running.add(handled);
     void handled.finally(() => this.#running.delete(handled));
