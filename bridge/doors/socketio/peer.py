@@ -248,8 +248,11 @@ class NamespacePeer:
             return
         request_id = self._next_id()
         try:
+            request_id = asking.call_id_of(name, argument) or request_id
             if name == asking.EMIT:
                 message = self._emit(asking.asked_emit(argument), packet.number, request_id)
+            elif name == asking.CANCEL:
+                message = asking.cancel_message(request_id)
             else:
                 self._expect(request_id, _Asked(name, packet.number))
                 message = asking.message_of(name, argument, request_id).encode()

@@ -1,5 +1,6 @@
 /** What a client asks of whoever serves a resource, and of the bridge. */
 import { IPCError, LinkLostError } from "./errors.js";
+import { newUlid } from "./ids.js";
 import { sendable } from "./json.js";
 import type { Link, RequestOptions } from "./link.js";
 import type { CallOptions, OperationOptions } from "./options.js";
@@ -26,7 +27,7 @@ export abstract class Caller {
   async call<Result = unknown>(op: string, resource: string, options: CallOptions = {}): Promise<Result> {
     const { signal, timeoutMs: _, ...given } = options;
     const timeoutMs = Math.min(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS);
-    const message: Record<string, unknown> = { op, resource };
+    const message: Record<string, unknown> = { op, resource, callId: newUlid() };
     for (const [name, value] of Object.entries(given)) {
       if (value !== undefined) message[name] = sendable(value, this.dataBytes, `${name} of a call`).value;
     }
@@ -41,6 +42,7 @@ export abstract class Caller {
       const answer = await this.link.request("ipc:call", asked, requested);
       return answer["data"] as Result;
     } catch (error) {
+      if (signal?.aborted === true) this.link.session?.tell("ipc:cancel", { callId: message["callId"] });
       if (error instanceof LinkLostError) {
         throw new IPCError("OWNER_LOST", `${resource}.${op}: ${error.message}`, { cause: error });
       }

@@ -37,6 +37,8 @@ export function listenerOf(parts: Parts, delay: (ms: number) => void): SessionLi
       hooks.call("notice", notice);
     },
     refused: (refusal) => {
+      // A cancel and the reply have crossed on the way: nothing is wrong.
+      if (refusal.error === "UNKNOWN_CALL") return;
       if (refusal.id === undefined || !outbox.knows(refusal.id)) hooks.call("error", errorFrom(refusal));
     },
   };

@@ -62,7 +62,7 @@ export interface CallOptions {
   readonly jsonlex?: boolean;
   readonly meta?: Readonly<Record<string, unknown>>;
   readonly traceparent?: string;
-  /** Aborting it ends the waiting with CANCELLED. */
+  /** Aborting it takes the call back: the waiting ends with CANCELLED, and the owner is told. */
   readonly signal?: AbortSignal;
 }
 

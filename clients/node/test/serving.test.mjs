@@ -88,13 +88,24 @@ test("a call ends in time, and can be taken back", async (t) => {
   const client = await attached(t, "herald");
   const { open, opened } = gate();
   t.after(open);
-  await client.serve("stuck", { read: () => opened });
-  await assert.rejects(client.read("stuck", { key: 1 }, { timeoutMs: 100 }), code("TIMEOUT"));
+  const began = new Heard();
+  const aborted = new Heard();
+  await client.serve("stuck", {
+    read: ({ key, signal }) => {
+      began.add(key);
+      signal.addEventListener("abort", () => aborted.add(key));
+      return opened;
+    },
+  });
+  await assert.rejects(client.read("stuck", { key: 1 }, { timeoutMs: 300 }), code("TIMEOUT"));
   const aborter = new AbortController();
-  const called = client.read("stuck", { key: 1 }, { signal: aborter.signal });
+  await aborted.count(1);
+  const called = client.read("stuck", { key: 2 }, { signal: aborter.signal, timeoutMs: 60_000 });
+  await began.count(2);
   aborter.abort();
   await assert.rejects(called, code("CANCELLED"));
-  await assert.rejects(client.read("stuck", { key: 1 }, { signal: aborter.signal }), code("CANCELLED"));
+  assert.deepEqual(await aborted.count(2), [1, 2]);
+  await assert.rejects(client.read("stuck", { key: 3 }, { signal: aborter.signal }), code("CANCELLED"));
   await assert.rejects(client.read("nobody-has-it", { key: 1 }), code("NO_OWNER"));
 });
 

@@ -127,3 +127,19 @@ def test_an_owner_replies_with_what_callers_get() -> None:
     }  # fmt: skip
     for wrong in ([], [raw(None)], [raw("yes")], [raw({"data": 1})], [raw({"success": False, "error": 5})]):
         assert json.loads(asking.reply("c", wrong))["error"]["code"] == "INTERNAL"
+
+
+def test_a_call_may_have_an_id_to_be_taken_back_by() -> None:
+    assert asking.call_id_of("ipc:call", raw({"op": "read", "callId": "c1"})) == "c1"
+    assert asking.call_id_of("ipc:call", raw({"op": "read"})) is None
+    assert asking.call_id_of("ipc:read", raw({"callId": "c1"})) is None
+    assert json.loads(asking.cancel_message('"c\n')) == {"type": "cancel", "id": '"c\n'}
+    assert b"\n" not in asking.cancel_message("c\n")
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"callId": None}, {"callId": ""}, {"callId": "x" * 65}, {"callId": 7}, [1], "c1"]
+)
+def test_what_is_no_id_takes_no_call_back(value: Any) -> None:
+    with pytest.raises(BadMessageError):
+        asking.call_id_of(asking.CANCEL, raw(value))

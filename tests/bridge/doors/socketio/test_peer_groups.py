@@ -182,6 +182,22 @@ async def test_a_node_socket_owns_a_resource_and_calls_one_in_python(bridge: Ser
         await worker.stop()
 
 
+async def test_a_caller_takes_a_call_back(bridge: ServerProcess, node: NodeSockets) -> None:
+    """Its callback says so, and its owner is told; a call that there is none of is an error."""
+    await node.connect("owner", bridge, "/ipc/atlas", options=SILENT)
+    await node.ask("owner", "ipc:serve", {"resources": [{"name": "roads", "ops": ["read"]}]})
+    await node.connect("caller", bridge, "/ipc/ca", options=SILENT)
+    called = asyncio.create_task(node.ask("caller", "ipc:call", {"op": "read", "resource": "roads", "callId": "c1"}))
+    (heard,) = await node.hear("owner", "ipc:call")
+    await node.tell("caller", "ipc:cancel", {"callId": "c1"})
+    answer = await called
+    assert (answer["success"], answer["error"]) == (False, "CANCELLED")
+    assert await node.hear("owner", "ipc:cancel") == [{"id": heard["id"]}]
+    for wrong, code in (({"callId": "c1"}, "UNKNOWN_CALL"), ({}, "INVALID_MESSAGE")):
+        await node.tell("caller", "ipc:cancel", wrong)
+        assert (await node.hear("caller", "ipc:error"))[0]["error"] == code
+
+
 async def test_what_an_owner_answers_wrongly_is_an_error_of_its_own(bridge: ServerProcess, node: NodeSockets) -> None:
     await node.connect("a", bridge, "/ipc/atlas", options=SILENT)
     await node.ask("a", "ipc:serve", {"resources": [{"name": "maps", "ops": ["read"]}]})
