@@ -22,6 +22,15 @@ test("handlers hear what their patterns match", async (t) => {
   assert.deepEqual(one.items, [[1, "image:added", "exprsn-gallery"]]);
 });
 
+test("an event whose name is like the door's own is an event like any other", async (t) => {
+  const client = await attached(t, "gallery");
+  const heard = new Heard();
+  await client.on("ipc:*", (payload, { event }) => heard.add([event, payload]));
+  await client.emit("ipc:call", { id: "7", resource: "files", op: "read" });
+  await client.emit("ipc:welcome", { session: "mine" });
+  assert.deepEqual((await heard.count(2)).map(([event]) => event), ["ipc:call", "ipc:welcome"]);
+});
+
 test("where chooses, and select shapes", async (t) => {
   const client = await attached(t, "gallery");
   const heard = new Heard();
