@@ -3,11 +3,12 @@ import { IPCError } from "./errors.js";
 import { contextOf, type EventContext } from "./events.js";
 import { LiveSubscription } from "./live_subscription.js";
 import type { About, Subscribed } from "./messages.js";
-import { overlap } from "./patterns.js";
 import { earliest, type Positions } from "./positions.js";
 import type { Session } from "./session.js";
 
 const MAX_NAMES = 4_096;
+/** A condition that is never true. */
+const NOTHING = { $eq: [0, 1] };
 
 /** The live subscriptions of one client, on whatever session there is. */
 export class LiveSubscriptions {
@@ -39,7 +40,7 @@ export class LiveSubscriptions {
   add(subscription: LiveSubscription): void {
     for (const other of this.#subscriptions) {
       const isSame = other.terms === subscription.terms;
-      if (!isSame && other.patterns.some((one) => subscription.patterns.some((two) => overlap(one, two)))) {
+      if (!isSame && other.overlaps(subscription)) {
         throw new IPCError(
           "CONFLICT",
           `${subscription.patterns.join(", ")} and ${other.patterns.join(", ")} may want the same event with different where or select, and it comes to a session once: make one of them a group, or filter in the handler`,
@@ -115,13 +116,24 @@ export class LiveSubscriptions {
   }
 
   async #arrange(session: Session): Promise<void> {
-    const fresh = [...this.#subscriptions].filter((subscription) => !this.#asked.has(subscription));
-    const plain = fresh.filter((subscription) => !subscription.hasPlace);
-    if (plain.length > 0) await this.#ask(session, plain);
-    if (plain.length === fresh.length) return;
-    // Beside a live subscription, a replay would bring its events out of order: all begin at the earliest place.
+    const all = [...this.#subscriptions];
+    const placed = all.filter((subscription) => subscription.hasPlace);
+    const plain = all.filter((subscription) => !subscription.hasPlace);
+    const isApart = !plain.some((one) => placed.some((other) => one.overlaps(other)));
+    if (plain.length > 0) await (isApart ? this.#ask(session, plain) : this.#place(session, plain));
+    if (isApart && placed.every((subscription) => this.#asked.has(subscription))) return;
+    // What is live beside a replay of the same events would bring them out of order: all begin at the earliest place.
     if (this.#asked.size > 0) await this.#takeBack(session);
-    await this.#ask(session, [...this.#subscriptions].filter((subscription) => subscription.hasPlace));
+    await this.#ask(session, all);
+  }
+
+  /** Have the bridge say where the logs end, with a condition that chooses nothing. */
+  async #place(session: Session, plain: readonly LiveSubscription[]): Promise<void> {
+    const message = { events: [...new Set(plain.flatMap(({ patterns }) => patterns))], where: NOTHING };
+    for (const subscription of plain) this.#asked.add(subscription);
+    await session.ask("ipc:subscribe", message, {
+      onAnswer: ({ positions = {} }: Subscribed) => plain.forEach((subscription) => subscription.begin(positions, {})),
+    });
   }
 
   async #takeBack(session: Session): Promise<void> {

@@ -1,7 +1,7 @@
 /** One live handler: what it wants, and where it is in each log. */
 import type { EventContext, Handler, Terms } from "./events.js";
 import { Lane } from "./lane.js";
-import { compilePattern, type Matcher } from "./patterns.js";
+import { compilePattern, type Matcher, overlap } from "./patterns.js";
 import { isLater, type Positions } from "./positions.js";
 
 interface Item {
@@ -73,6 +73,11 @@ export class LiveSubscription {
 
   matches(name: string): boolean {
     return this.#matchers.some((matches) => matches(name));
+  }
+
+  /** Whether there can be an event that another one wants, too. */
+  overlaps(other: LiveSubscription): boolean {
+    return this.patterns.some((one) => other.patterns.some((two) => overlap(one, two)));
   }
 
   /** Whether an event comes after what it has taken: a replay for another one may bring it again. */

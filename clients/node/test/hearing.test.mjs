@@ -112,6 +112,29 @@ test("another run goes on where the last one has ended", async (t) => {
   assert.deepEqual(await late.count(1), [5]);
 });
 
+test("a handler that begins now does not disturb one that is catching up", async (t) => {
+  const first = await attached(t, "gallery");
+  await first.on("far:*", () => undefined);
+  const { positions } = first;
+  await first.close();
+  const emitter = await attached(t, "atlas");
+  const emit = (n) => emitter.emit("far:one", n, { target: "gallery" });
+  const past = Array.from({ length: 900 }, (_, n) => n);
+  await Promise.all(past.map(emit));
+  const second = await attached(t, "gallery", { positions });
+  const [behind, now] = [new Heard(), new Heard()];
+  await second.on("far:*", (payload) => behind.add(payload));
+  const more = Array.from({ length: 300 }, (_, n) => 900 + n);
+  const emitted = Promise.all(more.map(emit));
+  await second.on("far:one", { since: {} }, (payload) => now.add(payload));
+  await emitted;
+  await emit(1_200);
+  assert.deepEqual(await behind.count(1_201), [...past, ...more, 1_200]);
+  await until(() => now.items.at(-1) === 1_200, "the last one");
+  assert.deepEqual(now.items, now.items.map((_, at) => now.items[0] + at));
+  assert.ok(now.items[0] >= 900, `it has heard ${now.items[0]}, which was before`);
+});
+
 test("a place that the log does not have is a gap", async (t) => {
   const client = await attached(t, "gallery", { positions: { broadcast: "5-5" } });
   const [gaps, heard] = [new Heard(), new Heard()];
