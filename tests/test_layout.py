@@ -15,6 +15,7 @@ MEDIAN_LINES = 120
 TOPICS = frozenset(
     {
         "layout",
+        "npm",
         "attacks",
         "browser",
         "faults",

@@ -5,7 +5,7 @@ carry the members of the native message of that name, in camelCase.
 """
 
 import re
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -24,7 +24,8 @@ PLAIN: Final = {
         *("status", "services", "explain"),
     )
 }
-NAMES: Final = (EMIT, *CRUD, *PLAIN)
+CANCEL: Final = "ipc:cancel"
+NAMES: Final = (EMIT, *CRUD, *PLAIN, CANCEL)
 UNANSWERED: Final = frozenset({"ipc:progress"})
 """What the hub says nothing to if all is well: the answer to a ping right behind it says that it was carried out."""
 _OPTIONS: Final = {
@@ -49,6 +50,12 @@ class EmitOptions(Struct, rename="camel"):
 
     target: Raw | UnsetType = UNSET
     require_ack: bool = True
+
+
+class AskedCall(Struct, rename="camel"):
+    """What of a call, and of its ``ipc:cancel``, is the door's own: the id that it can be taken back by."""
+
+    call_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)] | None = None
 
 
 class AskedEmit(Struct):
@@ -81,6 +88,7 @@ _arguments: Final = msgspec.json.Decoder(list[Raw])
 _members: Final = msgspec.json.Decoder(Members)
 _emit: Final = msgspec.json.Decoder(AskedEmit)
 _emit_event: Final = msgspec.json.Decoder(tuple[str, AskedEmit])
+_call: Final = msgspec.json.Decoder(AskedCall)
 _name: Final = msgspec.json.Decoder(str)
 
 
@@ -175,6 +183,29 @@ def message_of(name: str, argument: Raw | None, request_id: str) -> str:
     if name in UNANSWERED:
         message += "\n" + codec.encode_json({"type": "ping", "id": request_id})
     return message
+
+
+def call_id_of(name: str, argument: Raw | None) -> str | None:
+    """Return the id that a client gives its call, None if it gives none, as for everything else.
+
+    Raises:
+        BadMessageError: it is no id, or there is none to cancel a call by.
+
+    """
+    if name not in {"ipc:call", CANCEL}:
+        return None
+    try:
+        call_id = _call.decode(argument or b"{}").call_id
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise BadMessageError(f"{name}: {error}") from error
+    if call_id is None and name == CANCEL:
+        raise BadMessageError(f"{name}: say which call by the callId that it was given")
+    return call_id
+
+
+def cancel_message(call_id: str) -> bytes:
+    """Return the native ``cancel``, which is answered by the reply of the call."""
+    return b'{"type":"cancel","id":%b}' % msgspec.json.encode(call_id)
 
 
 def acknowledgement(delivery: str, arguments: list[Raw]) -> str:

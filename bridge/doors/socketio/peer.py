@@ -6,6 +6,7 @@ It turns frames of the hub into packets and packets into frames for the hub.
 import asyncio
 import itertools
 import logging
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 MAX_HELD: Final = 32_000
 """How many deliveries a session can hold: 32 groups with a credit of 1000."""
+MAX_FIRST_NUMBER: Final = 2**40
+"""Where the numbers of a session's callbacks may begin: far enough apart to tell sessions by, short enough to send."""
 _EVENT: Final = '{"type":"event"'
 _DELIVERY: Final = ',"delivery":"'
 
@@ -68,6 +71,9 @@ class NamespacePeer:
         self._awaited = ""
         self._numbers = itertools.count(1)
         self._requests = Requests()
+        # A listener that answers when the connection has been lost answers by the next one, which is another session:
+        # what it says must not be taken for the answer to something that this one has sent.
+        self._answerable = itertools.count(secrets.randbelow(MAX_FIRST_NUMBER))
         self._deliveries: dict[int, str] = {}
         self._calls: dict[int, str] = {}
         self._reported: dict[str, str] = {}
@@ -136,7 +142,7 @@ class NamespacePeer:
         event = telling.delivery_of(line)
         if event.delivery is None:
             return f"42{self.namespace},{self._bodies.of(line)}"
-        number = next(self._numbers)
+        number = next(self._answerable)
         if len(self._deliveries) >= MAX_HELD:
             # Expired long ago: the hub hands out no more than this.
             del self._deliveries[next(iter(self._deliveries))]
@@ -153,7 +159,7 @@ class NamespacePeer:
             case ServerPing():
                 self._heartbeat(message, texts)
             case ServerCall():
-                number = next(self._numbers)
+                number = next(self._answerable)
                 self._calls[number] = message.id
                 texts.append(event_packet(self.namespace, telling.call_body(message), number))
             case ServerCancel():
@@ -244,8 +250,11 @@ class NamespacePeer:
             return
         request_id = self._next_id()
         try:
+            request_id = asking.call_id_of(name, argument) or request_id
             if name == asking.EMIT:
                 message = self._emit(asking.asked_emit(argument), packet.number, request_id)
+            elif name == asking.CANCEL:
+                message = asking.cancel_message(request_id)
             else:
                 self._requests.expect(request_id, Asked(name, packet.number))
                 message = asking.message_of(name, argument, request_id).encode()

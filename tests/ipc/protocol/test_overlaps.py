@@ -1,5 +1,9 @@
 """Whether two patterns may match the same name."""
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +11,7 @@ from hypothesis import strategies as st
 from ipc.protocol.overlaps import overlap
 from ipc.protocol.patterns import compile_pattern
 
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "patterns.json").read_text("utf-8"))
 _segments = st.sampled_from(["a", "b", "*"])
 _patterns = st.one_of(st.just("*"), st.lists(_segments, min_size=2, max_size=4).map(":".join))
 _names = st.lists(st.sampled_from(["a", "b"]), min_size=2, max_size=6).map(":".join)
@@ -15,6 +20,7 @@ _names = st.lists(st.sampled_from(["a", "b"]), min_size=2, max_size=6).map(":".j
 @pytest.mark.parametrize(
     ("one", "other", "answer"),
     [
+        *((each["one"], each["other"], each["overlap"]) for each in VECTORS["overlaps"]),
         ("post:created", "post:created", True),
         ("post:created", "post:deleted", False),
         ("post:*", "*:created", True),

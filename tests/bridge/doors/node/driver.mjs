@@ -6,6 +6,7 @@ import { io as oldest } from "socket.io-client-oldest";
 
 const clients = { newest, oldest };
 const sockets = {};
+const kept = [];
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const commands = {
@@ -46,6 +47,9 @@ const commands = {
       const done = rest.at(-1);
       if (typeof done === "function") done(...(echo ? [{ success: true, data: payload }] : args));
     }),
+  // Answer an event's listener when it is said to, whatever has become of the connection.
+  keep: ({ socket, event }) => void sockets[socket].on(event, (...args) => kept.push(args.at(-1))),
+  answerKept: () => void kept.shift()(),
   // Read nothing from the network for a while.
   pause: ({ socket }) => void sockets[socket].io.engine.transport.ws._socket.pause(),
   resume: ({ socket }) => void sockets[socket].io.engine.transport.ws._socket.resume(),

@@ -159,3 +159,19 @@ def test_an_emit_as_most_are_is_the_same_when_it_is_taken_apart_in_one_go(argume
 def test_every_other_packet_is_left_to_those_who_say_what_is_wrong(body: str) -> None:
     """Among them one with a newline, after which the hub would read another message."""
     assert asking.emit_of(body) is None
+
+
+def test_a_call_may_have_an_id_to_be_taken_back_by() -> None:
+    assert asking.call_id_of("ipc:call", raw({"op": "read", "callId": "c1"})) == "c1"
+    assert asking.call_id_of("ipc:call", raw({"op": "read"})) is None
+    assert asking.call_id_of("ipc:read", raw({"callId": "c1"})) is None
+    assert json.loads(asking.cancel_message('"c\n')) == {"type": "cancel", "id": '"c\n'}
+    assert b"\n" not in asking.cancel_message("c\n")
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"callId": None}, {"callId": ""}, {"callId": "x" * 65}, {"callId": 7}, [1], "c1"]
+)
+def test_what_is_no_id_takes_no_call_back(value: Any) -> None:
+    with pytest.raises(BadMessageError):
+        asking.call_id_of(asking.CANCEL, raw(value))

@@ -81,6 +81,29 @@ async def test_a_listener_that_does_not_answer_gets_the_event_again_unless_it_sa
         assert (await node.ask("a", "ipc:progress", {"deliveries": ["9999999"]}))["error"] == "UNKNOWN_DELIVERY"
 
 
+async def test_an_answer_that_comes_late_is_not_taken_for_one_to_the_next_session(
+    bridge: ServerProcess, node: NodeSockets
+) -> None:
+    """socket.io-client sends it by the connection that is open then, where the same things have been sent."""
+    await node.connect("a", bridge, "/ipc/herald", options=SILENT)
+    await node.hear("a", "connect")
+    await node.do("keep", "a", event="late:one")
+    await join(node, "a", "late", "late:*", retry={"ackMs": 20_000, "backoffMs": [50, 50]})
+    async with attached(bridge, "atlas") as emitter:
+        await emitter.ask(type="emit", event="late:one", data=1, target="herald", ack=True)
+        assert (await node.hear("a", "late:one"))[1]["attempt"] == 1
+        await node.do("drop", "a")
+        await node.hear("a", "connect")
+        await join(node, "a", "late", "late:*", retry={"ackMs": 20_000, "backoffMs": [50, 50]})
+        again = (await node.hear("a", "late:one"))[1]
+        assert again["attempt"] == 2
+        await node.do("answerKept", "a")
+        assert await node.ask("a", "ipc:progress", {"deliveries": [again["delivery"]]}) == {"success": True}
+        await node.do("answerKept", "a")
+        refused = await node.ask("a", "ipc:progress", {"deliveries": [again["delivery"]]})
+        assert refused["error"] == "UNKNOWN_DELIVERY"
+
+
 async def test_a_node_worker_and_a_python_worker_share_a_group_and_nothing_is_lost_when_one_is_killed(
     bridge: ServerProcess, node: NodeSockets, scripts: Path
 ) -> None:
@@ -157,6 +180,22 @@ async def test_a_node_socket_owns_a_resource_and_calls_one_in_python(bridge: Ser
         assert (refused["success"], refused["error"]) == (False, "RESOURCE_TAKEN")
     finally:
         await worker.stop()
+
+
+async def test_a_caller_takes_a_call_back(bridge: ServerProcess, node: NodeSockets) -> None:
+    """Its callback says so, and its owner is told; a call that there is none of is an error."""
+    await node.connect("owner", bridge, "/ipc/atlas", options=SILENT)
+    await node.ask("owner", "ipc:serve", {"resources": [{"name": "roads", "ops": ["read"]}]})
+    await node.connect("caller", bridge, "/ipc/ca", options=SILENT)
+    called = asyncio.create_task(node.ask("caller", "ipc:call", {"op": "read", "resource": "roads", "callId": "c1"}))
+    (heard,) = await node.hear("owner", "ipc:call")
+    await node.tell("caller", "ipc:cancel", {"callId": "c1"})
+    answer = await called
+    assert (answer["success"], answer["error"]) == (False, "CANCELLED")
+    assert await node.hear("owner", "ipc:cancel") == [{"id": heard["id"]}]
+    for wrong, code in (({"callId": "c1"}, "UNKNOWN_CALL"), ({}, "INVALID_MESSAGE")):
+        await node.tell("caller", "ipc:cancel", wrong)
+        assert (await node.hear("caller", "ipc:error"))[0]["error"] == code
 
 
 async def test_what_an_owner_answers_wrongly_is_an_error_of_its_own(bridge: ServerProcess, node: NodeSockets) -> None:

@@ -110,6 +110,7 @@ async def test_options_of_an_emit_are_honoured(bridge: ServerProcess, node: Node
     await node.tell("a", "ipc:emit", quiet)
     _, about = await node.hear("b", "option:quiet")
     assert about["target"] == "exprsn-vault"
+    # With a callback, that is told alone.
     assert (await node.ask("a", "ipc:emit", quiet))["position"]
     await node.tell("a", "ipc:emit", {**quiet, "event": "no name"})
     (error,) = await node.hear("a", "ipc:error")
