@@ -47,7 +47,7 @@ class NativeConsumer(AsyncConsumer):
         try:
             hub, session = await self._admit(scope, receive, peer)
         except RefusedError as refused:
-            handshake.count_refusal(refused, scope)
+            handshake.count_refusal(refused, handshake.name_in(scope))
             await peer.send(codec.encode_error(refused.error))
             await peer.close(refused.close_code, close_reason(refused.error.message))
             return

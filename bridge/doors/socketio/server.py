@@ -24,7 +24,7 @@ from ipc.django_app.runtime import current_hub
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode
-from ipc.protocol.errors import IPCError
+from ipc.protocol.errors import ConnectionClosedError, IPCError
 
 logger = logging.getLogger(__name__)
 library_logger = logging.getLogger("bridge.doors.socketio.library")
@@ -126,6 +126,8 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         elif kind in (packets.CONNECT, packets.DISCONNECT):
             try:
                 await self._handle_eio_message(connection.sid, text)
+            except MalformedError:
+                raise
             except (ValueError, RecursionError) as error:
                 raise MalformedError(f"a packet that cannot be read: {error}") from error
         else:
@@ -151,13 +153,19 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         await super()._handle_connect(eio_sid, namespace, data)
         if (peer := connection.peers.get(namespace or "/")) is not None:
             peer.is_open.set()
+        else:
+            connection.refused_join()
 
     async def _admit(self, namespace: str, sid: str, request: Mapping[str, Any], data: Any) -> None:
         connection = self.eio.sockets[self.manager.eio_sid_from_sid(sid, namespace)]
         try:
             await self._attach(connection, namespace, sid, request["asgi.scope"], data)
         except RefusedError as refused:
+            handshake.count_refusal(refused, namespace.removeprefix(admission.PREFIX))
             await self._refuse(connection, refused.error, refused.close_code)
+        except ConnectionClosedError as gone:
+            # For the library, which forgets the namespace then.
+            raise RefusedByDoorError(gone.message) from None
         except IPCError as error:
             await self._refuse(connection, error, CloseCode.INTERNAL if error.retryable else CloseCode.FORBIDDEN)
 
@@ -175,11 +183,9 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         try:
             await peer.attach(hub, session, admission.first_subscription(identity, auth))
         except BaseException:
-            del connection.peers[namespace]
+            connection.peers.pop(namespace, None)
             await hub.detach(session)
             raise
-        if connection.closed:
-            self._detach(connection, namespace)
 
     async def _refuse(self, connection: EngineConnection, error: IPCError, code: CloseCode) -> None:
         """Refuse a namespace, with the code; who may come back is only disconnected, or it would not.
@@ -211,6 +217,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
     def _detach(self, connection: EngineConnection, namespace: str) -> None:
         """End a session beside whoever says so, which may be one of its own tasks."""
         if (peer := connection.peers.pop(namespace, None)) is not None:
+            peer.leave()
             self.eio.tasks.start(peer.hub.detach(peer.session), f"detach {peer.session.id}")
         if not connection.peers and not connection.closed:
             connection.await_session()
@@ -237,6 +244,7 @@ class SocketIODoor:
 def _is_own_origin(_origin: str | None, request: Mapping[str, Any]) -> bool:
     try:
         handshake.check_origin(dict(request["asgi.scope"]["headers"]))
-    except RefusedError:
+    except RefusedError as refused:
+        handshake.count_refusal(refused, "")
         return False
     return True
