@@ -10,12 +10,16 @@ import asyncio
 import struct
 import sys
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.speedups import apply_mask
+
+from bridge.doors.texts import EXTENSION, SEND_TEXTS
 
 # The first two bytes of a frame: FIN with the opcode of text, and MASK with the length (RFC 6455 section 5.2).
 FINAL_TEXT: Final = 0x81
@@ -51,6 +55,12 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         # Once true, what comes is for uvicorn's class to take apart.
         self._is_passing = False
         self._late_pong = b""
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin the application, which may send several texts at once."""
+        super().handle_connect(event)
+        if self.tasks:
+            self.scope["extensions"][EXTENSION] = {}
 
     # Reading
 
@@ -172,6 +182,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Send what the application says, when the socket takes it."""
+        if message["type"] == SEND_TEXTS:
+            await self._send_texts(message["texts"])
+            return
         text = message.get("text")
         if text is None or message.get("bytes") is not None or message["type"] != "websocket.send":
             await super().send(message)
@@ -181,11 +194,27 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             return
         if not self.writable.is_set():
             await self.writable.wait()
-        if self.close_sent or self.disconnected or self.conn.state is not OPEN or self.conn.extensions:
-            await super().send(message)
-        else:
+        if self._may_write():
             payload = text.encode()
             self.transport.write(text_header(len(payload)) + payload)
+        else:
+            await super().send(message)
+
+    async def _send_texts(self, texts: Sequence[str]) -> None:
+        if not self.writable.is_set():
+            await self.writable.wait()
+        if self._may_write():
+            parts: list[bytes] = []
+            for text in texts:
+                payload = text.encode()
+                parts += (text_header(len(payload)), payload)
+            self.transport.write(b"".join(parts))
+        else:
+            for text in texts:
+                await super().send({"type": "websocket.send", "text": text})
+
+    def _may_write(self) -> bool:
+        return not (self.close_sent or self.disconnected or self.conn.state is not OPEN or self.conn.extensions)
 
 
 class Inbox(deque[Any]):

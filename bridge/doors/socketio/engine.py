@@ -23,6 +23,7 @@ from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
 from bridge.doors.socketio.polling import PollingTransport, Ready
 from bridge.doors.socketio.websocket import NORMAL, Receive, Send, WebsocketTransport, close_websocket
+from bridge.doors.texts import takes_texts
 from bridge.handshake import RefusedError
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.errors import BadMessageError
@@ -126,7 +127,8 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             await close_websocket(send)
             return ""
         self.connected = self.upgraded = True
-        self._websocket = WebsocketTransport(self, self.outgoing, send)
+        several = takes_texts(request["asgi.scope"])
+        self._websocket = WebsocketTransport(self, self.outgoing, send, takes_texts=several)
         await self._websocket.serve(receive)
         return ""
 
@@ -247,10 +249,10 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
     async def _shut(self, code: int, reason: str, texts: list[str]) -> None:
         if self.closed:
             return
-        if texts or self.outgoing or self._websocket is not None:
+        if texts or self._websocket is not None:
             await self._flush(texts)
         if self._websocket is None:
-            # What comes in one payload with the close, socket.io-client forgets.
+            # Not with the texts: what comes in one payload with the close, socket.io-client forgets.
             await self._flush([str(CLOSE)])
         if self._websocket is None:
             await self.close(reason=self.server.reason.SERVER_DISCONNECT)

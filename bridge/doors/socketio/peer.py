@@ -218,6 +218,9 @@ class NamespacePeer:
         """Hand an event of the client to the hub; returns when the client may send more."""
         if self.session.is_closed:
             return
+        if (emit := asking.emit_of(packet.body)) is not None:
+            await self.hub.receive(self.session, self._emit(emit, packet.number, self._next_id()))
+            return
         try:
             name, argument = asking.event_of(packet.body)
         except BadMessageError as error:

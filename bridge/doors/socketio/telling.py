@@ -88,7 +88,7 @@ def event_body(event: Event) -> str:
         attempt=event.attempt,
     )
     name = "ipc:event" if is_own else event.event
-    return (b'["%b",%b,%b]' % (name.encode(), event.data, _encoder.encode(about))).decode()
+    return b"".join((b'["', name.encode(), b'",', event.data, b",", _encoder.encode(about), b"]")).decode()
 
 
 def delivery_of(line: str) -> Event:

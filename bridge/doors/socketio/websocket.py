@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
+from bridge.doors.texts import SEND_TEXTS
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.codes import CloseCode, close_reason
 
@@ -30,15 +31,17 @@ class WebsocketTransport:
         connection: takes what comes.
         outgoing: has what is to be written.
         send: the server's.
+        takes_texts: whether that takes several texts in one message.
 
     """
 
-    def __init__(self, connection: "EngineConnection", outgoing: Outgoing, send: Send) -> None:
+    def __init__(self, connection: "EngineConnection", outgoing: Outgoing, send: Send, *, takes_texts: bool) -> None:
         self._connection = connection
         self._outgoing = outgoing
         self._send = send
         self.is_open = True
         """Whether it is neither gone nor being closed."""
+        self._takes_texts = takes_texts
         self._application = asyncio.current_task()
         self._is_dropped = False
         self._writer = asyncio.create_task(self._write(), name=f"socket.io {connection.sid}")
@@ -100,6 +103,9 @@ class WebsocketTransport:
                 return
             bundle = outgoing.take()
             try:
+                if self._takes_texts:
+                    await send({"type": SEND_TEXTS, "texts": bundle.texts})
+                    continue
                 for text in bundle.texts:
                     await send({"type": "websocket.send", "text": text})
             except (OSError, RuntimeError) as error:

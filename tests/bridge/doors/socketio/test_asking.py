@@ -127,3 +127,35 @@ def test_an_owner_replies_with_what_callers_get() -> None:
     }  # fmt: skip
     for wrong in ([], [raw(None)], [raw("yes")], [raw({"data": 1})], [raw({"success": False, "error": 5})]):
         assert json.loads(asking.reply("c", wrong))["error"]["code"] == "INTERNAL"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"event": "a:b", "payload": {"n": [1, None]}, "target": "ca", "options": {"requireAck": False}},
+        {"event": "a:b", "id": "x" * 64, "meta": {"k": 1}},
+    ],
+)
+def test_an_emit_as_most_are_is_the_same_when_it_is_taken_apart_in_one_go(argument: Any) -> None:
+    body = json.dumps([asking.EMIT, argument], separators=(",", ":"))
+    _, raw_argument = asking.event_of(body)
+    assert asking.emit_of(body) == asking.asked_emit(raw_argument)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '["ipc:read",{"event":"a:b"}]',
+        '["ipc:emit",{"event":"a:b"},1]',
+        '["ipc:emit",{"event":"a:b","options":1}]',
+        '["ipc:emit",{"event":"a:b","id":""}]',
+        '["ipc:emit",{"event":"a:b","payload":{\n"type":"auth"}}]',
+        '["ipc:emit",[]]',
+        '["ipc:emit",{"event":"a:b"',
+        '["ipc:emit"]',
+        f'["ipc:emit",{"[" * 5000}]',
+    ],
+)
+def test_every_other_packet_is_left_to_those_who_say_what_is_wrong(body: str) -> None:
+    """Among them one with a newline, after which the hub would read another message."""
+    assert asking.emit_of(body) is None
