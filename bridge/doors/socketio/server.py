@@ -234,6 +234,7 @@ class SocketIODoor:
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
             if scope["path"].startswith(PATH):
+                _count_foreign(scope)
                 await self._server.handle_request(scope, receive, send)
             else:
                 await other(scope, receive, send)
@@ -244,7 +245,14 @@ class SocketIODoor:
 def _is_own_origin(_origin: str | None, request: Mapping[str, Any]) -> bool:
     try:
         handshake.check_origin(dict(request["asgi.scope"]["headers"]))
-    except RefusedError as refused:
-        handshake.count_refusal(refused, "")
+    except RefusedError:
         return False
     return True
+
+
+def _count_foreign(scope: Mapping[str, Any]) -> None:
+    """Count a request of a foreign page; the library asks several times whether it is one."""
+    try:
+        handshake.check_origin(dict(scope["headers"]))
+    except RefusedError as refused:
+        handshake.count_refusal(refused, "")
