@@ -63,7 +63,7 @@ class Outgoing:
         """Forget what waits, and let nobody wait for it."""
         self.is_closed = True
         while self._bundles:
-            self._bundles.popleft().done()
+            self.take().done()
         self._wake()
 
     def _add(self, bundle: Bundle) -> None:

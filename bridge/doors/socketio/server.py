@@ -130,6 +130,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
                 raise
             except (ValueError, RecursionError) as error:
                 raise MalformedError(f"a packet that cannot be read: {error}") from error
+            _stop_if_cancelled()
         else:
             raise MalformedError(f"{text[:20]!r} is no packet that a client of Socket.IO sends")
 
@@ -163,6 +164,9 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         except RefusedError as refused:
             handshake.count_refusal(refused, namespace.removeprefix(admission.PREFIX))
             await self._refuse(connection, refused.error, refused.close_code)
+        except asyncio.CancelledError:
+            # The library would take it for a yes; `take` says it again.
+            raise RefusedByDoorError("this bridge is stopping") from None
         except ConnectionClosedError as gone:
             # For the library, which forgets the namespace then.
             raise RefusedByDoorError(gone.message) from None
@@ -240,6 +244,13 @@ class SocketIODoor:
                 await other(scope, receive, send)
 
         return application
+
+
+def _stop_if_cancelled() -> None:
+    """Go on with a cancellation that the library has kept for itself."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _is_own_origin(_origin: str | None, request: Mapping[str, Any]) -> bool:

@@ -87,6 +87,19 @@ async def test_a_client_that_goes_before_its_session_began_leaves_nothing(hub: H
     assert not door._server.manager.pending_connect
 
 
+async def test_a_server_that_stops_need_not_wait_for_a_session_that_began_to_join(
+    hub: Hub, own_valkey: EmbeddedValkey
+) -> None:
+    """As daphne stops: it cancels its applications, which the library must not keep to itself."""
+    wire, _ = await frozen_join(hub, own_valkey)
+    wire.future.cancel()
+    done, _ = await asyncio.wait([wire.future], timeout=DEADLINE_S)
+    own_valkey.resume()
+    assert done, "the cancellation was lost"
+    assert wire.future.cancelled()
+    assert not hub.sessions
+
+
 async def test_what_is_told_before_a_session_began_follows_its_welcome(hub: Hub, own_valkey: EmbeddedValkey) -> None:
     """Such as a warning that the limit is near: it does not stand in the way of the answer that opens the session."""
     wire, session = await frozen_join(hub, own_valkey)
