@@ -64,6 +64,7 @@ class Guide:
             "https://bridge.example.org:3010": self._production.url,
             '"$(cat var/secrets/redis_url)"': self._development.environment["REDIS_URL"],
             "/opt/exprsn/var/certs": str(self._certs_dir),
+            "var/certs/ca-cert.pem": str(self._certs_dir / "ca-cert.pem"),
             "/media/ca/company-ca.pem": str(self._certs_dir / "ca-cert.pem"),
             "/media/ca/company-ca-key.pem": str(self._certs_dir / "ca-key.pem"),
             "/etc/exprsn": str(self._folder / "etc/exprsn"),

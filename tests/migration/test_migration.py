@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,8 @@ REST = [row["fault"] for row in FAULTS[2:]]
 
 @pytest.fixture
 def guide(tmp_path: Path, packages: Path, development: ServerProcess, production: ServerProcess) -> Iterator[Guide]:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is missing")
     reader = Guide(tmp_path, packages, development, production)
     yield reader
     reader.close()
