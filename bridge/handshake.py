@@ -14,7 +14,7 @@ from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
 from ipc.hub.session import Identity, Origin
 from ipc.protocol.codec import FrameError
-from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.codes import CloseCode, ErrorCode, may_reconnect
 from ipc.protocol.discovery import version_of
 from ipc.protocol.errors import (
     ForbiddenError,
@@ -23,6 +23,7 @@ from ipc.protocol.errors import (
     UnauthenticatedError,
     UnavailableError,
     UnknownServiceError,
+    error_from_code,
 )
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.services import full_name, is_service
@@ -35,6 +36,13 @@ _SECRETS = frozenset({"token", "access_token", "broker_token", "brokertoken", "a
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?")
 
 
+_CODES_OF_ENDS = {
+    CloseCode.REVOKED: ErrorCode.TOKEN_REVOKED,
+    CloseCode.UNAUTHENTICATED: ErrorCode.TOKEN_EXPIRED,
+    CloseCode.DRAINING: ErrorCode.DRAINING,
+}
+
+
 @dataclass(slots=True)
 class RefusedError(Exception):
     """A connection that is not let in: the error that is sent to it, and the code it is closed with."""
@@ -43,12 +51,22 @@ class RefusedError(Exception):
     close_code: CloseCode
 
 
-def count_refusal(refused: RefusedError, scope: Mapping[str, Any]) -> None:
-    """Count a connection that is not let in, by the service that it wanted to be; hubs count tokens by themselves."""
+def count_refusal(refused: RefusedError, name: str) -> None:
+    """Count a connection that is not let in; hubs count tokens by themselves.
+
+    Args:
+        refused: why.
+        name: of the service that it wanted to be, as it has said it; not kept if there is none of that name.
+
+    """
     hub = current_hub()
     if hub is not None and not isinstance(refused.error, TokenError):
-        name = str(scope["url_route"]["kwargs"].get("service", ""))
         hub.counters.named.refuse(full_name(name) if is_service(name) else None, refused.error.code)
+
+
+def name_in(scope: Mapping[str, Any]) -> str:
+    """Return the name of the service whose namespace a connection asks for; there may be none of that name."""
+    return str(scope["url_route"]["kwargs"].get("service", ""))
 
 
 def service_of(scope: Mapping[str, Any]) -> str:
@@ -58,9 +76,8 @@ def service_of(scope: Mapping[str, Any]) -> str:
         RefusedError: 4404, there is no such service.
 
     """
-    name = scope["url_route"]["kwargs"].get("service", "")
     try:
-        return full_name(name)
+        return full_name(name_in(scope))
     except UnknownServiceError as error:
         raise RefusedError(error, CloseCode.UNKNOWN_SERVICE) from None
 
@@ -201,6 +218,12 @@ def not_running() -> RefusedError:
         UnavailableError("this bridge is starting or stopping, or has no REDIS_URL", code=ErrorCode.DRAINING),
         CloseCode.DRAINING,
     )
+
+
+def ended_before(code: CloseCode, reason: str) -> RefusedError:
+    """Return the refusal of a connection whose session was closed, with a code, before it had begun."""
+    usual = ErrorCode.UNAVAILABLE if may_reconnect(code) else ErrorCode.FORBIDDEN
+    return RefusedError(error_from_code(_CODES_OF_ENDS.get(code, usual), reason), code)
 
 
 def origin_of(headers: Headers, client: tuple[str, int] | None, *, door: str = "websocket") -> Origin:

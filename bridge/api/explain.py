@@ -10,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.mesh_view import MeshView, answer, checked
-from bridge.api.names import camel
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.hub.ledger import check_may_ask
 from ipc.protocol import codec
 from ipc.protocol.explanation import Explanation
+from ipc.protocol.member_names import camel
 from ipc.protocol.services import full_name
 
 

@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.mesh_view import MeshView, answer, checked_query
-from bridge.api.names import camel
 from bridge.api.services import WhichSerializer
 from ipc.django_app.runtime import running_hub
+from ipc.protocol.member_names import camel
 
 MAX_LISTED = 500
 

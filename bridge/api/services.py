@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bridge.api.mesh_view import MeshView, answer, checked_query
-from bridge.api.names import camel
 from ipc.django_app.runtime import running_hub
+from ipc.protocol.member_names import camel
 
 
 class WhichSerializer(serializers.Serializer[Any]):

@@ -6,6 +6,7 @@ that is eight to ten times as many messages per second.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -48,9 +49,8 @@ class NativeConsumer(AsyncConsumer):
         try:
             hub, session = await self._admit(scope, receive, peer)
         except RefusedError as refused:
-            handshake.count_refusal(refused, scope)
-            await peer.send(codec.encode_error(refused.error))
-            await peer.close(refused.close_code, close_reason(refused.error.message))
+            handshake.count_refusal(refused, handshake.name_in(scope))
+            await peer.refuse(refused)
             return
         except _Gone:
             return
@@ -137,6 +137,13 @@ class _SocketPeer:
             # The disconnect is on its way to the reading side; servers differ in what they raise until it is there.
             logger.debug("a frame came too late for its socket: %r", error)
 
+    async def refuse(self, refused: RefusedError) -> None:
+        """Say why the socket is not let in, unless it does not read even that, and close it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.send(codec.encode_error(refused.error))
+        await self.close(refused.close_code, close_reason(refused.error.message))
+
     async def close(self, code: int, reason: str) -> None:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -144,7 +151,7 @@ class _SocketPeer:
         except TimeoutError:
             logger.info("a socket that takes nothing, not even %d, is dropped", code)
             self.is_dropped = True
-            if self._application is not None:
+            if self._application not in (None, asyncio.current_task()):
                 self._application.cancel()
         except (OSError, RuntimeError) as error:
             logger.debug("the socket was closed already: %r", error)

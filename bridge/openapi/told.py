@@ -4,12 +4,12 @@ from typing import Any, Final
 
 import msgspec
 
-from bridge.api.names import camel_name
 from bridge.openapi.shapes import ANYTHING, FLAG, TEXT, WHOLE, members, optional
 from ipc.django_app.openapi import Shape
 from ipc.protocol.delivery_status import EventStatus
 from ipc.protocol.discovery import Services
 from ipc.protocol.explanation import Explanation
+from ipc.protocol.member_names import camel_name
 
 NUMBER: Final[Shape] = {"type": "number"}
 

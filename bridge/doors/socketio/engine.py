@@ -1,4 +1,4 @@
-"""One Engine.IO connection: the library's socket with a reader and a writer of our own.
+"""One Engine.IO connection: the library's socket with readers and a writer of our own.
 
 The library makes two tasks for each packet that comes, keeps what is to be sent without a bound, and hears of a client
 that does not read by its silence alone. Here packets are read in a loop, as the native door reads frames; what waits
@@ -18,11 +18,16 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import CLOSE, NOOP
 from engineio.packet import Packet as EnginePacket
 
+from bridge import handshake
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
-from bridge.doors.socketio.websocket import Receive, Send, WebsocketTransport
+from bridge.doors.socketio.polling import PollingTransport, Ready
+from bridge.doors.socketio.websocket import NORMAL, Receive, Send, WebsocketTransport, close_websocket
 from bridge.doors.texts import takes_texts
+from bridge.handshake import RefusedError
 from ipc.protocol.codes import CloseCode
+from ipc.protocol.errors import BadMessageError
+from ipc.protocol.services import SERVICES
 
 if TYPE_CHECKING:
     from bridge.doors.socketio.peer import NamespacePeer
@@ -34,20 +39,11 @@ PING: Final = "2"
 PONG: Final = "3"
 MESSAGE: Final = "4"
 BINARY: Final = "b"
-SEPARATOR: Final = "\x1e"
 FLUSH_TIMEOUT_S: Final = 2.0
-PACKETS_A_TURN: Final = 32
-"""After so many packets of one request the event loop does what else there is."""
-
-
-class _Ready:
-    """A packet that is text already, as the library's payloads want it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def encode(self, b64: bool = False) -> str:  # noqa: ARG002 - the library's
-        return self._text
+MAX_REFUSED_JOINS: Final = 2 * len(SERVICES)
+"""As many as there are namespaces, for a connection that has no session."""
+MAX_UNAWAITED_BYTES: Final = 64 * 1024
+"""What the library may have to say to a client that does not read: several answers to each namespace."""
 
 
 class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no types
@@ -65,11 +61,12 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         """How many binary messages of a refused packet are still to come."""
         self.outgoing = Outgoing()
         """What waits to be written."""
+        self.ended = asyncio.Event()
+        self._polling = PollingTransport(self, self.outgoing)
         self._pongs: deque[Callable[[], None]] = deque()
-        self._reading = asyncio.Lock()
         self._websocket: WebsocketTransport | None = None
         self._is_ending = False
-        self._is_polled = False
+        self._refused_joins = 0
         self._deadline: asyncio.TimerHandle | None = None
         self.await_session()
 
@@ -85,15 +82,19 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         return PING
 
     async def send(self, pkt: Any) -> None:
-        """Send a packet of the library's."""
+        """Send a packet of the library's, which waits for nobody to read what it has said before."""
         if self.closed:
             raise exceptions.SocketIsClosedError
-        self.outgoing.put([pkt.encode()])
+        text = pkt.encode()
+        if self.outgoing.unawaited + len(text) > MAX_UNAWAITED_BYTES:
+            self._end(CloseCode.TOO_SLOW, "answers to joining and leaving namespaces are not read")
+        else:
+            self.outgoing.put([text])
 
     def schedule_ping(self) -> None:
         """Leave the pings to the hub's heartbeat."""
 
-    # Long-polling
+    # Its requests
 
     async def handle_get_request(self, request: dict[str, Any]) -> Any:
         """Answer a poll when there is something to say, or make the connection a websocket."""
@@ -101,40 +102,11 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             return await self._upgrade_websocket(request)
         if self.upgrading or self.upgraded:
             return [EnginePacket(NOOP)]
-        return await self.poll(request["asgi.receive"])
+        return await self._polling.poll(request["asgi.receive"])
 
-    async def poll(self, receive: Receive | None = None) -> list[_Ready]:
-        """Wait for what is to be said; the connection is gone when the poll is.
-
-        Raises:
-            QueueEmpty: it is.
-
-        """
-        if self._is_polled:
-            raise exceptions.QueueEmpty
-        self._is_polled = True
-        try:
-            if receive is None or self.outgoing or await self._is_asked(receive):
-                texts = []
-                while self.outgoing:
-                    bundle = self.outgoing.take()
-                    texts += bundle.texts
-                    bundle.done()
-                return [_Ready(text) for text in texts or [str(NOOP)]]
-        finally:
-            self._is_polled = False
-        raise exceptions.QueueEmpty
-
-    async def _is_asked(self, receive: Receive) -> bool:
-        """Tell whether the client still waits when there is something to say to it."""
-        arrival, gone = asyncio.ensure_future(self.outgoing.arrival()), asyncio.ensure_future(receive())
-        try:
-            await asyncio.wait({arrival, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return not gone.done()
-        finally:
-            arrival.cancel()
-            gone.cancel()
-            await asyncio.gather(arrival, gone, return_exceptions=True)
+    async def poll(self) -> list[Ready]:
+        """Return what there is to say at once."""
+        return await self._polling.poll()
 
     async def handle_post_request(self, request: dict[str, Any]) -> None:
         """Take the packets of a request.
@@ -143,30 +115,16 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             ContentTooLongError: it is too long and no session can be told.
 
         """
-        length = int(request.get("CONTENT_LENGTH", "0"))
-        if length > self.server.max_http_buffer_size:
-            if not self.server.too_large(self):
-                raise exceptions.ContentTooLongError
-            return
-        body = await request["wsgi.input"].read(length)
-        async with self._reading:
-            try:
-                for number, text in enumerate(_text(body).split(SEPARATOR), start=1):
-                    await self.take(text)
-                    if not number % PACKETS_A_TURN:
-                        await asyncio.sleep(0)
-            except MalformedError as error:
-                self.malformed(error)
-
-    # The websocket
+        await self._polling.take(request)
 
     async def _upgrade_websocket(self, request: dict[str, Any]) -> Any:
         if self.upgraded or self.upgrading:
             return self.server._bad_request("the connection is a websocket already")
         receive, send = request["asgi.receive"], request["asgi.send"]
         await send({"type": "websocket.accept"})
-        if self.connected and not await self._is_probed(receive, send):
-            await send({"type": "websocket.close"})
+        # The connection may have ended while its websocket was probed.
+        if self.connected and (not await self._is_probed(receive, send) or self.closed):
+            await close_websocket(send)
             return ""
         self.connected = self.upgraded = True
         several = takes_texts(request["asgi.scope"])
@@ -175,19 +133,28 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         return ""
 
     async def _is_probed(self, receive: Receive, send: Send) -> bool:
-        """Do what moves a polling client to this websocket, and tell whether it came."""
+        """Do what moves a polling client to this websocket, and tell whether it came, and in time."""
         self.upgrading = True
         try:
-            if (await receive()).get("text") != f"{PING}probe":
-                return False
-            await send({"type": "websocket.send", "text": f"{PONG}probe"})
-            # Ends the poll that waits.
-            self.outgoing.put(["6"])
-            return (await receive()).get("text") == "5"
+            async with asyncio.timeout(self.server.auth_timeout_s):
+                if (await receive()).get("text") != f"{PING}probe":
+                    return False
+                await send({"type": "websocket.send", "text": f"{PONG}probe"})
+                # Ends the poll that waits.
+                self.outgoing.put(["6"])
+                return (await receive()).get("text") == "5"
+        except (TimeoutError, OSError, RuntimeError):
+            # Too late, or gone; servers differ in what they raise then.
+            return False
         finally:
             self.upgrading = False
 
     # What comes
+
+    @property
+    def takes_packets(self) -> bool:
+        """Whether what the client sends is still looked at."""
+        return not (self._is_ending or self.closed)
 
     async def take(self, text: str) -> None:
         """Take a packet of the client.
@@ -196,7 +163,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             MalformedError: it is none.
 
         """
-        if self._is_ending:
+        if not self.takes_packets:
             return
         kind = text[:1]
         if kind == MESSAGE:
@@ -223,12 +190,30 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             raise MalformedError("a binary message that no packet has announced")
         self.attachments_due -= 1
 
+    def refused_join(self) -> None:
+        """Take note that a namespace could not be joined.
+
+        Raises:
+            MalformedError: so many could not that the client is trying nothing sensible, and has no session.
+
+        """
+        if not self.peers:
+            self._refused_joins += 1
+        if self._refused_joins > MAX_REFUSED_JOINS:
+            raise MalformedError(f"more than {MAX_REFUSED_JOINS} namespaces were refused, and none was joined")
+
     def malformed(self, error: MalformedError) -> None:
         """Close the connection of a client that sent what is no packet, and take nothing more from it."""
-        logger.info("a Socket.IO connection is closed: %s", error)
-        if not self._is_ending:
-            self._start_shutting(CloseCode.BAD_FRAME, str(error), [])
-        self._is_ending = True
+        if self.takes_packets:
+            handshake.count_refusal(RefusedError(BadMessageError(str(error)), CloseCode.BAD_FRAME), "")
+            self._end(CloseCode.BAD_FRAME, str(error))
+
+    def _end(self, code: CloseCode, reason: str) -> None:
+        """Close the connection for what its client has done, and take nothing more from it."""
+        if self.takes_packets:
+            logger.info("a Socket.IO connection is closed: %s", reason)
+            self._is_ending = True
+            self._start_shutting(code, reason, [])
 
     # Ends
 
@@ -240,8 +225,9 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         self._deadline = asyncio.get_running_loop().call_later(limit_s, self._expire)
 
     def _expire(self) -> None:
-        if not self.peers and not self.closed:
-            self._start_shutting(CloseCode.AUTH_TIMEOUT, "no namespace was joined in time", [])
+        if not self.peers and self.takes_packets:
+            handshake.count_refusal(handshake.auth_timed_out(int(self.server.auth_timeout_s * 1000)), "")
+            self._end(CloseCode.AUTH_TIMEOUT, "no namespace was joined in time")
 
     async def dismiss(self, texts: list[str], leave: Callable[[], Any]) -> None:
         """Say something and leave a namespace; the client does not come back by itself."""
@@ -263,15 +249,15 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
     async def _shut(self, code: int, reason: str, texts: list[str]) -> None:
         if self.closed:
             return
+        if texts or self._websocket is not None:
+            await self._flush(texts)
         if self._websocket is None:
-            if texts:
-                # What comes in one payload with the close, socket.io-client forgets.
-                await self._flush(texts)
+            # Not with the texts: what comes in one payload with the close, socket.io-client forgets.
             await self._flush([str(CLOSE)])
+        if self._websocket is None:
             await self.close(reason=self.server.reason.SERVER_DISCONNECT)
-            return
-        await self._flush(texts)
-        await self._websocket.close(code, reason)
+        else:
+            await self._websocket.close(code, reason)
 
     async def _flush(self, texts: list[str]) -> None:
         try:
@@ -289,14 +275,11 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             self._deadline.cancel()
         self.server.sockets.pop(self.sid, None)
         self.outgoing.close()
+        self.ended.set()
+        if self._websocket is not None and self._websocket.is_open:
+            # Nobody would hear what comes on it.
+            self.server.tasks.start(self._websocket.close(NORMAL, ""), f"close {self.sid}")
         await self.server.ended(self, reason)
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"a request that is no UTF-8: {error}") from error
 
 
 def _check_base64(text: str) -> None:

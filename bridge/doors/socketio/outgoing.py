@@ -1,6 +1,7 @@
 """What waits to be written to one Engine.IO connection.
 
-It is bounded by whoever puts something in: a session waits until its last frame is written before it has another.
+It is bounded by whoever adds something: a session waits until its last frame is written before it has another, and
+who waits for nothing looks at how much of the kind is there already.
 """
 
 import asyncio
@@ -27,13 +28,15 @@ class Outgoing:
     def __init__(self) -> None:
         self._bundles: deque[Bundle] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self.unawaited = 0
+        """How many characters wait that nobody waits for."""
         self.is_closed = False
 
     def __bool__(self) -> bool:
         return bool(self._bundles)
 
     def put(self, texts: list[str]) -> None:
-        """Add messages that nobody waits for."""
+        """Add messages that nobody waits for; `unawaited` says whether there are too many."""
         self._add(Bundle(texts))
 
     async def carry(self, texts: list[str]) -> None:
@@ -51,13 +54,16 @@ class Outgoing:
 
     def take(self) -> Bundle:
         """Take the first bundle."""
-        return self._bundles.popleft()
+        bundle = self._bundles.popleft()
+        if bundle.written is None:
+            self.unawaited -= sum(map(len, bundle.texts))
+        return bundle
 
     def close(self) -> None:
         """Forget what waits, and let nobody wait for it."""
         self.is_closed = True
         while self._bundles:
-            self._bundles.popleft().done()
+            self.take().done()
         self._wake()
 
     def _add(self, bundle: Bundle) -> None:
@@ -65,6 +71,8 @@ class Outgoing:
             bundle.done()
             return
         self._bundles.append(bundle)
+        if bundle.written is None:
+            self.unawaited += sum(map(len, bundle.texts))
         self._wake()
 
     def _wake(self) -> None:

@@ -10,13 +10,15 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge import handshake
 from bridge.doors.socketio import asking, telling
-from bridge.doors.socketio.packets import Packet, answer_packet, event_packet
+from bridge.doors.socketio.answers import Answers
+from bridge.doors.socketio.packets import Packet, event_packet
 from bridge.doors.socketio.requests import Asked, Requests
 from ipc.hub.session import Session
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode, may_reconnect
-from ipc.protocol.errors import BadMessageError, IPCError, UnavailableError, error_from_code
+from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, IPCError, error_from_code
 from ipc.protocol.messages import (
     AnyServerMessage,
     Error,
@@ -74,6 +76,8 @@ class NamespacePeer:
         # A listener that answers when the connection has been lost answers by the next one, which is another session:
         # what it says must not be taken for the answer to something that this one has sent.
         self._answerable = itertools.count(secrets.randbelow(MAX_FIRST_NUMBER))
+        self._answers = Answers(namespace, self._requests)
+        self._early: list[str] = []
         self._deliveries: dict[int, str] = {}
         self._calls: dict[int, str] = {}
         self._reported: dict[str, str] = {}
@@ -95,6 +99,8 @@ class NamespacePeer:
 
         Raises:
             IPCError: the hub has refused that.
+            RefusedError: the session was closed before the hub could answer.
+            ConnectionClosedError: the client has gone before it did.
 
         """
         self._hub, self._session = hub, session
@@ -104,20 +110,39 @@ class NamespacePeer:
             self._awaited = self._next_id()
             await hub.receive(session, codec.encode_json({"type": "subscribe", "id": self._awaited, **subscribe}))
         await self.subscribed
+        if self.connection.closed:
+            raise _gone()
+
+    def leave(self) -> None:
+        """Take note that the client is not on the namespace any more."""
+        self.fail(_gone())
+
+    def fail(self, error: Exception) -> bool:
+        """Let nobody wait any more for the session to begin; tell whether anybody did."""
+        if self.subscribed.done():
+            return False
+        self.subscribed.set_exception(error)
+        # Whoever waited may have been cancelled meanwhile.
+        self.subscribed.exception()
+        return True
 
     # From the hub
 
     async def send(self, frame: str) -> None:
         """Send what the hub says, and wait until it has been written."""
-        texts: list[str] = []
+        texts, self._early = self._early, []
         prefix = f"42{self.namespace},"
         bodies = self._bodies
         for line in frame.split("\n"):
             if line.startswith(_EVENT):
                 texts.append(self._delivery(line) if _DELIVERY in line else prefix + bodies.of(line))
-            elif not (line.startswith(telling.OK) and self._acknowledge(line, texts)):
+            elif not (line.startswith(telling.OK) and self._answers.acknowledge(line, texts)):
                 for message in codec.decode_server_frame(line):
                     self._tell(message, texts)
+        if not self.subscribed.done():
+            # What opens the session comes later, in a frame that is not sent before this one.
+            self._early = texts
+            return
         if not texts:
             return
         if not self.is_open.is_set():
@@ -127,9 +152,9 @@ class NamespacePeer:
     async def close(self, code: int, reason: str) -> None:
         """Say why and close: the namespace if coming back is no use, else the connection, so that it does come back."""
         close_code = CloseCode(code)
-        if not self.subscribed.done():
-            # The hub answers a closed session nothing more, and its connection reads on only then.
-            self.subscribed.set_exception(UnavailableError(f"closed before it was let in: {reason}"))
+        if self.fail(handshake.ended_before(close_code, reason)) and not may_reconnect(code):
+            # The namespace was not joined yet, and is refused.
+            return
         notice = {"notice": "closed", "code": int(code), "error": close_code.name, "message": reason}
         notice |= {"reconnect": may_reconnect(code)}
         text = self._event("ipc:notice", notice)
@@ -155,7 +180,7 @@ class NamespacePeer:
                 self._awaited = ""
                 self._began(message, texts)
             case Ok() | Error() | ServerReply() | ServerPong():
-                self._answer(message, texts)
+                self._answers.answer(message, texts)
             case ServerPing():
                 self._heartbeat(message, texts)
             case ServerCall():
@@ -177,11 +202,11 @@ class NamespacePeer:
             return
         if isinstance(message, Error):
             retry_after_ms = message.retry_after_ms if isinstance(message.retry_after_ms, int) else None
-            self.subscribed.set_exception(error_from_code(message.code, message.message, retry_after_ms=retry_after_ms))
+            self.fail(error_from_code(message.code, message.message, retry_after_ms=retry_after_ms))
             return
         self.subscribed.set_result(None)
         if self._welcome is not None:
-            texts.append(event_packet(self.namespace, telling.welcome_body(self._welcome, message)))
+            texts.insert(0, event_packet(self.namespace, telling.welcome_body(self._welcome, message)))
 
     def _heartbeat(self, message: ServerPing, texts: list[str]) -> None:
         """Ask by Engine.IO's own ping, which every client answers when it comes to it in its reading."""
@@ -189,47 +214,6 @@ class NamespacePeer:
             self._reported = message.positions
             texts.append(self._event("ipc:positions", message.positions))
         texts.append(self.connection.ping(lambda: self.session.confirm(message.sent)))
-
-    def _acknowledge(self, line: str, texts: list[str]) -> bool:
-        """Answer an emit that is in its log with the hub's own text, if it is that which the line answers."""
-        answered = self._requests.emit_answered(telling.answered_id(line))
-        if answered is None:
-            return False
-        emit, number = answered
-        members = telling.emit_answer(emit, line)
-        if emit.wants_ack:
-            texts.append(event_packet(self.namespace, f'["ipc:ack",{{{members}]'))
-        if number is not None:
-            texts.append(answer_packet(self.namespace, number, f'{{"success":true,{members}'))
-        return True
-
-    def _answer(self, message: Any, texts: list[str]) -> None:
-        asked = self._requests.answered(message.id)
-        error = message if isinstance(message, Error) else getattr(message, "error", None)
-        if error is not None:
-            self._refuse(asked, message.id, telling.failed(error), texts)
-        elif asked is not None:
-            self._answer_well(asked, message, texts)
-
-    def _refuse(self, asked: Asked | None, request_id: str | None, members: dict[str, Any], texts: list[str]) -> None:
-        if asked is not None and asked.number is not None:
-            answer = codec.encode_json({"success": False, **members})
-            texts.append(answer_packet(self.namespace, asked.number, answer))
-        if asked is None or asked.number is None or asked.name == asking.EMIT:
-            about: dict[str, Any] = {"request": asked.name} if asked is not None else {}
-            if asked is not None and asked.emit is not None:
-                about |= {"event": asked.emit.event}
-            if request_id is not None:
-                about |= {"id": request_id}
-            texts.append(self._event("ipc:error", {**members, **about}))
-
-    def _answer_well(self, asked: Asked, message: Any, texts: list[str]) -> None:
-        if isinstance(message, ServerReply):
-            members = {"data": telling.raw_or_null(message.data)}
-        else:
-            members = telling.answer_of(message) if isinstance(message, Ok) else {}
-        if asked.number is not None:
-            texts.append(answer_packet(self.namespace, asked.number, telling.succeeded(members)))
 
     def _event(self, name: str, argument: Any) -> str:
         return event_packet(self.namespace, telling.own_body(name, argument))
@@ -280,13 +264,15 @@ class NamespacePeer:
 
     def refuse(self, error: IPCError, request_id: str, name: str, number: int | None) -> None:
         """Answer a request that the hub is not asked."""
-        self.hub.counters.messages_refused += 1
+        self.hub.counters.refuse(self.session.service, error.code)
         if request_id not in self._requests:
             self._requests.expect(request_id, Asked(name, number))
         self.session.refuse(error, request_id)
 
     def refuse_binary(self, packet: Packet) -> None:
         """Refuse a packet with binary attachments, which JSON has no form for."""
+        if self.session.is_closed:
+            return
         error = BadMessageError(
             "events are JSON and carry no Buffer, ArrayBuffer or Blob: send it as base64 in a string",
             code=ErrorCode.INVALID_DATA,
@@ -295,7 +281,7 @@ class NamespacePeer:
 
     def break_off(self, error: IPCError) -> None:
         """Close the session because of a packet that cannot be taken apart."""
-        self.hub.counters.messages_refused += 1
+        self.hub.counters.refuse(self.session.service, error.code)
         self.session.refuse(error)
         too_large = error.code is ErrorCode.FRAME_TOO_LARGE
         self.session.close(CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME, error.message)
@@ -310,3 +296,7 @@ class NamespacePeer:
     def _next_id(self) -> str:
         # Unique in the mesh, since the id of an emit is also what drops its repeats.
         return f"{self.session.id}.{next(self._numbers)}"
+
+
+def _gone() -> ConnectionClosedError:
+    return ConnectionClosedError(LOST, "the client went away before its session had begun")

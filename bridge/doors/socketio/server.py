@@ -25,7 +25,7 @@ from ipc.hub.draining import send_away
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode
-from ipc.protocol.errors import IPCError
+from ipc.protocol.errors import ConnectionClosedError, IPCError
 
 logger = logging.getLogger(__name__)
 library_logger = logging.getLogger("bridge.doors.socketio.library")
@@ -127,8 +127,11 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         elif kind in (packets.CONNECT, packets.DISCONNECT):
             try:
                 await self._handle_eio_message(connection.sid, text)
+            except MalformedError:
+                raise
             except (ValueError, RecursionError) as error:
                 raise MalformedError(f"a packet that cannot be read: {error}") from error
+            _stop_if_cancelled()
         else:
             raise MalformedError(f"{text[:20]!r} is no packet that a client of Socket.IO sends")
 
@@ -152,13 +155,22 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         await super()._handle_connect(eio_sid, namespace, data)
         if (peer := connection.peers.get(namespace or "/")) is not None:
             peer.is_open.set()
+        else:
+            connection.refused_join()
 
     async def _admit(self, namespace: str, sid: str, request: Mapping[str, Any], data: Any) -> None:
         connection = self.eio.sockets[self.manager.eio_sid_from_sid(sid, namespace)]
         try:
             await self._attach(connection, namespace, sid, request["asgi.scope"], data)
         except RefusedError as refused:
+            handshake.count_refusal(refused, namespace.removeprefix(admission.PREFIX))
             await self._refuse(connection, refused.error, refused.close_code)
+        except asyncio.CancelledError:
+            # The library would take it for a yes; `take` says it again.
+            raise RefusedByDoorError("this bridge is stopping") from None
+        except ConnectionClosedError as gone:
+            # For the library, which forgets the namespace then.
+            raise RefusedByDoorError(gone.message) from None
         except IPCError as error:
             await self._refuse(connection, error, CloseCode.INTERNAL if error.retryable else CloseCode.FORBIDDEN)
 
@@ -176,11 +188,9 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         try:
             await peer.attach(hub, session, admission.first_subscription(identity, auth))
         except BaseException:
-            del connection.peers[namespace]
+            connection.peers.pop(namespace, None)
             await hub.detach(session)
             raise
-        if connection.closed:
-            self._detach(connection, namespace)
 
     async def _refuse(self, connection: EngineConnection, error: IPCError, code: CloseCode) -> None:
         """Refuse a namespace, with the code; who may come back is only disconnected, or it would not.
@@ -212,6 +222,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
     def _detach(self, connection: EngineConnection, namespace: str) -> None:
         """End a session beside whoever says so, which may be one of its own tasks."""
         if (peer := connection.peers.pop(namespace, None)) is not None:
+            peer.leave()
             self.eio.tasks.start(peer.hub.detach(peer.session), f"detach {peer.session.id}")
         if not connection.peers and not connection.closed:
             connection.await_session()
@@ -228,11 +239,19 @@ class SocketIODoor:
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
             if scope["path"].startswith(PATH):
+                _count_foreign(scope)
                 await self._server.handle_request(scope, receive, send)
             else:
                 await other(scope, receive, send)
 
         return application
+
+
+def _stop_if_cancelled() -> None:
+    """Go on with a cancellation that the library has kept for itself."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _is_own_origin(_origin: str | None, request: Mapping[str, Any]) -> bool:
@@ -241,3 +260,11 @@ def _is_own_origin(_origin: str | None, request: Mapping[str, Any]) -> bool:
     except RefusedError:
         return False
     return True
+
+
+def _count_foreign(scope: Mapping[str, Any]) -> None:
+    """Count a request of a foreign page; the library asks several times whether it is one."""
+    try:
+        handshake.check_origin(dict(scope["headers"]))
+    except RefusedError as refused:
+        handshake.count_refusal(refused, "")

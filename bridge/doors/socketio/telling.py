@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from bridge.api.names import camel
 from bridge.doors.socketio.asking import AskedEmit
 from ipc.protocol import codec
+from ipc.protocol.member_names import camel
 from ipc.protocol.messages import CallError, Error, Event, Notice, Ok, ServerCall, Welcome
 
 OWN: Final = "ipc:"

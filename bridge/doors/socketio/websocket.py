@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S: Final = 10.0
+NORMAL: Final = 1000
+"""The code of a websocket that has done what it was for (RFC 6455 section 7.4.1)."""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -37,6 +39,8 @@ class WebsocketTransport:
         self._connection = connection
         self._outgoing = outgoing
         self._send = send
+        self.is_open = True
+        """Whether it is neither gone nor being closed."""
         self._takes_texts = takes_texts
         self._application = asyncio.current_task()
         self._is_dropped = False
@@ -57,24 +61,23 @@ class WebsocketTransport:
             logger.exception("a Socket.IO connection met a bug")
             await connection.shut(CloseCode.INTERNAL, "internal error, reconnect", [])
         finally:
+            self.is_open = False
             self._writer.cancel()
             await asyncio.wait([self._writer])
             await connection.close(reason=connection.server.reason.TRANSPORT_CLOSE)
 
     async def close(self, code: int, reason: str) -> None:
         """Close it with a code; one that takes not even that is dropped in time."""
+        if not self.is_open:
+            return
+        self.is_open = False
         self._writer.cancel()
         self._outgoing.close()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._send({"type": "websocket.close", "code": int(code), "reason": close_reason(reason)})
-        except TimeoutError:
+        if not await close_websocket(self._send, code, reason):
             logger.info("a Socket.IO client that takes nothing, not even %d, is dropped", code)
             self._is_dropped = True
             if self._application is not None:
                 self._application.cancel()
-        except (OSError, RuntimeError) as error:
-            logger.debug("the socket was closed already: %r", error)
 
     async def _read(self, receive: Receive) -> None:
         connection = self._connection
@@ -110,3 +113,15 @@ class WebsocketTransport:
                 logger.debug("a packet came too late for its socket: %r", error)
             finally:
                 bundle.done()
+
+
+async def close_websocket(send: Send, code: int = NORMAL, reason: str = "") -> bool:
+    """Close a websocket with a code; tell whether it took that in time, or was closed already."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await send({"type": "websocket.close", "code": int(code), "reason": close_reason(reason)})
+    except TimeoutError:
+        return False
+    except (OSError, RuntimeError) as error:
+        logger.debug("the socket was closed already: %r", error)
+    return True

@@ -1,29 +1,23 @@
 """Engine.IO by hand: what is no packet, a client that is silent, and one that does not read."""
 
 import asyncio
-import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 from exprsn.embedded import EmbeddedValkey
 from tests import servers
+from tests.bridge.doors.socketio.engine_io import DEADLINE_S, JOIN, POLLING, ended, opened
 from tests.clients import attached
 from tests.node import NodeSockets
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
 both = pytest.mark.parametrize("bridge", ["daphne", "uvicorn"], indirect=True)
-POLLING = "/socket.io/?EIO=4&transport=polling"
-WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
-DEADLINE_S = 20.0
-JOIN = "40/ipc/auth,"
 
 
 @pytest.fixture(scope="module", params=["daphne", "uvicorn"])
@@ -39,27 +33,6 @@ def hasty(
     with servers.bridge(request.param, bridge_valkey.url, certs_dir, var_dir, **settings) as made:
         yield made
         assert "Traceback" not in made.output(), made.output()[-5_000:]
-
-
-@contextlib.asynccontextmanager
-async def opened(server: ServerProcess, *said: str) -> AsyncIterator[ClientConnection]:
-    """Open a websocket by hand, and say something on it after the handshake."""
-    async with connect(server.ws_url + WEBSOCKET, ssl=server.trust, proxy=None, close_timeout=2) as socket:
-        assert str(await socket.recv()).startswith("0{")
-        for text in said:
-            await socket.send(text)
-        yield socket
-
-
-async def ended(socket: ClientConnection) -> tuple[int, list[str]]:
-    """Return the code that a websocket is closed with, and what came before."""
-    heard: list[str] = []
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                heard.append(str(await socket.recv()))
-    except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else 1006, heard
 
 
 @both

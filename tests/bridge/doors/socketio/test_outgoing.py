@@ -44,6 +44,23 @@ async def test_nobody_waits_on_a_connection_that_is_gone() -> None:
     assert not outgoing
 
 
+async def test_what_waits_that_nobody_waits_for_is_known() -> None:
+    outgoing = Outgoing()
+    carrying = asyncio.create_task(outgoing.carry(["awaited"]))
+    await asyncio.sleep(0)
+    outgoing.put(["four", "five!"])
+    outgoing.put(["six"])
+    assert outgoing.unawaited == 12
+    outgoing.take().done()
+    await carrying
+    assert outgoing.unawaited == 12
+    outgoing.take()
+    assert outgoing.unawaited == 3
+    outgoing.close()
+    outgoing.put(["too late"])
+    assert outgoing.unawaited == 0
+
+
 async def test_one_who_stops_waiting_spoils_nothing() -> None:
     outgoing = Outgoing()
     carrying = asyncio.create_task(outgoing.carry(["a"]))

@@ -1,4 +1,4 @@
-"""The names of members in what this API answers with."""
+"""The names of members in JSON for people and for JavaScript, which are in camelCase."""
 
 from typing import Any
 
