@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from bridge.console.action import ConsoleAction, Done
 from bridge.console.dead_letters import FilterForm
+from bridge.console.filled import filled
 from bridge.console.page import mesh_redis
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import orphaned
@@ -50,9 +51,7 @@ class LetterAction(ConsoleAction):
 
         What fails again at once is a dead letter again, and would otherwise be met again and again.
         """
-        form = FilterForm(request.POST)
-        if not form.is_valid():
-            raise BadMessageError("; ".join(f"{name}: {said[0]}" for name, said in form.errors.items()))
+        form = filled(FilterForm(request.POST))
         upto, after = request.POST.get("upto", ""), request.POST.get("after", "")
         upto_ms = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else time.time_ns() // 1_000_000  # noqa: PLR2004 - milliseconds
         found = await DeadLetters(mesh_redis()).find(
