@@ -2,10 +2,11 @@
 
 import { Chart, spark } from "./curves.js";
 import { parts, text } from "./format.js";
-import { follow, state } from "./live.js";
+import { follow } from "./live.js";
 
 const SPANS = { "5m": 300000, "1h": 3600000, "24h": 86400000 };
 const AGAIN_MS = { "5m": Infinity, "1h": 10000, "24h": 60000 };
+const RETRY_MS = 2000;
 const SMOOTHED = 5;
 
 const page = document.getElementById("overview");
@@ -16,10 +17,16 @@ const known = {};
 let span = "5m";
 let loadedAt = 0;
 
+/** Load the curves of a span; where they cannot be had, those that are known stay until the feed asks for them again. */
 async function load(wanted) {
-  const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
-  const found = await answer.json();
-  if (answer.ok && !found.problem) known[wanted] = found;
+  loadedAt = Date.now();
+  try {
+    const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
+    const found = await answer.json();
+    if (answer.ok && !found.problem) known[wanted] = found;
+  } catch {
+    // The feed finds out what is wrong, and says so.
+  }
   if (wanted === span) draw();
 }
 
@@ -113,28 +120,16 @@ function fill(now) {
 function choose(wanted) {
   span = wanted;
   for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.span === wanted));
-  loadedAt = Date.now();
   load(wanted);
 }
 
 for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.span));
-await load("5m");
-follow(
-  page.dataset.feed,
-  (now) => {
-    if (now.problem) {
-      state("lost", now.problem);
-      return;
-    }
-    merge(now.recent);
-    fill(now);
-    warn(now.drift);
-    if (now.sessions) document.getElementById("nobody")?.remove();
-    if (span === "5m") draw();
-    else if (Date.now() - loadedAt > AGAIN_MS[span]) {
-      loadedAt = Date.now();
-      load(span);
-    }
-  },
-  state,
-);
+load("5m");
+follow(page.dataset.feed, (now) => {
+  merge(now.recent);
+  fill(now);
+  warn(now.drift);
+  if (now.sessions) document.getElementById("nobody")?.remove();
+  if (span === "5m") draw();
+  if (Date.now() - loadedAt > (known[span] ? AGAIN_MS[span] : RETRY_MS)) load(span);
+});
