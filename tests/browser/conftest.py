@@ -21,7 +21,7 @@ from tests.logins import people
 from tests.servers import ServerProcess
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
-EVERY_S: Final = 0.05
+EVERY_S: Final = 0.1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

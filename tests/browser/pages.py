@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from playwright.async_api import Browser, BrowserContext, Page, Request, StorageState
+from playwright.async_api import Browser, BrowserContext, Page, Request, Route, StorageState
 
 from tests.servers import ServerProcess
 
@@ -66,3 +66,8 @@ class Console:
 def is_stream(request: Request) -> bool:
     """Tell whether a request is for events, and not for one JSON."""
     return "text/event-stream" in request.headers.get("accept", "")
+
+
+async def no_stream(route: Route) -> None:
+    """Answer as a proxy that lets no stream through: whoever asks for events gets none, and all else goes on."""
+    await (route.fulfill(status=502) if is_stream(route.request) else route.continue_())

@@ -21,6 +21,9 @@ AT_ONCE: Final = 2
 async def looked_at(page: Page, axe: str) -> list[str]:
     """Return what is wrong with a page, in each size and colour."""
     found = []
+    # The explorer would grow from look to look.
+    if await (pause := page.locator("#pause")).is_visible():
+        await pause.click()
     for size in (WIDE, NARROW):
         await page.emulate_media(reduced_motion="reduce")
         await page.set_viewport_size({"width": size[0], "height": size[1]})

@@ -4,7 +4,7 @@ import pytest
 from django.test import AsyncClient
 from redis.asyncio import Redis
 
-from bridge.console.limits import budget_of
+from bridge.console.limits import RefusedRow, budget_of
 from ipc.hub.hub import Hub
 from ipc.hub.session import Identity
 from ipc.protocol.codes import ErrorCode
@@ -61,7 +61,7 @@ async def test_who_was_refused_what_is_shown_over_a_window(client: AsyncClient, 
     hub.counters.refuse(None, ErrorCode.TOKEN_INVALID)
 
     async def is_shown() -> bool:
-        rows = (await client.get(PATH, {"window": "60"})).context["refused"]
+        rows: list[RefusedRow] = (await client.get(PATH, {"window": "60"})).context["refused"]
         return rows == [
             ("spark", 9, [("RATE_LIMIT_EXCEEDED", 7), ("FORBIDDEN", 2)]),
             ("nobody", 1, [("TOKEN_INVALID", 1)]),
