@@ -17,7 +17,6 @@ from bridge.console.times import duration, moment
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
-from ipc.hub.limiter import EXEMPT
 from ipc.protocol import codec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.discovery import Hearing
@@ -30,8 +29,6 @@ from ipc.stores.registry import Registration
 CLOSED_WITHIN_S: Final = 2.0
 LOOK_S: Final = 0.05
 MAX_REASON: Final = 80
-READER: Final = "console"
-"""The name under which budgets are looked at: that of no hub, so it has no lease."""
 
 
 class Hears(NamedTuple):
@@ -99,12 +96,13 @@ async def _budget(about: Registration) -> dict[str, Any] | None:
     """Return what its service may still send, None where that is not limited."""
     if not conf.rate_limit:
         return None
-    limits = conf.limits()
-    maximum = limits.rate_exempt_max if about.is_rate_exempt else limits.rate_max
-    name = f"{about.service}/{EXEMPT}" if about.is_rate_exempt else about.service
-    budget = Budget(name=name, maximum=maximum, window_ms=limits.rate_window_ms)
-    found = await RateLimits(mesh_redis()).take(budget, READER, 0)
-    return {"left": max(0, maximum - found.total), "maximum": maximum, "window": duration(limits.rate_window_ms / 1000)}
+    budget = Budget.of(about.service, running_hub().limits, is_exempt=about.is_rate_exempt)
+    (found,) = await RateLimits(mesh_redis()).look([budget])
+    return {
+        "left": budget.remaining(found),
+        "maximum": budget.maximum,
+        "window": duration(budget.window_ms / 1000),
+    }
 
 
 class SessionFeed(StreamView):
