@@ -8,10 +8,11 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from bridge.console.event_rows import json_text, moment
+from bridge.console.event_rows import json_text
 from bridge.console.fields import ExpressionField, JSONField
 from bridge.console.form_page import FormPage
 from bridge.console.page import mesh_redis
+from bridge.console.times import moment
 from ipc.django_app.audit_trail import operator_name
 from ipc.django_app.conf import conf
 from ipc.django_app.dead_letter_acts import redrive_one

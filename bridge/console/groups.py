@@ -7,9 +7,10 @@ from django import forms
 from django.http import HttpRequest
 from redis.asyncio import Redis
 
-from bridge.console.event_rows import event_link, moment
+from bridge.console.event_rows import event_link
 from bridge.console.fields import PatternField
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.times import moment
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.delivery_status import Definition
 from ipc.protocol.errors import BadMessageError

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from bridge.console.event_rows import moment
 from bridge.console.fields import MomentField, services
 from bridge.console.form_page import FormPage
 from bridge.console.page import ConsolePage
 from bridge.console.permission_field import PermissionsField
 from bridge.console.revocation import Hit, hits
+from bridge.console.times import moment
 from ipc.django_app.audit_trail import operator_name
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub
@@ -195,5 +195,5 @@ def _row(record: TokenRecord, in_use: dict[str, int]) -> dict[str, Any]:
 
 def _shown(name: str, value: Any) -> str:
     if name in {"iat", "exp"}:
-        return f"{moment(int(value * 1000)):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{moment(int(value * 1000))} UTC"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
