@@ -7,11 +7,10 @@ from importlib import resources
 from typing import Final, NamedTuple, Protocol, Self
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
 
 from ipc.protocol.limits import Limits
 from ipc.stores import keys
-from ipc.stores.connection import Script, execute, run_script, translated_errors
+from ipc.stores.connection import Script, run_script, run_scripts, translated_errors
 
 LEASE_MS: Final = 2_000
 """How long a lease is kept back for a hub that says nothing any more."""
@@ -127,14 +126,9 @@ class RateLimits:
             UnavailableError: Redis is out of reach.
 
         """
-        calls = [(2, *_keys(budget), *_asked(budget, _READER, 0, is_whole=False)) for budget in budgets]
+        calls = [(_keys(budget), _asked(budget, _READER, 0, is_whole=False)) for budget in budgets]
         async with translated_errors("look how many messages may be sent"):
-            replies = await execute(self._redis, *(("EVALSHA", _TAKE.sha, *call) for call in calls))
-            if any(isinstance(reply, NoScriptError) for reply in replies):
-                replies = await execute(self._redis, *(("EVAL", _TAKE.text, *call) for call in calls))
-            for reply in replies:
-                if isinstance(reply, ResponseError):
-                    raise reply
+            replies = await run_scripts(self._redis, _TAKE, calls)
         return [Allowance(*map(int, reply)) for reply in replies]
 
     async def peaks(self, budgets: Sequence[Budget]) -> list[int]:
