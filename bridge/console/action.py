@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from bridge.console.page import mesh_redis
-from bridge.console.permitted import Permitted, refused
-from ipc.django_app.audit_trail import operator_name
+from bridge.console.permitted import Permitted, operator_of, refused
 from ipc.django_app.http import wants_json
 from ipc.protocol.errors import IPCError
 from ipc.stores.audit import Audit
@@ -65,7 +64,7 @@ class ConsoleAction(Permitted):
         return self._back(request)
 
     async def _act(self, request: HttpRequest, where: dict[str, Any]) -> Done:
-        by = operator_name(str(request.user.pk))
+        by = operator_of(request)
         done = await self.act(request, by=by, **where)
         if not done.is_written:
             await Audit(mesh_redis()).write(self.action, by=by, subject=done.subject, details=done.details)

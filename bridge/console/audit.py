@@ -38,7 +38,7 @@ class FilterForm(forms.Form):
     until = MomentField(required=False, max_length=64)
 
     def __init__(self, data: Any) -> None:
-        super().__init__(data)
+        super().__init__(data, label_suffix="")
         hints = {"action": "token.", "by": "operator 1", "subject": "exprsn-herald", "since": "2h", "until": "30m"}
         for name, hint in hints.items():
             self.fields[name].widget.attrs["placeholder"] = hint

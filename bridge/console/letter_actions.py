@@ -13,6 +13,7 @@ from bridge.console.page import mesh_redis
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import orphaned
 from ipc.protocol.errors import BadMessageError, UnavailableError
+from ipc.protocol.moments import written_ms
 from ipc.stores.dead_letter_filter import LetterId
 from ipc.stores.dead_letters import DeadLetters
 
@@ -52,8 +53,8 @@ class LetterAction(ConsoleAction):
         What fails again at once is a dead letter again, and would otherwise be met again and again.
         """
         form = filled(FilterForm(request.POST))
-        upto, after = request.POST.get("upto", ""), request.POST.get("after", "")
-        upto_ms = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else time.time_ns() // 1_000_000  # noqa: PLR2004 - milliseconds
+        begun_ms, after = written_ms(request.POST.get("upto", "")), request.POST.get("after", "")
+        upto_ms = begun_ms if begun_ms is not None else time.time_ns() // 1_000_000
         found = await DeadLetters(mesh_redis()).find(
             form.wanted(upto_ms), limit=STEP, after=LetterId.of(after) if after else None
         )

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import View
 
+from ipc.django_app.audit_trail import operator_name
 from ipc.django_app.http import error_body
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import ForbiddenError, IPCError
@@ -49,6 +50,11 @@ class PermittedFeed(View):
         except IPCError as error:
             return refused(error.code, error.message)
         return answer
+
+
+def operator_of(request: HttpRequest) -> str:
+    """Return who is at work, as the audit trail names them."""
+    return operator_name(str(request.user.pk))
 
 
 async def may_look(session_key: str | None, permission: str) -> bool:

@@ -52,7 +52,8 @@ async def test_whichever_way_they_come_no_events_are_lost(console: Console) -> N
         await page.evaluate(LOOK, True)
         await says(page, "paused")
         await emit(herald, "live:three")
-        await page.evaluate(LOOK, False)
+        async with page.expect_request(lambda request: is_stream(request) and "place=" in request.url):
+            await page.evaluate(LOOK, False)
         await says(page, "live")
         await shows(page, "live:one", "live:two", "live:three")
 
