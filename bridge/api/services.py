@@ -1,6 +1,6 @@
 """Discovery over HTTP: which services there are, and how calls to them are doing."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from asgiref.sync import async_to_sync
@@ -11,9 +11,6 @@ from rest_framework.response import Response
 from bridge.api.mesh_view import MeshView, answer, checked_query
 from bridge.api.names import camel
 from ipc.django_app.runtime import running_hub
-
-ERRORS: Final = "bridge.view_event"
-"""What staff need for the words of a handler that failed: they may be of what it was given."""
 
 
 class WhichSerializer(serializers.Serializer[Any]):
@@ -29,7 +26,7 @@ class ServiceListView(MeshView):
         """Answer with them, by name."""
         which = checked_query(WhichSerializer, request)
         found = async_to_sync(running_hub().services)(which.get("service"))
-        if self.asker.is_logged_in and ERRORS not in self.asker.admin_permissions:
+        if not self.asker.sees_errors:
             for endpoint in (endpoint for each in found.services for endpoint in each.endpoints):
                 endpoint.last_error = None
         return answer(camel(msgspec.to_builtins(found)))

@@ -11,6 +11,7 @@ from bridge.console.event_rows import event_link
 from bridge.console.fields import PatternField
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.times import moment
+from bridge.roles import SEES_ERRORS
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.delivery_status import Definition
 from ipc.protocol.errors import BadMessageError
@@ -127,7 +128,7 @@ async def _group(redis: Redis, service: str, group: str, log: str, after: str) -
 
 
 def _pending(entry: PendingEntry, request: HttpRequest) -> dict[str, Any]:
-    may_look = request.user.has_perm("bridge.view_event")
+    may_look = request.user.has_perm(SEES_ERRORS)
     link = event_link(entry.head.id, entry.log, entry.position) if may_look and entry.head is not None else ""
     note = entry.note if entry.note is not None and entry.note.attempt == entry.attempts else None
     return {
@@ -135,7 +136,6 @@ def _pending(entry: PendingEntry, request: HttpRequest) -> dict[str, Any]:
         "link": link,
         "idle_s": entry.idle_ms / 1000,
         "note": note,
-        # What a handler says when it fails may be of what the event holds.
         "error": note.error if note is not None and may_look else "",
         "next": moment(note.next_ms) if note is not None and note.next_ms is not None else None,
     }

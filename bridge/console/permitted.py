@@ -39,12 +39,16 @@ class PermittedFeed(View):
     http_method_names = ["get"]
     permission: ClassVar[str] = "bridge.view_mesh"
 
+    def needed(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002 - for those of which it depends on it
+        """Return the permissions that a request needs."""
+        return (self.permission,)
+
     async def dispatch(  # type: ignore[override]  # as `View.as_view` takes it, where a view is asynchronous
         self, request: HttpRequest, *args: Any, **where: Any
     ) -> HttpResponseBase:
         """Answer whoever has the permission, and all others with an error."""
         try:
-            if not await may_look(request.session.session_key, self.permission):
+            if not await may_look(request.session.session_key, *self.needed(request)):
                 raise ForbiddenError("this is for staff who may look at it: log in to the admin")
             answer: HttpResponseBase = await super().dispatch(request, *args, **where)  # type: ignore[misc]  # async views
         except IPCError as error:
@@ -57,12 +61,12 @@ def operator_of(request: HttpRequest) -> str:
     return operator_name(str(request.user.pk))
 
 
-async def may_look(session_key: str | None, permission: str) -> bool:
-    """Tell whether a session is that of staff who have a permission, by what the database says now."""
+async def may_look(session_key: str | None, *permissions: str) -> bool:
+    """Tell whether a session is that of staff who have some permissions, by what the database says now."""
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
     user = await aget_user(request)
-    return bool(user.is_active and user.is_staff) and await user.ahas_perm(permission)
+    return bool(user.is_active and user.is_staff) and await user.ahas_perms(permissions)
 
 
 def refused(code: ErrorCode, message: str) -> HttpResponse:

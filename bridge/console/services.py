@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.times import moment
+from bridge.roles import SEES_ERRORS
 from ipc.django_app.runtime import running_hub
 from ipc.hub.discovery import services_of
 from ipc.protocol.discovery import ServiceInfo
@@ -94,7 +95,7 @@ class ServicePage(ConsolePage):
         if not form.is_valid():
             return context
         text, offset = form.cleaned_data["q"], form.cleaned_data["offset"] or 0
-        has_errors = request.user.has_perm("bridge.view_event")
+        has_errors = request.user.has_perm(SEES_ERRORS)
         return {**context, **async_to_sync(self._found)(service, text, offset, has_errors=has_errors)}
 
     @staticmethod
@@ -136,10 +137,7 @@ def _of(service: str, figures: Figures) -> ServiceFigures:
 
 
 def _operations(service: str, figures: Figures, known: list[ServiceInfo], *, has_errors: bool) -> list[Operation]:
-    """Return the operations that were called in the window, and those that hubs know from before.
-
-    What a handler says when it fails may be of what it was given, so not all who look have it.
-    """
+    """Return the operations that were called in the window, and those that hubs know from before."""
     recent = {each.operation: each for each in figures.operations if each.service == service}
     errors = {f"{each.resource}.{each.op}": each for info in known for each in info.endpoints}
     found = []

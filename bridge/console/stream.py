@@ -61,7 +61,7 @@ class StreamView(PermittedFeed):
             return HttpResponse((await _said(tell)).text, content_type="application/json", headers=HEADERS)
         if open_now(hub) >= MAX_STREAMS:
             raise IPCError(f"this process has {MAX_STREAMS} feeds: ask for JSON instead", code=ErrorCode.OVERLOADED)
-        stream = Stream(hub, tell, partial(may_look, request.session.session_key, self.permission))
+        stream = Stream(hub, tell, partial(may_look, request.session.session_key, *self.needed(request)))
         return StreamingHttpResponse(stream, content_type=STREAM, headers=HEADERS)
 
 

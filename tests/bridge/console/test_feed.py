@@ -15,7 +15,7 @@ SERIES = "/admin/console/series"
 
 @pytest.fixture
 async def client(log_in: LogIn) -> AsyncClient:
-    return await log_in("ann", "view_mesh")
+    return await log_in("ann", "view_mesh", "view_event")
 
 
 async def test_it_is_for_staff_with_the_permission_and_for_nobody_else(log_in: LogIn, runtime: Runtime) -> None:
