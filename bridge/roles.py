@@ -24,6 +24,7 @@ OPERATOR: Final = (
     "bridge.replay_log",
     "bridge.disconnect_session",
     "bridge.cancel_operation",
+    "ipc.change_outboxevent",
 )
 ADMIN: Final = (
     *OPERATOR,

@@ -20,6 +20,8 @@ ACTIONS: Final = (
     "token.revoke",
     "token.refused",
     "deadletters.",
+    "operation.",
+    "outbox.redrive",
     "operator.speaks",
     "login",
     "login.failed",

@@ -1,19 +1,28 @@
-"""The outbox in the admin: what waits, what is parked and why; to look at only."""
+"""The outbox in the admin: what waits, what is parked and why; what is parked can be sent again."""
 
 # ruff: noqa: ARG002 - the signatures are those that Django calls
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from ipc.django_app.audit_trail import operator_name, write_now
 from ipc.django_app.models import OutboxEvent
+from ipc.django_app.outbox import wake_relay_on_commit
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[OutboxEvent]
 else:
     ModelAdmin = admin.ModelAdmin
+
+
+REDRIVE: Final = "ipc.change_outboxevent"
+"""Who may have parked rows sent again; nobody changes what they say."""
+MAX_NAMED: Final = 100
+"""How many events the audit trail names."""
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -49,6 +58,7 @@ class OutboxEventAdmin(ModelAdmin):
     list_filter = [StateFilter, "event", "created_at"]
     search_fields = ["event_id", "key", "event"]
     ordering = ["id"]
+    actions = ["send_again"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: events come from transactions."""
@@ -61,3 +71,21 @@ class OutboxEventAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: OutboxEvent | None = None) -> bool:
         """Refuse: the relay deletes what it has sent."""
         return False
+
+    def has_redrive_permission(self, request: HttpRequest) -> bool:
+        """Tell whether somebody may have parked rows sent again."""
+        return request.user.has_perm(REDRIVE)
+
+    @admin.action(description="Send again, of those that are parked", permissions=["redrive"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxEvent]) -> None:
+        """Let the relay send parked rows as if they had never been tried, and write down who wanted it."""
+        with transaction.atomic():
+            rows = queryset.exclude(parked_at=None).select_for_update()
+            events = dict(rows.values_list("pk", "event_id"))
+            self.model.objects.filter(pk__in=events).update(parked_at=None, next_attempt_at=None, attempts=0, error="")
+            wake_relay_on_commit()
+        if events:
+            named = list(events.values())
+            details = {"count": len(named), "events": named[:MAX_NAMED]}
+            write_now("outbox.redrive", by=operator_name(str(request.user.pk)), subject="outbox", details=details)
+        self.message_user(request, f"{len(events)} will be sent again; those that were not parked are left")

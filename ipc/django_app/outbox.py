@@ -42,7 +42,7 @@ def outbox_add(
     with keeping(row.event, row.event_id) as row.traceparent:
         row.save(force_insert=True)
     # Robust: whatever goes wrong with waking, the commit has happened, and the relay looks by itself every second.
-    transaction.on_commit(ipc_config().wake_relay, robust=True)
+    wake_relay_on_commit()
     return row
 
 
@@ -50,3 +50,8 @@ def _checked_key(key: str) -> str:
     if not 0 < len(key) <= MAX_KEY_LENGTH or "\x00" in key:
         raise BadMessageError(f"a key has 1 to {MAX_KEY_LENGTH} characters and no NUL, not {key[:64]!r}")
     return key
+
+
+def wake_relay_on_commit() -> None:
+    """Wake the relay of this process once the transaction has committed, or at once outside of one."""
+    transaction.on_commit(ipc_config().wake_relay, robust=True)
