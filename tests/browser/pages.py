@@ -48,7 +48,8 @@ class Console:
             yield page
         finally:
             await (context.close() if is_apart else page.close())
-        assert [said for said in complaints if not any(each in said for each in allowed)] == []
+        wrong = [said for said in complaints if not any(each in said for each in allowed)]
+        assert not wrong, wrong
 
     async def _shared(self, role: str) -> BrowserContext:
         if role not in self.contexts:

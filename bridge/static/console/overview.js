@@ -16,17 +16,20 @@ const buttons = [...page.querySelectorAll("[data-span]")];
 const known = {};
 let span = "5m";
 let loadedAt = 0;
+let isLoading = false;
 
 /** Load the curves of a span; where they cannot be had, those that are known stay until the feed asks for them again. */
 async function load(wanted) {
+  isLoading = true;
   loadedAt = Date.now();
   try {
     const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
     const found = await answer.json();
     if (answer.ok && !found.problem) known[wanted] = found;
   } catch {
-    // The feed finds out what is wrong, and says so.
+    // The page is being left, or the bridge is away, which the feed says.
   }
+  isLoading = false;
   if (wanted === span) draw();
 }
 
@@ -39,7 +42,7 @@ function merge(recent) {
   const all = known["5m"];
   if (!all || !recent.atMs.length) return;
   if (recent.atMs[0] > all.atMs.at(-1) + 1000) {
-    load("5m");
+    if (!isLoading) load("5m");
     return;
   }
   const from = all.atMs.findIndex((at) => at >= recent.atMs[0]);
@@ -131,5 +134,5 @@ follow(page.dataset.feed, (now) => {
   warn(now.drift);
   if (now.sessions) document.getElementById("nobody")?.remove();
   if (span === "5m") draw();
-  if (Date.now() - loadedAt > (known[span] ? AGAIN_MS[span] : RETRY_MS)) load(span);
+  if (!isLoading && Date.now() - loadedAt > (known[span] ? AGAIN_MS[span] : RETRY_MS)) load(span);
 });
