@@ -4,9 +4,11 @@ from typing import Any, Final
 
 from django.contrib.auth.management import create_permissions
 
+SEES_ERRORS: Final = "bridge.view_event"
+"""What handlers and operations say when they fail may be of what an event or a call had in it."""
 VIEWER: Final = (
     "bridge.view_mesh",
-    "bridge.view_event",
+    SEES_ERRORS,
     "bridge.view_audit",
     "bridge.view_token",
     "ipc.view_outboxevent",

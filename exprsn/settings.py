@@ -116,6 +116,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS_ENABLED
 # A browser takes a cookie of such a name only over TLS, for this very host and for all of its paths.
 COOKIE_PREFIX = "__Host-" if TLS_ENABLED else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid", f"{COOKIE_PREFIX}csrftoken"
+CSRF_FAILURE_VIEW = "ipc.django_app.http.csrf_failure"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE, CSRF_COOKIE_SAMESITE = "Lax", "Strict"
 SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 43_200)

@@ -91,11 +91,15 @@ def test_the_page_of_the_http_apis_has_every_address_and_no_other() -> None:
 
 
 def test_the_page_of_the_http_apis_says_who_may_use_each_address() -> None:
-    rows = table(REFERENCE / "http-api.md", "address", "who may", "a service needs", "and sees or does")
-    shown = {codes(row["address"])[0]: (row["who may"], codes(row["a service needs"])) for row in rows}
+    rows = table(REFERENCE / "http-api.md", "address", "who may", "a service needs", "and sees or does", "staff need")
+    shown = {
+        codes(row["address"])[0]: (row["who may"], codes(row["a service needs"]), codes(row["staff need"]))
+        for row in rows
+    }
     paths = {str(url.name): re.sub(r"<(?:str|path):(\w+)>", r"<\1>", f"/{url.pattern}") for url in bridge_urls}
     assert shown == {
-        paths[name]: (rule.who.value, [rule.permission] if rule.permission else []) for name, rule in ACCESS.items()
+        paths[name]: (rule.who.value, [rule.permission] if rule.permission else [], [rule.staff])
+        for name, rule in ACCESS.items()
     }
 
 

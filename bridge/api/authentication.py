@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
 from bridge.handshake import RefusedError, check_address, identity_from_token
+from bridge.roles import SEES_ERRORS
 from ipc.django_app.askers import is_operator, person_of
 from ipc.django_app.audit_trail import operator_name
 from ipc.django_app.http import CHALLENGE
@@ -55,6 +56,11 @@ class Asker:
     def is_logged_in(self) -> bool:
         """Whether this is somebody with a session of the admin."""
         return self.token is None and not self.is_dev_bypass
+
+    @property
+    def sees_errors(self) -> bool:
+        """Whether what handlers and operations say when they fail is shown: it may be of what they were given."""
+        return not self.is_logged_in or SEES_ERRORS in self.admin_permissions
 
     @property
     def may_do_everything(self) -> bool:

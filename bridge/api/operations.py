@@ -22,7 +22,8 @@ class OperationListView(MeshView):
         """Answer with them, the newest first."""
         which = checked_query(WhichSerializer, request)
         found = async_to_sync(running_hub().operations.list)(which.get("service"))
-        shown = [camel(msgspec.to_builtins(each)) for each in found[:MAX_LISTED]]
+        listed = [each if self.asker.sees_errors else each.without_failure for each in found[:MAX_LISTED]]
+        shown = [camel(msgspec.to_builtins(each)) for each in listed]
         return answer({"operations": shown, "hasMore": len(found) > MAX_LISTED})
 
 

@@ -26,4 +26,7 @@ class ServiceListView(MeshView):
         """Answer with them, by name."""
         which = checked_query(WhichSerializer, request)
         found = async_to_sync(running_hub().services)(which.get("service"))
+        if not self.asker.sees_errors:
+            for endpoint in (endpoint for each in found.services for endpoint in each.endpoints):
+                endpoint.last_error = None
         return answer(camel(msgspec.to_builtins(found)))

@@ -6,15 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from asgiref.sync import async_to_sync
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views import View
 
 from bridge.console.page import mesh_redis
-from ipc.django_app.audit_trail import operator_name
-from ipc.django_app.http import error_body
+from bridge.console.permitted import Permitted, operator_of, refused
+from ipc.django_app.http import wants_json
 from ipc.protocol.errors import IPCError
 from ipc.stores.audit import Audit
 
@@ -31,12 +29,10 @@ class Done(NamedTuple):
     """Whether what was called has written the audit trail itself."""
 
 
-class ConsoleAction(View):
+class ConsoleAction(Permitted):
     """Something to do, at an address of its own; a form is led back to its page, a script gets JSON."""
 
     http_method_names = ["post"]
-    permission: ClassVar[str]
-    """Who may do it, such as ``bridge.disconnect_session``."""
     action: ClassVar[str]
     """Its name in the audit trail, such as ``session.disconnect``."""
     back: ClassVar[str] = "admin:index"
@@ -58,27 +54,25 @@ class ConsoleAction(View):
 
     def post(self, request: HttpRequest, **where: Any) -> HttpResponse:
         """Do it, write it down and say what was done."""
-        if not request.user.has_perm(self.permission):
-            raise PermissionDenied
         try:
             done = async_to_sync(self._act)(request, where)
         except IPCError as error:
             return self._refusal(request, error)
-        if _wants_json(request):
+        if wants_json(request):
             return JsonResponse({"success": True, "message": done.message, "data": done.data})
         messages.success(request, done.message)
         return self._back(request)
 
     async def _act(self, request: HttpRequest, where: dict[str, Any]) -> Done:
-        by = operator_name(str(request.user.pk))
+        by = operator_of(request)
         done = await self.act(request, by=by, **where)
         if not done.is_written:
             await Audit(mesh_redis()).write(self.action, by=by, subject=done.subject, details=done.details)
         return done
 
     def _refusal(self, request: HttpRequest, error: IPCError) -> HttpResponse:
-        if _wants_json(request):
-            return JsonResponse(error_body(error.code, error.message), status=error.code.http_status)
+        if wants_json(request):
+            return refused(error.code, error.message)
         messages.error(request, error.message)
         return self._back(request)
 
@@ -86,7 +80,3 @@ class ConsoleAction(View):
         wanted = request.POST.get("next", "")
         is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
         return HttpResponseRedirect(wanted if is_ours else reverse(self.back), status=HTTPStatus.SEE_OTHER)
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    return request.accepts("application/json") and not request.accepts("text/html")

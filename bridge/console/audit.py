@@ -1,7 +1,6 @@
 """The audit trail as a page: who has done what to what, newest first, with filters."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import async_to_sync
@@ -10,6 +9,7 @@ from django.http import HttpRequest
 
 from bridge.console.fields import MomentField
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.times import moment
 from ipc.protocol import codec
 from ipc.stores.audit import MAX_TEXT, Audit
 from ipc.stores.audit_filter import AuditEntry, AuditFilter
@@ -40,7 +40,7 @@ class FilterForm(forms.Form):
     until = MomentField(required=False, max_length=64)
 
     def __init__(self, data: Any) -> None:
-        super().__init__(data)
+        super().__init__(data, label_suffix="")
         hints = {"action": "token.", "by": "operator 1", "subject": "exprsn-herald", "since": "2h", "until": "30m"}
         for name, hint in hints.items():
             self.fields[name].widget.attrs["placeholder"] = hint
@@ -56,7 +56,7 @@ class FilterForm(forms.Form):
 class Row(NamedTuple):
     """An entry as the page shows it."""
 
-    at: datetime
+    at: str
     action: str
     by: str
     subject: str
@@ -83,8 +83,7 @@ class AuditPage(ConsolePage):
 
 
 def _row(entry: AuditEntry) -> Row:
-    at = datetime.fromtimestamp(entry.at_ms / 1000, UTC)
-    return Row(at, entry.action, entry.by, entry.subject, list(_shown(entry.details)))
+    return Row(moment(entry.at_ms), entry.action, entry.by, entry.subject, list(_shown(entry.details)))
 
 
 def _shown(details: Any) -> Iterator[tuple[str, str]]:
@@ -92,7 +91,7 @@ def _shown(details: Any) -> Iterator[tuple[str, str]]:
         if value is None or value is False or value in ("", []):
             continue
         if name in TIMES:
-            yield name, datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            yield name, f"{moment(int(value * 1000))} UTC"
         elif isinstance(value, list):
             yield name, ", ".join(each if isinstance(each, str) else codec.encode_json(each) for each in value)
         else:

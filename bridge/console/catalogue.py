@@ -9,9 +9,10 @@ from django import forms
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from bridge.console.event_rows import json_text, moment
+from bridge.console.event_rows import json_text
 from bridge.console.fields import PatternField, services
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.times import moment
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.declarations import DeclaredEvent
 from ipc.protocol.errors import IPCError

@@ -8,11 +8,12 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from bridge.console.event_rows import json_text, moment
+from bridge.console.event_rows import json_text
 from bridge.console.fields import ExpressionField, JSONField
 from bridge.console.form_page import FormPage
 from bridge.console.page import mesh_redis
-from ipc.django_app.audit_trail import operator_name
+from bridge.console.permitted import operator_of
+from bridge.console.times import moment
 from ipc.django_app.conf import conf
 from ipc.django_app.dead_letter_acts import redrive_one
 from ipc.hub.evaluation import EVALUATION_LIMITS
@@ -81,7 +82,7 @@ class LetterPage(FormPage):
         """Return what an expression gives on the data, or what became of the letter."""
         redis, letter_id = mesh_redis(), _id_of(where)
         if "redrive" in request.POST:
-            by = operator_name(str(request.user.pk))
+            by = operator_of(request)
             is_edited = async_to_sync(redrive_one)(redis, letter_id, said["payload"], by=by, limits=conf.limits())
             return {"redriven": True, "is_edited": is_edited}
         buried = async_to_sync(DeadLetters(redis).get)(letter_id)

@@ -8,9 +8,9 @@ from django import forms
 from django.http import HttpRequest
 from redis.asyncio import Redis
 
-from bridge.console.event_rows import moment
 from bridge.console.fields import ConditionField, MomentField, PatternField, services
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.times import moment
 from ipc.protocol.services import short_name
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
 from ipc.stores.dead_letters import MAX_LOOKED, Buried, DeadLetters, Page

@@ -11,7 +11,7 @@ from bridge.console.event_rows import event_link
 from bridge.console.fields import EventField, JSONField
 from bridge.console.form_page import FormPage
 from bridge.console.page import mesh_redis
-from ipc.django_app.audit_trail import operator_name
+from bridge.console.permitted import operator_of
 from ipc.django_app.runtime import running_hub
 from ipc.hub.emitting import Emitted, emit_as
 from ipc.protocol.discovery import SOURCE
@@ -61,7 +61,7 @@ class EmitPage(FormPage):
 
     def outcome(self, request: HttpRequest, said: dict[str, Any], **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
         """Emit the event if that was asked for, and say who would get it."""
-        by = operator_name(str(request.user.pk)) if "emit" in request.POST else ""
+        by = operator_of(request) if "emit" in request.POST else ""
         emitted, explanation = async_to_sync(_carried_out)(said, by)
         link = ""
         if emitted is not None:

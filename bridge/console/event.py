@@ -3,13 +3,12 @@
 from typing import Any, NamedTuple
 
 from asgiref.sync import async_to_sync
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.views import View
 from msgspec import UNSET, Raw
 
 from bridge.console.event_rows import MAX_SHOWN, Content, Pretty, event_link, json_text, pretty, time_of
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.permitted import Permitted, refused
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.hub.ledger import check_place
@@ -21,8 +20,6 @@ from ipc.protocol.explanation import Explanation
 from ipc.protocol.positions import position_key
 from ipc.stores.event_search import EventSearch
 from ipc.stores.traces import Trace, Traced, find_trace, trace_id
-
-PERMISSION = "bridge.view_event"
 
 
 class Found(NamedTuple):
@@ -41,7 +38,7 @@ class EventPage(ConsolePage):
 
     template = "console/event.html"
     title = "Event"
-    permission = PERMISSION
+    permission = "bridge.view_event"
 
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
         """Return what is known of it."""
@@ -58,29 +55,25 @@ class EventPage(ConsolePage):
         }
 
 
-class EventJSON(View):
+class EventJSON(Permitted):
     """The data of an event as they are, however many."""
 
     http_method_names = ["get"]
+    permission = EventPage.permission
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Answer with JSON that nobody keeps."""
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied
-        headers = {"Cache-Control": "no-store"}
         try:
             place = check_place(request.GET.get("log"), request.GET.get("position"))
             if place is None:
                 raise BadMessageError("say which event: its log and its position")
             seen = async_to_sync(EventSearch(mesh_redis()).at)(*place)
         except IPCError as error:
-            return HttpResponse(
-                error.message, status=error.code.http_status, content_type="text/plain", headers=headers
-            )
+            return refused(error.code, error.message)
         if not seen.frame:
-            return HttpResponse("the log has dropped it", status=404, content_type="text/plain", headers=headers)
+            return refused(ErrorCode.NOT_FOUND, "the log has dropped it")
         data = bytes(Content.of(seen.frame).data)
-        return HttpResponse(data, content_type="application/json", headers=headers)
+        return HttpResponse(data, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 async def _found(hub: Hub, *, id: str, source: str, log: str, position: str) -> Found:  # noqa: A002 - as the address has it

@@ -1,7 +1,6 @@
 """Events as the console shows them: a row of a list, and a whole one; what they hold is text and nothing else."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -9,6 +8,7 @@ import msgspec
 from django.urls import reverse
 from msgspec import Raw
 
+from bridge.console.times import moment
 from ipc.protocol import codec
 from ipc.protocol.frames import closed
 from ipc.protocol.messages import ReplayMark
@@ -82,15 +82,9 @@ def event_link(event_id: str, log: str, position: str) -> str:
     return f"{reverse('admin:console_event')}?{urlencode({'id': event_id, 'log': log, 'position': position})}"
 
 
-def moment(ms: int) -> datetime:
-    """Return a moment of Unix milliseconds in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
 def time_of(ms: int) -> str:
     """Return the date and time of Unix milliseconds in UTC, to the millisecond."""
-    at = moment(ms)
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
+    return f"{moment(ms)}.{ms % 1000:03}"
 
 
 def json_text(value: Any) -> str:

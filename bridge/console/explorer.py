@@ -1,5 +1,6 @@
 """The event explorer: what is in the logs, newest first, with filters; the feed adds what comes."""
 
+import time
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -10,7 +11,7 @@ from django.urls import reverse
 from bridge.console.event_rows import row_of
 from bridge.console.fields import LOGS, ConditionField, PatternField, services
 from bridge.console.page import ConsolePage, mesh_redis
-from ipc.protocol.positions import check_position
+from ipc.protocol.positions import check_position, position_key
 from ipc.stores.event_filter import EventFilter
 from ipc.stores.event_search import LOGS as ALL_LOGS
 from ipc.stores.log_pages import LogPages, before
@@ -61,11 +62,11 @@ class ExplorerPage(ConsolePage):
         context: dict[str, Any] = {"form": form, "held": HELD, "can_emit": can_emit}
         if not form.is_valid():
             return context
-        asked = request.GET.get("before", "")
+        asked, began_ms = request.GET.get("before", ""), time.time_ns() // 1_000_000
         parts = before(form.logs, check_position(asked) if asked else "")
         page = async_to_sync(LogPages(mesh_redis()).page)(parts, form.wanted, count=COUNT)
         rows = [row_of(found) for found in page.events]
-        newest = max((row["position"] for row in rows), default="", key=_ms)
+        newest = max((row["position"] for row in rows), default=f"{began_ms}-0", key=position_key)
         return {
             **context,
             "rows": rows,
@@ -82,11 +83,5 @@ def _feed_query(given: QueryDict, newest: str) -> str:
     for name in FilterForm.base_fields:
         if given.get(name):
             query[name] = given.get(name, "")
-    if newest:
-        query["after"] = newest
+    query["after"] = newest
     return query.urlencode()
-
-
-def _ms(position: str) -> tuple[int, int]:
-    ms, _, sequence = position.partition("-")
-    return int(ms or 0), int(sequence or 0)

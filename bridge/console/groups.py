@@ -7,9 +7,11 @@ from django import forms
 from django.http import HttpRequest
 from redis.asyncio import Redis
 
-from bridge.console.event_rows import event_link, moment
+from bridge.console.event_rows import event_link
 from bridge.console.fields import PatternField
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.times import moment
+from bridge.roles import SEES_ERRORS
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.delivery_status import Definition
 from ipc.protocol.errors import BadMessageError
@@ -126,7 +128,7 @@ async def _group(redis: Redis, service: str, group: str, log: str, after: str) -
 
 
 def _pending(entry: PendingEntry, request: HttpRequest) -> dict[str, Any]:
-    may_look = request.user.has_perm("bridge.view_event") and entry.head is not None
+    may_look = request.user.has_perm(SEES_ERRORS)
     link = event_link(entry.head.id, entry.log, entry.position) if may_look and entry.head is not None else ""
     note = entry.note if entry.note is not None and entry.note.attempt == entry.attempts else None
     return {
@@ -134,5 +136,6 @@ def _pending(entry: PendingEntry, request: HttpRequest) -> dict[str, Any]:
         "link": link,
         "idle_s": entry.idle_ms / 1000,
         "note": note,
+        "error": note.error if note is not None and may_look else "",
         "next": moment(note.next_ms) if note is not None and note.next_ms is not None else None,
     }

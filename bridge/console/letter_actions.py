@@ -8,10 +8,12 @@ from django.http import HttpRequest
 
 from bridge.console.action import ConsoleAction, Done
 from bridge.console.dead_letters import FilterForm
+from bridge.console.filled import filled
 from bridge.console.page import mesh_redis
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import orphaned
 from ipc.protocol.errors import BadMessageError, UnavailableError
+from ipc.protocol.moments import written_ms
 from ipc.stores.dead_letter_filter import LetterId
 from ipc.stores.dead_letters import MAX_LOOKED, DeadLetters
 
@@ -50,11 +52,9 @@ class LetterAction(ConsoleAction):
 
         What fails again at once is a dead letter again, and would otherwise be met again and again.
         """
-        form = FilterForm(request.POST)
-        if not form.is_valid():
-            raise BadMessageError("; ".join(f"{name}: {said[0]}" for name, said in form.errors.items()))
-        upto, after = request.POST.get("upto", ""), request.POST.get("after", "")
-        upto_ms = int(upto) if upto.isascii() and upto.isdigit() and len(upto) < 16 else time.time_ns() // 1_000_000  # noqa: PLR2004 - milliseconds
+        form = filled(FilterForm(request.POST))
+        begun_ms, after = written_ms(request.POST.get("upto", "")), request.POST.get("after", "")
+        upto_ms = begun_ms if begun_ms is not None else time.time_ns() // 1_000_000
         found = await DeadLetters(mesh_redis()).find(
             form.wanted(upto_ms), limit=STEP, after=LetterId.of(after) if after else None, max_looked=MAX_LOOKED
         )

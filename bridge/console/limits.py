@@ -1,20 +1,19 @@
 """The rate budgets: what each service has used of what it may send in any window, and what was refused."""
 
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
 from bridge.console.page import ConsolePage, mesh_redis
+from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
-from ipc.hub.limiter import EXEMPT
-from ipc.protocol.limits import Limits
 from ipc.protocol.services import PREFIX, SERVICES, short_name
 from ipc.protocol.statistics import USUAL_WINDOW, WINDOWS, Figures, window_of
 from ipc.stores.rate_limit import WARN_AT, Budget, RateLimits
 
-ASKER: Final = "console"
 FULL: Final = 100
 
 
@@ -26,13 +25,9 @@ class BudgetRow(NamedTuple):
     maximum: int
     used: int
     kept: int
+    remaining: int
     peak: int
     instances: int
-
-    @property
-    def remaining(self) -> int:
-        """What is left, without what is lent."""
-        return max(0, self.maximum - self.used - self.kept)
 
     @property
     def percent(self) -> int:
@@ -73,7 +68,7 @@ class LimitsPage(ConsolePage):
         return {
             "rows": sorted(rows, key=lambda row: (-row.percent, -row.used, row.service)),
             "quiet": [short_name(name) for name in SERVICES if short_name(name) not in {row.service for row in rows}],
-            "is_on": hub.limiter is not None,
+            "is_on": conf.rate_limit,
             "window_s": hub.limits.rate_window_ms / 1000,
             "maximum": hub.limits.rate_max,
             "exempt_maximum": hub.limits.rate_exempt_max,
@@ -100,31 +95,26 @@ def refused_of(figures: Figures) -> list[RefusedRow]:
 
 
 async def _rows(hub: Hub) -> list[BudgetRow]:
-    budgets = RateLimits(mesh_redis())
     attached: dict[tuple[str, bool], int] = {}
     for registration in await hub.registry.list():
         key = (registration.service, registration.is_rate_exempt)
         attached[key] = attached.get(key, 0) + 1
-    rows = []
-    for service in SERVICES:
-        for is_exempt in (False, True):
-            budget = budget_of(service, hub.limits, is_exempt=is_exempt)
-            # Wanting nothing, it only tells what was let through.
-            found = await budgets.take(budget, ASKER, 0)
-            instances = attached.get((service, is_exempt), 0)
-            if not (found.total or found.kept or instances):
-                continue
-            peak = await budgets.peak(budget) if found.total else 0
-            rows.append(
-                BudgetRow(short_name(service), is_exempt, budget.maximum, found.total, found.kept, peak, instances)
-            )
-    return rows
-
-
-def budget_of(service: str, limits: Limits, *, is_exempt: bool) -> Budget:
-    """Return a budget as the limiter of a hub has it."""
-    return Budget(
-        name=f"{service}/{EXEMPT}" if is_exempt else service,
-        maximum=limits.rate_exempt_max if is_exempt else limits.rate_max,
-        window_ms=limits.rate_window_ms,
-    )
+    kinds = list(product(SERVICES, (False, True)))
+    budgets = [Budget.of(service, hub.limits, is_exempt=is_exempt) for service, is_exempt in kinds]
+    store = RateLimits(mesh_redis())
+    standings = await store.look(budgets)
+    peaks = await store.peaks(budgets)
+    return [
+        BudgetRow(
+            service=short_name(service),
+            is_exempt=is_exempt,
+            maximum=budget.maximum,
+            used=found.total,
+            kept=found.kept,
+            remaining=budget.remaining(found),
+            peak=peak,
+            instances=attached.get((service, is_exempt), 0),
+        )
+        for (service, is_exempt), budget, found, peak in zip(kinds, budgets, standings, peaks, strict=True)
+        if found.total or found.kept or (service, is_exempt) in attached
+    ]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -13,6 +14,7 @@ from bridge.console.action import ConsoleAction, Done
 from bridge.console.fields import services
 from bridge.console.page import ConsolePage
 from bridge.console.times import duration, moment
+from bridge.roles import SEES_ERRORS
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.protocol.operations import OperationInfo
@@ -51,7 +53,12 @@ class OperationsPage(ConsolePage):
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
         """Return those that run, and a page of those that have ended."""
         form = FilterForm(request.GET)
-        context: dict[str, Any] = {"form": form, "may_cancel": request.user.has_perm(CancelOperation.permission)}
+        has_errors = request.user.has_perm(SEES_ERRORS)
+        context: dict[str, Any] = {
+            "form": form,
+            "may_cancel": request.user.has_perm(CancelOperation.permission),
+            "about": about(has_errors=has_errors),
+        }
         if not form.is_valid():
             return context
         everything = async_to_sync(running_hub().operations.list)()
@@ -62,9 +69,9 @@ class OperationsPage(ConsolePage):
             **context,
             "has_any": bool(everything),
             "asked": {name: form.cleaned_data[name] for name in ("service", "state")},
-            "running": rows(running[:MAX_RUNNING]),
+            "running": rows(running[:MAX_RUNNING], has_errors=has_errors),
             "more": len(running[MAX_RUNNING:]),
-            "ended": rows(ended[offset:after]),
+            "ended": rows(ended[offset:after], has_errors=has_errors),
             "total": len(ended),
             "offset": offset,
             "first": offset + 1,
@@ -89,13 +96,15 @@ class OperationPage(ConsolePage):
 
         """
         info = async_to_sync(running_hub().operations.get)(where["operation"])
-        (row,) = rows([info])
+        has_errors = request.user.has_perm(SEES_ERRORS)
+        (row,) = rows([info], has_errors=has_errors)
         return {
             "title": f"Operation {info.name} of {row['service']}",
             "info": info,
             "row": row,
             "instance": info.instance.partition(":")[2],
             "may_cancel": request.user.has_perm(CancelOperation.permission),
+            "about": about(has_errors=has_errors),
         }
 
 
@@ -120,7 +129,7 @@ class CancelOperation(ConsoleAction):
         return Done(message, subject=info.id, is_written=True)
 
 
-async def operations_now(hub: Hub) -> dict[str, Any]:
+async def operations_now(hub: Hub, *, has_errors: bool = False) -> dict[str, Any]:
     """Return the operations that run, and those that have ended last.
 
     Raises:
@@ -129,10 +138,19 @@ async def operations_now(hub: Hub) -> dict[str, Any]:
     """
     running, ended = divided(await hub.operations.list())
     return {
-        "running": rows(running[:MAX_RUNNING]),
+        "running": rows(running[:MAX_RUNNING], has_errors=has_errors),
         "more": len(running[MAX_RUNNING:]),
-        "ended": rows(ended[:COUNT]),
+        "ended": rows(ended[:COUNT], has_errors=has_errors),
     }
+
+
+operations_in_full_now: Final = partial(operations_now, has_errors=True)
+"""With what those have raised that have failed."""
+
+
+def about(*, has_errors: bool) -> str:
+    """Return the topic of the feed that has what a page has."""
+    return "operations-in-full" if has_errors else "operations"
 
 
 def divided(found: Sequence[OperationInfo]) -> tuple[list[OperationInfo], list[OperationInfo]]:
@@ -142,10 +160,10 @@ def divided(found: Sequence[OperationInfo]) -> tuple[list[OperationInfo], list[O
     return running, ended
 
 
-def rows(found: Sequence[OperationInfo]) -> list[dict[str, Any]]:
+def rows(found: Sequence[OperationInfo], *, has_errors: bool) -> list[dict[str, Any]]:
     """Return operations as values that JSON has, for the page and for the script that keeps it up to date."""
     now_ms = time.time_ns() // 1_000_000
-    return [_row(info, now_ms) for info in found]
+    return [_row(info if has_errors else info.without_failure, now_ms) for info in found]
 
 
 def _row(info: OperationInfo, now_ms: int) -> dict[str, Any]:

@@ -4,23 +4,22 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.views import View
 from redis.asyncio import Redis
 
+from bridge.console.permitted import Permitted
 from ipc.django_app.runtime import current_redis
 from ipc.protocol.errors import IPCError, UnavailableError
 
 
-class ConsolePage(View):
+class ConsolePage(Permitted):
     """A page; ``template`` shows what `context_of` returns."""
 
     http_method_names = ["get", "head"]
     template: ClassVar[str]
     title: ClassVar[str]
-    permission: ClassVar[str] = "bridge.view_mesh"
+    permission = "bridge.view_mesh"
 
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:
         """Return what the template needs; a ``title`` in it stands in the place of the page's own.
@@ -37,8 +36,6 @@ class ConsolePage(View):
 
     def get(self, request: HttpRequest, **where: Any) -> HttpResponse:
         """Show the page."""
-        if not request.user.has_perm(self.permission):
-            raise PermissionDenied
         context = {**admin.site.each_context(request), "title": self.title}
         status: int = HTTPStatus.OK
         try:

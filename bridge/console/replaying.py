@@ -7,9 +7,9 @@ import msgspec
 from django.http import HttpRequest
 
 from bridge.console.action import ConsoleAction, Done
+from bridge.console.filled import filled
 from bridge.console.groups import ReplayForm
 from bridge.console.page import mesh_redis
-from ipc.protocol.errors import BadMessageError
 from ipc.protocol.retry import check_group
 from ipc.protocol.services import full_name
 from ipc.stores.audit import Audit
@@ -27,10 +27,8 @@ class BeginReplay(ConsoleAction):
     async def act(self, request: HttpRequest, *, by: str, **where: Any) -> Done:
         """Begin."""
         service, group = full_name(where["service"]), check_group(where["group"])
-        form = ReplayForm(service, request.POST)
-        if not form.is_valid():
-            raise BadMessageError("; ".join(f"{name}: {said[0]}" for name, said in form.errors.items()))
-        span = Span.of(service, **form.cleaned_data, now_ms=time.time_ns() // 1_000_000)
+        said = filled(ReplayForm(service, request.POST)).cleaned_data
+        span = Span.of(service, **said, now_ms=time.time_ns() // 1_000_000)
         replay = await Replays(mesh_redis()).begin(service, group, span, by=by)
         told = {name: getattr(replay, name) for name in ("id", "log", "first", "last", "pattern", "most", "again")}
         return Done(f"the replay into {group} has begun", f"{service}/{group}", told, _told(replay))

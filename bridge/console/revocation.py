@@ -8,6 +8,7 @@ from bridge.console.action import ConsoleAction, Done
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
 from ipc.protocol.errors import BadMessageError
+from ipc.protocol.moments import written_ms
 from ipc.protocol.services import full_name
 from ipc.stores.registry import Registration
 
@@ -66,10 +67,11 @@ class RevokeTokens(ConsoleAction):
             return Done(f"the token {token_id} is revoked", token_id, is_written=True)
         if not service:
             raise BadMessageError("say which token, or the tokens of which service")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 16):  # noqa: PLR2004 - milliseconds
+        before_ms = written_ms(before)
+        if before and before_ms is None:
             raise BadMessageError(f"{before[:64]!r} is no time in Unix milliseconds")
         name = full_name(service)
-        await proofs.revoke_source(name, by=by, before_s=int(before) / 1000 if before else None)
+        await proofs.revoke_source(name, by=by, before_s=before_ms / 1000 if before_ms is not None else None)
         return Done(f"the tokens of {name} are revoked", name, is_written=True)
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.times import moment
+from bridge.roles import SEES_ERRORS
 from ipc.django_app.runtime import running_hub
 from ipc.hub.discovery import services_of
 from ipc.protocol.discovery import ServiceInfo
@@ -93,13 +94,12 @@ class ServicePage(ConsolePage):
         context: dict[str, Any] = {"title": short_name(service), "service": short_name(service), "form": form}
         if not form.is_valid():
             return context
-        return {
-            **context,
-            **async_to_sync(self._found)(service, form.cleaned_data["q"], form.cleaned_data["offset"] or 0),
-        }
+        text, offset = form.cleaned_data["q"], form.cleaned_data["offset"] or 0
+        has_errors = request.user.has_perm(SEES_ERRORS)
+        return {**context, **async_to_sync(self._found)(service, text, offset, has_errors=has_errors)}
 
     @staticmethod
-    async def _found(service: str, text: str, offset: int) -> dict[str, Any]:
+    async def _found(service: str, text: str, offset: int, *, has_errors: bool) -> dict[str, Any]:
         redis = mesh_redis()
         page = await Instances(redis).page(service, offset=offset, count=PAGE, text=text)
         known = services_of([], await Shares(redis).list(), only=service, now_ms=0).services
@@ -114,7 +114,7 @@ class ServicePage(ConsolePage):
             "full_name": service,
             "figures": _of(service, figures),
             "seconds": figures.seconds,
-            "operations": _operations(service, figures, known),
+            "operations": _operations(service, figures, known, has_errors=has_errors),
             "owners": [owner for info in known for owner in info.owners],
             "sources": [edge for edge in figures.edges if edge.target == service],
             "targets": [edge for edge in figures.edges if edge.source == service],
@@ -136,13 +136,13 @@ def _of(service: str, figures: Figures) -> ServiceFigures:
     return next((each for each in figures.services if each.service == service), ServiceFigures(service=service))
 
 
-def _operations(service: str, figures: Figures, known: list[ServiceInfo]) -> list[Operation]:
+def _operations(service: str, figures: Figures, known: list[ServiceInfo], *, has_errors: bool) -> list[Operation]:
     """Return the operations that were called in the window, and those that hubs know from before."""
     recent = {each.operation: each for each in figures.operations if each.service == service}
     errors = {f"{each.resource}.{each.op}": each for info in known for each in info.endpoints}
     found = []
     for name in sorted({*recent, *errors}):
-        last = errors.get(name)
+        last = errors.get(name) if has_errors else None
         text, at_ms = (last.last_error or "", last.last_error_ms) if last is not None else ("", None)
         found.append(Operation(name, recent.get(name), text, moment(at_ms) if text and at_ms else ""))
     return found

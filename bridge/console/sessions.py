@@ -7,18 +7,20 @@ from typing import Any, Final, NamedTuple
 
 from asgiref.sync import async_to_sync
 from django import forms
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views import View
+from django.http import HttpRequest
 
 from bridge.console.action import ConsoleAction, Done
+from bridge.console.filled import filled
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.stream import Said, StreamView, Tell
 from bridge.console.times import duration, moment
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub
-from ipc.hub.limiter import EXEMPT
+from ipc.hub.hub import Hub
+from ipc.protocol import codec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.discovery import Hearing
-from ipc.protocol.errors import BadMessageError, IPCError
+from ipc.protocol.errors import IPCError
 from ipc.protocol.services import full_name, short_name
 from ipc.stores.instances import Instances
 from ipc.stores.rate_limit import Budget, RateLimits
@@ -27,8 +29,6 @@ from ipc.stores.registry import Registration
 CLOSED_WITHIN_S: Final = 2.0
 LOOK_S: Final = 0.05
 MAX_REASON: Final = 80
-READER: Final = "console"
-"""The name under which budgets are looked at: that of no hub, so it has no lease."""
 
 
 class Hears(NamedTuple):
@@ -96,26 +96,33 @@ async def _budget(about: Registration) -> dict[str, Any] | None:
     """Return what its service may still send, None where that is not limited."""
     if not conf.rate_limit:
         return None
-    limits = conf.limits()
-    maximum = limits.rate_exempt_max if about.is_rate_exempt else limits.rate_max
-    name = f"{about.service}/{EXEMPT}" if about.is_rate_exempt else about.service
-    budget = Budget(name=name, maximum=maximum, window_ms=limits.rate_window_ms)
-    found = await RateLimits(mesh_redis()).take(budget, READER, 0)
-    return {"left": max(0, maximum - found.total), "maximum": maximum, "window": duration(limits.rate_window_ms / 1000)}
+    budget = Budget.of(about.service, running_hub().limits, is_exempt=about.is_rate_exempt)
+    (found,) = await RateLimits(mesh_redis()).look([budget])
+    return {
+        "left": budget.remaining(found),
+        "maximum": budget.maximum,
+        "window": duration(budget.window_ms / 1000),
+    }
 
 
-class SessionStateView(View):
+class SessionFeed(StreamView):
     """Whether a session is still there, for its page."""
 
-    def get(self, request: HttpRequest, service: str, instance: str) -> HttpResponse:
-        """Answer with its id, and with what waits for it."""
-        if not request.user.has_perm(SessionPage.permission):
-            return JsonResponse({"problem": "you may not look at it"}, status=ErrorCode.FORBIDDEN.http_status)
-        try:
-            about = async_to_sync(Instances(mesh_redis()).get)(f"{full_name(service)}:{instance}")
-        except IPCError as error:
-            return JsonResponse({"problem": error.message}, status=error.code.http_status)
-        return JsonResponse({"session": about.session if about is not None else None})
+    def teller(self, request: HttpRequest, hub: Hub, **where: Any) -> Tell:  # noqa: ARG002 - the registry is in Redis
+        """Return what says the id of the session that the instance has now.
+
+        Raises:
+            UnknownServiceError: there is no such service.
+            UnavailableError: this process has joined no mesh.
+
+        """
+        instances, name = Instances(mesh_redis()), instance_name(where)
+
+        async def tell() -> Said:
+            about = await instances.get(name)
+            return Said(codec.encode_json({"session": about.session if about is not None else None}))
+
+        return tell
 
 
 class DisconnectForm(forms.Form):
@@ -140,13 +147,8 @@ class DisconnectAction(ConsoleAction):
             UnavailableError: the mesh is out of reach.
 
         """
-        name = f"{full_name(where['service'])}:{where['instance']}"
-        form = DisconnectForm(request.POST)
-        if not form.is_valid():
-            raise BadMessageError(
-                "; ".join(f"{field}: {' '.join(map(str, said))}" for field, said in form.errors.items())
-            )
-        said = form.cleaned_data
+        name = instance_name(where)
+        said = filled(DisconnectForm(request.POST)).cleaned_data
         about = await Instances(mesh_redis()).get(name)
         if about is None or about.session != said["session"]:
             raise IPCError(f"{name} has left, or is back on another session", code=ErrorCode.CONFLICT)
@@ -159,6 +161,16 @@ class DisconnectAction(ConsoleAction):
             "hub": about.hub,
         }
         return Done(f"{name} {outcome}", subject=name, details=details)
+
+
+def instance_name(where: dict[str, Any]) -> str:
+    """Return the name of the instance that the parts of an address are about.
+
+    Raises:
+        UnknownServiceError: there is no such service.
+
+    """
+    return f"{full_name(where['service'])}:{where['instance']}"
 
 
 async def _is_gone(about: Registration) -> bool:

@@ -1,6 +1,7 @@
 """Broker tokens: those that hold, making one, looking at one, and what revoking would hit."""
 
 import time
+from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -11,13 +12,13 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from bridge.console.event_rows import moment
 from bridge.console.fields import MomentField, services
 from bridge.console.form_page import FormPage
 from bridge.console.page import ConsolePage
 from bridge.console.permission_field import PermissionsField
+from bridge.console.permitted import operator_of
 from bridge.console.revocation import Hit, hits
-from ipc.django_app.audit_trail import operator_name
+from bridge.console.times import moment
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
@@ -90,7 +91,7 @@ class MintPage(FormPage):
         minted = async_to_sync(running_hub().proofs.manager.mint)(
             said["service"],
             permissions=said["permissions"],
-            by=operator_name(str(request.user.pk)),
+            by=operator_of(request),
             ttl_s=said["lifetime_s"],
             stateful=said["stateful"],
             rate_limit_exempt=said["exempt"],
@@ -145,16 +146,17 @@ class RevokePage(ConsolePage):
         if not form.is_valid() or not (form.cleaned_data["id"] or form.cleaned_data["service"]):
             return {"form": form}
         said = form.cleaned_data
-        before_s = said["before"] / 1000 if said["before"] is not None else time.time()
-        found: list[Hit] = async_to_sync(hits)(running_hub(), said["id"], said["service"], before_s)
+        # What is made from here on is not shown, so it is not hit either, however long somebody thinks about it.
+        before_ms = said["before"] if said["before"] is not None else time.time_ns() // 1_000_000
+        found: list[Hit] = async_to_sync(hits)(running_hub(), said["id"], said["service"], before_ms / 1000)
         if said["id"] and ulid_ms(said["id"]) is None:
             raise BadMessageError(f"{said['id']!r} is no id of a token: it has 26 letters and digits")
         return {
             "form": form,
             "token_id": said["id"],
             "service": said["service"],
-            "before": moment(int(before_s * 1000)),
-            "before_ms": said["before"],
+            "before": moment(before_ms),
+            "before_ms": before_ms,
             "hits": found,
             "calls": sum(hit.calls for hit in found),
             "deliveries": sum(hit.deliveries or 0 for hit in found),
@@ -162,13 +164,10 @@ class RevokePage(ConsolePage):
         }
 
 
-async def _found(hub: Hub, service: str, after: str) -> tuple[TokenPage, dict[str, int]]:
+async def _found(hub: Hub, service: str, after: str) -> tuple[TokenPage, Counter[str]]:
     page = await hub.proofs.manager.find(service or None, after=after, count=COUNT)
-    in_use: dict[str, int] = {}
-    for registration in await hub.registry.list():
-        if registration.token:
-            in_use[registration.token] = in_use.get(registration.token, 0) + 1
-    return page, in_use
+    sessions = await hub.registry.list({record.claims.source for record in page.tokens})
+    return page, Counter(registration.token for registration in sessions)
 
 
 async def _inspected(hub: Hub, token: str) -> tuple[Claims, TokenError | None]:
@@ -181,7 +180,7 @@ async def _inspected(hub: Hub, token: str) -> tuple[Claims, TokenError | None]:
     return claims, problem
 
 
-def _row(record: TokenRecord, in_use: dict[str, int]) -> dict[str, Any]:
+def _row(record: TokenRecord, in_use: Counter[str]) -> dict[str, Any]:
     claims = record.claims
     return {
         "claims": claims,
@@ -189,11 +188,11 @@ def _row(record: TokenRecord, in_use: dict[str, int]) -> dict[str, Any]:
         "by": record.by,
         "made": moment(int(claims.iat * 1000)),
         "ends": moment(int(claims.exp * 1000)),
-        "sessions": in_use.get(claims.id, 0),
+        "sessions": in_use[claims.id],
     }
 
 
 def _shown(name: str, value: Any) -> str:
     if name in {"iat", "exp"}:
-        return f"{moment(int(value * 1000)):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{moment(int(value * 1000))} UTC"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

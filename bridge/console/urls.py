@@ -22,7 +22,7 @@ from bridge.console.replaying import BeginReplay, CancelReplay, StepReplay
 from bridge.console.revocation import RevokeTokens
 from bridge.console.series import SeriesView
 from bridge.console.services import ServicePage, ServicesPage
-from bridge.console.sessions import DisconnectAction, SessionPage, SessionStateView
+from bridge.console.sessions import DisconnectAction, SessionFeed, SessionPage
 from bridge.console.tail import TailView
 from bridge.console.tokens import InspectPage, MintPage, RevokePage, TokensPage
 
@@ -32,7 +32,6 @@ PAGES: Final[list[URLPattern]] = [
     path("services", ServicesPage.as_view(), name="console_services"),
     path("services/<str:service>", ServicePage.as_view(), name="console_service"),
     path(SESSION, SessionPage.as_view(), name="console_session"),
-    path(f"{SESSION}/state", SessionStateView.as_view(), name="console_session_state"),
     path("operations", OperationsPage.as_view(), name="console_operations"),
     path("operations/<str:operation>", OperationPage.as_view(), name="console_operation"),
     path("audit", AuditPage.as_view(), name="console_audit"),
@@ -68,6 +67,7 @@ ACTIONS: Final[list[URLPattern]] = [
 """What is done; the admin lets in staff with a CSRF token."""
 
 OPEN: Final[list[URLPattern]] = [
+    path(f"{SESSION}/feed", SessionFeed.as_view(), name="console_session_feed"),
     path("explorer/feed", TailView.as_view(), name="console_explorer_feed"),
     path("feed", FeedView.as_view(), name="console_feed"),
     path("series", SeriesView.as_view(), name="console_series"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
-from django.views import defaults
+from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -70,10 +70,18 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer 403, as JSON below /api/ (``handler403``)."""
-    if not _is_api(request):
+    """Answer 403, as JSON below /api/ and to scripts of the admin (``handler403``)."""
+    if not _is_api(request) and not wants_json(request):
         return defaults.permission_denied(request, exception)
     return JsonResponse(error_body(ErrorCode.FORBIDDEN, "you may not do this"), status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Answer 403 to what has no CSRF token, or an old one, as JSON to scripts (``CSRF_FAILURE_VIEW``)."""
+    if not wants_json(request):
+        return csrf.csrf_failure(request, reason)
+    message = f"this page may not do this any more: load it again, and log in if it asks you to ({reason[:100]})"
+    return JsonResponse(error_body(ErrorCode.FORBIDDEN, message), status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -136,6 +144,11 @@ def retry_after(retry_after_ms: int | None) -> dict[str, str]:
 def challenge(status: int) -> dict[str, str]:
     """Return the header ``WWW-Authenticate``, which a 401 must have (RFC 9110 section 15.5.2)."""
     return {"WWW-Authenticate": CHALLENGE} if status == HTTPStatus.UNAUTHORIZED else {}
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Tell whether a script asks, which can do nothing with a page."""
+    return request.accepts("application/json") and not request.accepts("text/html")
 
 
 def _is_api(request: HttpRequest) -> bool:

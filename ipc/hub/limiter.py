@@ -8,7 +8,6 @@ time took 350.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
 
 from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
@@ -17,8 +16,6 @@ from ipc.hub.session import Identity, Session
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Notice
 from ipc.stores.rate_limit import Budget, RateLimitStore
-
-EXEMPT: Final = "exempt"
 
 
 class Limiter:
@@ -57,10 +54,8 @@ class Limiter:
         """Return what measures the messages of a session; all of its service and kind share it."""
         is_exempt = identity.claims is not None and identity.claims.rate_limit_exempt
         if (meter := self._meters.get((identity.service, is_exempt))) is None:
-            name = f"{identity.service}/{EXEMPT}" if is_exempt else identity.service
-            maximum = self._limits.rate_exempt_max if is_exempt else self._limits.rate_max
             meter = self._meters[identity.service, is_exempt] = Meter(
-                Budget(name=name, maximum=maximum, window_ms=self._limits.rate_window_ms),
+                Budget.of(identity.service, self._limits, is_exempt=is_exempt),
                 self._store,
                 self._hub,
                 counters=self._counters,

@@ -177,7 +177,7 @@ class Meter:
         self._uses.clear()
         self._left = found.leased
         self._lease_until = asked_at + LEASE_S
-        self._remaining = max(0, self.budget.maximum - found.total - found.kept)
+        self._remaining = self.budget.remaining(found)
         self._reset_at = asked_at + found.reset_ms / 1000
         if found.leased:
             self._on_lease()

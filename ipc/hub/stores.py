@@ -3,13 +3,14 @@
 What each method does, and what it raises, is written where it is built: `ipc/stores/`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ipc.protocol.declarations import DeclaredEvent, Drift
 from ipc.protocol.delivery_status import Definition, Note
 from ipc.protocol.discovery import Change, Changes
+from ipc.protocol.services import SERVICES
 from ipc.stores.dead_letters import DeadLetter
 from ipc.stores.event_search import Search, Sighting
 from ipc.stores.eventlog import Appended, Entry, Gap, NewEvent, Reading
@@ -161,8 +162,8 @@ class RegistryStore(Protocol):
     async def announced(self, change: Change) -> None:
         """Take note that a change is in the log."""
 
-    async def list(self) -> list[Registration]:
-        """Return the live registrations."""
+    async def list(self, services: Collection[str] = SERVICES) -> list[Registration]:
+        """Return the live registrations of some services, or of all."""
 
 
 class ResourceStore(Protocol):

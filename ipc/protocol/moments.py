@@ -7,8 +7,15 @@ from typing import Final
 from ipc.protocol.errors import BadMessageError
 
 _AGO: Final = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+MAX_DIGITS: Final = 15
+"""Of Unix milliseconds, until the year 33658."""
 _UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_MS: Final = re.compile(r"[0-9]{10,15}", re.ASCII)
+_MS: Final = re.compile(rf"[0-9]{{10,{MAX_DIGITS}}}", re.ASCII)
+
+
+def written_ms(text: str) -> int | None:
+    """Return Unix milliseconds that a program has written down, None where the text is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
 def moment_ms(text: str, *, now_ms: int) -> int:

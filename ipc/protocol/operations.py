@@ -6,9 +6,9 @@ is to cancel the operation.
 
 import math
 import re
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ipc.protocol.errors import BadMessageError
 
@@ -56,6 +56,11 @@ class OperationInfo(Struct, frozen=True, kw_only=True):
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return self.status == "running"
+
+    @property
+    def without_failure(self) -> Self:
+        """Itself without what has been raised in it; who has cancelled it stays."""
+        return structs.replace(self, error=None) if self.status == "failed" else self
 
     @property
     def event(self) -> str:

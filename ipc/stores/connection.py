@@ -67,6 +67,8 @@ def check_url(url: str) -> None:
 
 
 Command = Sequence[str | bytes | int]
+Call = tuple[Sequence[str], Sequence[str | bytes | int]]
+"""The keys and the arguments of a script."""
 
 
 class Script:
@@ -132,13 +134,28 @@ async def run_script(redis: Redis, script: Script, keys: Sequence[str], args: Se
         RedisError: as `execute` raises it, or what the script failed with.
 
     """
-    rest = (len(keys), *keys, *args)
-    (reply,) = await execute(redis, ("EVALSHA", script.sha, *rest))
-    if isinstance(reply, NoScriptError):
-        (reply,) = await execute(redis, ("EVAL", script.text, *rest))
-    if isinstance(reply, ResponseError):
-        raise reply
+    (reply,) = await run_scripts(redis, script, [(keys, args)])
     return reply
+
+
+async def run_scripts(redis: Redis, script: Script, calls: Sequence[Call]) -> list[Any]:
+    """Run a Lua script for each of some keys and arguments, in one round trip.
+
+    Raises:
+        RedisError: as `execute` raises it, or what the script failed with first; the others were run all the same.
+
+    """
+    rest = [(len(keys), *keys, *args) for keys, args in calls]
+    replies = await execute(redis, *(("EVALSHA", script.sha, *each) for each in rest))
+    unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if unknown:
+        again = await execute(redis, *(("EVAL", script.text, *rest[at]) for at in unknown))
+        for at, reply in zip(unknown, again, strict=True):
+            replies[at] = reply
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise reply
+    return replies
 
 
 @asynccontextmanager

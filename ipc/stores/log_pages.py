@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from ipc.protocol.positions import position_key
 from ipc.stores import keys
-from ipc.stores.connection import Script, run_script, translated_errors
+from ipc.stores.connection import Script, run_scripts, translated_errors
 from ipc.stores.event_filter import EventFilter
 from ipc.stores.eventlog import Entry
 from ipc.stores.stream_scan import Range
@@ -74,12 +74,30 @@ async def read_part(redis: Redis, stream: str, part: Range, *, count: int, size:
         UnavailableError: Redis is out of reach.
 
     """
-    order = "newest" if part.newest_first else "oldest"
-    async with translated_errors(f"read {stream}"):
-        whole, *words = await run_script(redis, _PAGE, [stream], [order, part.first, part.last, count, size])
-    texts: list[str] = [word.decode() for word in words]
-    entries = [Entry(*texts[at : at + 3]) for at in range(0, len(texts), 3)]
-    return Part(entries, bool(whole))
+    (found,) = await read_parts(redis, {stream: part}, count=count, size=size)
+    return found
+
+
+async def read_parts(redis: Redis, parts: Mapping[str, Range], *, count: int, size: int) -> list[Part]:
+    """Read a part of each of some streams in one round trip, each bounded as by `read_part`.
+
+    Raises:
+        UnavailableError: Redis is out of reach.
+
+    """
+    calls = [([stream], _bounds(part, count, size)) for stream, part in parts.items()]
+    async with translated_errors(f"read {', '.join(parts)}"):
+        replies = await run_scripts(redis, _PAGE, calls)
+    return [_part(*reply) for reply in replies]
+
+
+def _bounds(part: Range, count: int, size: int) -> list[str | int]:
+    return ["newest" if part.newest_first else "oldest", part.first, part.last, count, size]
+
+
+def _part(whole: int, *words: bytes) -> Part:
+    texts = [word.decode() for word in words]
+    return Part([Entry(*texts[at : at + 3]) for at in range(0, len(texts), 3)], bool(whole))
 
 
 class LogPages:
@@ -108,14 +126,18 @@ class LogPages:
             UnavailableError: Redis is out of reach.
 
         """
-        looks = [await self._look(log, part, wanted, count, max_looked) for log, part in parts.items()]
+        streams = {keys.log(log): part for log, part in parts.items()}
+        begins = await read_parts(self._redis, streams, count=READ_COUNT, size=READ_BYTES)
+        looks = [
+            await self._look(log, part, some, wanted, count, max_looked)
+            for (log, part), some in zip(parts.items(), begins, strict=True)
+        ]
         return _merged(looks, count)
 
-    async def _look(self, log: str, part: Range, wanted: EventFilter, count: int, max_looked: int) -> _Look:
+    async def _look(self, log: str, part: Range, some: Part, wanted: EventFilter, count: int, max_looked: int) -> _Look:
         events: list[Found] = []
         looked = undecided = 0
-        while looked < max_looked:
-            some = await read_part(self._redis, keys.log(log), part, count=READ_COUNT, size=READ_BYTES)
+        while True:
             for entry in some.entries:
                 looked += 1
                 holds = bool(entry.frame) and await wanted.holds_for(entry)
@@ -127,8 +149,10 @@ class LogPages:
                         return _Look(events, entry.position, looked, undecided)
             if some.is_whole:
                 return _Look(events, None, looked, undecided)
+            if looked >= max_looked:
+                return _Look(events, some.entries[-1].position, looked, undecided)
             part = part.beyond(some.entries[-1].position)
-        return _Look(events, some.entries[-1].position, looked, undecided)
+            some = await read_part(self._redis, keys.log(log), part, count=READ_COUNT, size=READ_BYTES)
 
 
 def _merged(looks: Sequence[_Look], count: int) -> LogPage:

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 from redis.asyncio import Redis
 
+from ipc.protocol.limits import Limits
 from ipc.stores import keys
-from ipc.stores.connection import Script, run_script, translated_errors
+from ipc.stores.connection import Script, run_script, run_scripts, translated_errors
 
 LEASE_MS: Final = 2_000
 """How long a lease is kept back for a hub that says nothing any more."""
@@ -18,6 +19,8 @@ FINE_UP_TO: Final = 10_000
 """Larger budgets are counted in steps of a thousandth of their window, smaller ones by the millisecond."""
 MAX_USES: Final = 20_000
 """How many uses of a budget are looked at for its peak, the latest ones."""
+_READER: Final = "reader"
+"""Who only looks: no hub, so it has no lease."""
 _TAKE: Final = Script(resources.files("ipc.stores").joinpath("scripts/take.lua").read_text())
 
 
@@ -28,6 +31,19 @@ class Budget:
     name: str
     maximum: int
     window_ms: int
+
+    @classmethod
+    def of(cls, service: str, limits: Limits, *, is_exempt: bool) -> Self:
+        """Return the budget of a service, or the larger one of its sessions that are exempt."""
+        return cls(
+            name=f"{service}/exempt" if is_exempt else service,
+            maximum=limits.rate_exempt_max if is_exempt else limits.rate_max,
+            window_ms=limits.rate_window_ms,
+        )
+
+    def remaining(self, found: "Allowance") -> int:
+        """Return what is left of it, without what is lent to hubs."""
+        return max(0, self.maximum - found.total - found.kept)
 
     @property
     def grain_ms(self) -> int:
@@ -97,23 +113,47 @@ class RateLimits:
             UnavailableError: Redis is out of reach.
 
         """
-        asked = (budget.maximum, budget.window_ms, LEASE_MS, budget.mark, hub, wanted, int(is_whole))
+        asked = _asked(budget, hub, wanted, is_whole=is_whole)
         told = (number for use in uses for number in use)
-        arguments: list[str | int] = [*asked, *told]
         async with translated_errors("look how many messages may be sent"):
-            found = await run_script(self._redis, _TAKE, [keys.rate(budget.name), keys.leases(budget.name)], arguments)
+            found = await run_script(self._redis, _TAKE, _keys(budget), [*asked, *told])
         return Allowance(*map(int, found))
 
-    async def peak(self, budget: Budget) -> int:
-        """Return how many messages were let through in the busiest second of the window, as far as hubs have told.
+    async def look(self, budgets: Sequence[Budget]) -> list[Allowance]:
+        """Return how budgets stand, in one round trip; nothing is taken of them.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
-        async with translated_errors("look when messages were sent"):
-            rows: Any = await self._redis.zrevrange(keys.rate(budget.name), 0, MAX_USES - 1, withscores=True)
-        seconds = Counter[int]()
-        for member, at_ms in rows:
-            seconds[int(at_ms) // 1000] += int(member.rpartition(b" ")[2])
-        return max(seconds.values(), default=0)
+        calls = [(_keys(budget), _asked(budget, _READER, 0, is_whole=False)) for budget in budgets]
+        async with translated_errors("look how many messages may be sent"):
+            replies = await run_scripts(self._redis, _TAKE, calls)
+        return [Allowance(*map(int, reply)) for reply in replies]
+
+    async def peaks(self, budgets: Sequence[Budget]) -> list[int]:
+        """Return for each budget how many messages were let through in the busiest second, as far as hubs have told.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("look when messages were sent"), self._redis.pipeline(transaction=False) as pipe:
+            for budget in budgets:
+                pipe.zrevrange(keys.rate(budget.name), 0, MAX_USES - 1, withscores=True)
+            return [_peak(uses) for uses in await pipe.execute()]
+
+
+def _keys(budget: Budget) -> list[str]:
+    return [keys.rate(budget.name), keys.leases(budget.name)]
+
+
+def _asked(budget: Budget, hub: str, wanted: int, *, is_whole: bool) -> list[str | int]:
+    return [budget.maximum, budget.window_ms, LEASE_MS, budget.mark, hub, wanted, int(is_whole)]
+
+
+def _peak(uses: Sequence[tuple[bytes, float]]) -> int:
+    seconds = Counter[int]()
+    for member, at_ms in uses:
+        seconds[int(at_ms) // 1000] += int(member.rpartition(b" ")[2])
+    return max(seconds.values(), default=0)

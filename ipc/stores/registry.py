@@ -4,7 +4,7 @@ All of one service is in one slot, and one script decides about it, so that two 
 has gone when its last instance has left and did not come back for two seconds, or was not renewed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
@@ -157,8 +157,8 @@ class Registry:
         async with translated_errors(f"take note that {change.event_id} is announced"):
             await self._redis.zremrangebyscore(keys.changes(change.service), "-inf", change.generation)
 
-    async def list(self) -> list[Registration]:
-        """Return the live registrations, at most 5000, the longest unseen first.
+    async def list(self, services: Collection[str] = SERVICES) -> list[Registration]:
+        """Return the live registrations of some services, at most 5000, the longest unseen first.
 
         Raises:
             UnavailableError: Redis is out of reach.
@@ -167,10 +167,9 @@ class Registry:
         async with translated_errors("list the registry"):
             seconds, microseconds = await self._redis.time()
             now_ms = seconds * 1000 + microseconds // 1000
-            live = await execute(
-                self._redis, *(("ZRANGEBYSCORE", keys.instances(service), f"({now_ms}", "+inf") for service in SERVICES)
-            )
-            here = [service for service, names in zip(SERVICES, live, strict=True) if names]
+            commands = [("ZRANGEBYSCORE", keys.instances(service), f"({now_ms}", "+inf") for service in services]
+            live = await execute(self._redis, *commands) if commands else []
+            here = [service for service, names in zip(services, live, strict=True) if names]
             rows = (
                 await execute(self._redis, *(("HGETALL", keys.instance(service)) for service in here)) if here else []
             )

@@ -9,6 +9,7 @@ import msgspec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
+from ipc.protocol.moments import written_ms
 from ipc.protocol.services import SERVICES, full_name
 from ipc.protocol.signed_tokens import LEEWAY_S
 from ipc.protocol.tokens import (
@@ -316,7 +317,7 @@ def _place(after: str, only: str | None) -> tuple[str, str]:
         return only or SERVICES[0], ""
     service, _, place = after.partition("/")
     exp_ms, _, token_id = place.partition("-")
-    is_place = exp_ms.isascii() and exp_ms.isdigit() and len(exp_ms) <= 15 and ulid_ms(token_id) is not None  # noqa: PLR2004 - Unix milliseconds
+    is_place = written_ms(exp_ms) is not None and ulid_ms(token_id) is not None
     if not is_place or service not in SERVICES or only not in {None, service}:
         raise BadMessageError(f"{after[:80]!r} is no place to go on from: repeat the next of the page before")
     return service, place

@@ -1,6 +1,6 @@
 """The twin of `ipc.stores.registry.Registry`, in memory."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,14 +68,14 @@ class MemoryRegistry:
         service = self._service(change.service)
         service.changes = [later for later in service.changes if later.generation > change.generation]
 
-    async def list(self) -> list[Registration]:
-        """Return the live registrations, at most 5000, the longest unseen first."""
+    async def list(self, services: Collection[str] = SERVICES) -> list[Registration]:
+        """Return the live registrations of some services, at most 5000, the longest unseen first."""
         now_ms = self._now_ms()
         found = [
             registration
-            for service in self._services.values()
+            for name, service in self._services.items()
             for registration, until_ms in service.instances.values()
-            if until_ms > now_ms
+            if until_ms > now_ms and name in services
         ]
         return sorted(found, key=_unseen)[:MAX_LISTED]
 

@@ -33,6 +33,8 @@ async def test_what_is_put_is_listed_the_longest_unseen_first(registry: Registry
     one, other = registration(), registration("exprsn-spark:02", "s2", age_ms=5_000)
     await registry.put([one, other])
     assert await registry.list() == [other, one]
+    assert await registry.list(["exprsn-spark", "exprsn-vault"]) == [other]
+    assert await registry.list([]) == []
 
 
 async def test_an_empty_registry_is_an_empty_list(registry: RegistryStore) -> None:

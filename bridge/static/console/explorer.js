@@ -3,6 +3,7 @@
 import { follow, state } from "./live.js";
 
 const WAITING = 500;
+const SKIPPED = "live; more comes than is shown, so some were left out";
 const tail = document.getElementById("tail");
 const pause = document.getElementById("pause");
 const empty = document.getElementById("none");
@@ -15,13 +16,15 @@ function start(url, held) {
   let isPaused = false;
   let hasBegun = false;
   let connection = "";
-  let note = "";
+  let problem;
+  let hasSkipped = false;
   const seen = new Set([...tail.rows].map((row) => row.dataset.key));
 
   function say() {
     const dropped = waiting.length >= WAITING ? ", of which the oldest were dropped" : "";
     if (isPaused) state("paused", `paused, ${waiting.length} new${dropped}`);
-    else if (connection) state(connection, note && connection !== "lost" ? note : undefined);
+    else if (hasSkipped && ["live", "polling"].includes(connection)) state(connection, SKIPPED);
+    else if (connection) state(connection, problem);
   }
 
   function show(rows) {
@@ -39,9 +42,8 @@ function start(url, held) {
   function take(found) {
     const rows = found.rows.filter((row) => !seen.has(row.key)).reverse();
     for (const row of rows) seen.add(row.key);
-    if (found.problem) note = found.problem;
     // What comes first repeats what the page has, and may be too much of it.
-    else note = found.skipped && hasBegun ? "live; more comes than is shown, so some were left out" : "";
+    hasSkipped = found.skipped && hasBegun;
     hasBegun = true;
     if (isPaused) waiting = [...waiting, ...rows].slice(-WAITING);
     else show(rows);
@@ -62,8 +64,9 @@ function start(url, held) {
   document.addEventListener("keydown", (event) => {
     if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, select, textarea")) pause.click();
   });
-  follow(url, take, (how) => {
+  follow(url, take, (how, said) => {
     connection = how;
+    problem = said;
     say();
   });
 }

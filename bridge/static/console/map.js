@@ -2,7 +2,7 @@
 
 import { element } from "./curves.js";
 import { text } from "./format.js";
-import { follow, state } from "./live.js";
+import { follow } from "./live.js";
 
 const NARROW = 640;
 const place = document.getElementById("map");
@@ -160,18 +160,10 @@ function fill() {
 new ResizeObserver(layOut).observe(place);
 layOut();
 fill();
-follow(
-  place.dataset.feed,
-  (now) => {
-    if (now.problem) {
-      state("lost", now.problem);
-      return;
-    }
-    latest = now;
-    fill();
-    const focused = nodes.find((node) => drawn.get(node.service).link.matches(":focus, :hover"));
-    drawEdges();
-    emphasise(focused?.service ?? null);
-  },
-  state,
-);
+follow(place.dataset.feed, (now) => {
+  latest = now;
+  fill();
+  const focused = nodes.find((node) => drawn.get(node.service).link.matches(":focus, :hover"));
+  drawEdges();
+  emphasise(focused?.service ?? null);
+});

@@ -1,6 +1,6 @@
 // Long operations before one's eyes: those that run move, and go down to the others when they have ended.
 
-import { follow, state } from "./live.js";
+import { follow } from "./live.js";
 
 const LEVELS = ["good", "warn", "bad"];
 const list = document.getElementById("operations");
@@ -56,25 +56,14 @@ function followAll(page) {
     page.querySelector("[data-more]").textContent = now.more;
   }
 
-  listen(page, show);
+  follow(page.dataset.feed, show);
 }
 
 function followOne(page) {
-  listen(page, (now) => {
+  follow(page.dataset.feed, (now) => {
     const row = [...now.running, ...now.ended].find((each) => each.id === page.dataset.operation);
     if (row) fill(page, row);
   });
-}
-
-function listen(page, show) {
-  follow(
-    page.dataset.feed,
-    (now) => {
-      if (now.problem) state("lost", now.problem);
-      else show(now);
-    },
-    state,
-  );
 }
 
 /** Put a row where it belongs; one that is there already keeps the focus that somebody has put into it. */

@@ -2,10 +2,11 @@
 
 import { Chart, spark } from "./curves.js";
 import { parts, text } from "./format.js";
-import { follow, state } from "./live.js";
+import { follow } from "./live.js";
 
 const SPANS = { "5m": 300000, "1h": 3600000, "24h": 86400000 };
 const AGAIN_MS = { "5m": Infinity, "1h": 10000, "24h": 60000 };
+const RETRY_MS = 2000;
 const SMOOTHED = 5;
 
 const page = document.getElementById("overview");
@@ -17,17 +18,19 @@ let span = "5m";
 let loadedAt = 0;
 let isLoading = false;
 
+/** Load the curves of a span; where they cannot be had, those that are known stay until the feed asks for them again. */
 async function load(wanted) {
   isLoading = true;
+  loadedAt = Date.now();
   try {
     const answer = await fetch(`${page.dataset.series}?span=${wanted}`, { headers: { Accept: "application/json" } });
     const found = await answer.json();
     if (answer.ok && !found.problem) known[wanted] = found;
-    if (wanted === span) draw();
   } catch {
-    // The page is being left, or the bridge is away, which the feed says; with the feed it is asked for again.
+    // The page is being left, or the bridge is away, which the feed says.
   }
   isLoading = false;
+  if (wanted === span) draw();
 }
 
 function draw() {
@@ -37,8 +40,8 @@ function draw() {
 /** Take the last seconds in: those that are known already may have become more meanwhile. */
 function merge(recent) {
   const all = known["5m"];
-  if (!recent.atMs.length) return;
-  if (!all || recent.atMs[0] > all.atMs.at(-1) + 1000) {
+  if (!all || !recent.atMs.length) return;
+  if (recent.atMs[0] > all.atMs.at(-1) + 1000) {
     if (!isLoading) load("5m");
     return;
   }
@@ -120,28 +123,16 @@ function fill(now) {
 function choose(wanted) {
   span = wanted;
   for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.span === wanted));
-  loadedAt = Date.now();
   load(wanted);
 }
 
 for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.span));
-await load("5m");
-follow(
-  page.dataset.feed,
-  (now) => {
-    if (now.problem) {
-      state("lost", now.problem);
-      return;
-    }
-    merge(now.recent);
-    fill(now);
-    warn(now.drift);
-    if (now.sessions) document.getElementById("nobody")?.remove();
-    if (span === "5m") draw();
-    else if (Date.now() - loadedAt > AGAIN_MS[span]) {
-      loadedAt = Date.now();
-      load(span);
-    }
-  },
-  state,
-);
+load("5m");
+follow(page.dataset.feed, (now) => {
+  merge(now.recent);
+  fill(now);
+  warn(now.drift);
+  if (now.sessions) document.getElementById("nobody")?.remove();
+  if (span === "5m") draw();
+  if (!isLoading && Date.now() - loadedAt > (known[span] ? AGAIN_MS[span] : RETRY_MS)) load(span);
+});

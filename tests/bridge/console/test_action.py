@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import AsyncClient, RequestFactory
 
 from bridge.console.action import ConsoleAction, Done
 from bridge.console.urls import ACTIONS
@@ -16,7 +16,7 @@ from ipc.django_app.runtime import Runtime
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.audit import Audit
 from ipc.stores.audit_filter import AuditEntry, AuditFilter
-from tests.bridge.console.conftest import LogIn
+from tests.bridge.console.conftest import LogIn, Roles
 
 
 class Ring(ConsoleAction):
@@ -78,6 +78,19 @@ async def test_who_may_not_does_not(runtime: Runtime, ringer: User) -> None:
     with pytest.raises(PermissionDenied):
         await asked(await User.objects.aget(pk=ringer.pk))
     assert await written(runtime) == []
+
+
+async def test_a_script_that_may_not_is_told_so_in_json(roles: Roles, runtime: Runtime) -> None:
+    """Be it for the permission or for the CSRF token; a browser that posts a form gets a page."""
+    viewer, strict = await roles("viewer"), AsyncClient(enforce_csrf_checks=True)
+    strict.cookies = (await roles("operator")).cookies
+    path = "/admin/console/dead-letters/redrive"
+    for client, said in ((viewer, "you may not do this"), (strict, "load it again")):
+        answer = await client.post(path, {"letter": "x"}, headers={"Accept": "application/json"})
+        assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
+        assert said in answer.json()["message"]
+        answer = await client.post(path, {"letter": "x"}, headers={"Accept": "text/html,*/*"})
+        assert (answer.status_code, answer.headers["Content-Type"]) == (403, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("pattern", ACTIONS, ids=lambda pattern: pattern.name)

@@ -77,7 +77,8 @@ async def test_large_data_are_cut_and_led_to(client: AsyncClient, hub: Hub) -> N
 async def test_data_that_are_not_there_are_not_found(
     client: AsyncClient, hub: Hub, query: dict[str, str], status: int
 ) -> None:
-    assert (await client.get(f"{PATH}.json", query)).status_code == status
+    answer = await client.get(f"{PATH}.json", query)
+    assert (answer.status_code, answer.json()["success"]) == (status, False)
 
 
 async def test_an_event_that_its_log_has_dropped_has_no_data(client: AsyncClient, hub: Hub, redis: Redis) -> None:

@@ -73,6 +73,20 @@ async def test_one_shows_what_is_pending_with_notes_as_text(client: AsyncClient,
     assert f"id={event.id}" in page
 
 
+async def test_errors_of_handlers_are_for_who_may_see_events(log_in: LogIn, hub: Hub, redis: Redis) -> None:
+    """An operator of whom nobody wants that they read data sees that something fails, and not of whom."""
+    await make_group(redis)
+    event = await emit(hub)
+    await Groups(redis).exchange(NAME, "hub-1", acks={}, logs=["broadcast"], count=1)
+    said = "ValueError: no address for ada@example.org"
+    note = Note(hub="hub-1", attempt=1, max_attempts=6, instance="i-1", since_ms=1, next_ms=2, error=said)
+    await Ledger(redis).note(NAME, {f"broadcast {event.position}": note})
+    for name, permissions, may in (("ann", ("view_mesh", "view_event"), True), ("bob", ("view_mesh",), False)):
+        page = (await (await log_in(name, *permissions)).get(GROUP)).content.decode()
+        assert "i-1" in page
+        assert ("ada@example.org" in page) is may
+
+
 async def test_pending_comes_in_pages(client: AsyncClient, hub: Hub, redis: Redis) -> None:
     await make_group(redis)
     for _ in range(30):

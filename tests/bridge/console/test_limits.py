@@ -2,15 +2,16 @@
 
 import pytest
 from django.test import AsyncClient
+from pytest_django import Settings
 from redis.asyncio import Redis
 
-from bridge.console.limits import RefusedRow, budget_of
+from bridge.console.limits import RefusedRow
 from ipc.hub.hub import Hub
-from ipc.hub.session import Identity
 from ipc.protocol.codes import ErrorCode
-from ipc.stores.rate_limit import RateLimits
+from ipc.stores.rate_limit import Budget, RateLimits
 from tests.bridge.console.conftest import LogIn
 from tests.ipc.durable import eventually
+from tests.ipc.members import Member
 
 PATH = "/admin/console/limits"
 
@@ -32,7 +33,7 @@ async def test_what_is_used_is_shown_the_fullest_first(client: AsyncClient, hub:
         ("exprsn-spark", False, hub.limits.rate_max),
         ("exprsn-herald", True, 5),
     ):
-        budget = budget_of(service, hub.limits, is_exempt=is_exempt)
+        budget = Budget.of(service, hub.limits, is_exempt=is_exempt)
         found = await RateLimits(redis).take(budget, "a hub", count, is_whole=True)
         assert found.granted == count
         # Giving its lease back.
@@ -48,10 +49,23 @@ async def test_what_is_used_is_shown_the_fullest_first(client: AsyncClient, hub:
     assert "prefetch" in answer.context["quiet"]
 
 
-async def test_the_budgets_are_those_of_the_limiter(hub: Hub) -> None:
-    assert hub.limiter is not None
-    meter = hub.limiter.meter(Identity(service="exprsn-herald", permissions=frozenset()))
-    assert budget_of("exprsn-herald", hub.limits, is_exempt=False) == meter.budget
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_a_session_and_the_page_of_limits_say_the_same(
+    client: AsyncClient, hub: Hub, redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    """Also in a process that has no doors, and so limits nobody itself, and while a hub has been lent something."""
+    settings.IPC_RATE_LIMIT = is_on
+    monkeypatch.setattr(hub, "limiter", None)
+    member = Member(hub)
+    await hub.described()
+    budget = Budget.of("exprsn-herald", hub.limits, is_exempt=False)
+    assert (await RateLimits(redis).take(budget, "a hub", 10)).leased > 0
+    answer = await client.get(PATH)
+    (row,) = answer.context["rows"]
+    assert 0 < row.remaining < hub.limits.rate_max - 10
+    assert ("Nobody is limited" in answer.content.decode()) is not is_on
+    session = await client.get(f"/admin/console/services/herald/{member.session.origin.instance_id}")
+    assert (f"{row.remaining} of {row.maximum} messages left" in session.content.decode()) is is_on
 
 
 async def test_who_was_refused_what_is_shown_over_a_window(client: AsyncClient, hub: Hub) -> None:

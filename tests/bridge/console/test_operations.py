@@ -20,7 +20,7 @@ PATH = "/admin/console/operations"
 
 @pytest.fixture
 async def client(log_in: LogIn) -> AsyncClient:
-    return await log_in("ann", "view_mesh")
+    return await log_in("ann", "view_mesh", "view_event")
 
 
 async def begun(member: Member, name: str = "import", **members: Any) -> str:
@@ -69,6 +69,27 @@ async def test_what_runs_comes_first_and_says_how_far_it_is(client: AsyncClient,
     )  # fmt: skip
     page = (await client.get(PATH)).content.decode()
     assert 'value="25" aria-label="Progress of import of workflow" aria-valuetext="25 %, row 50"' in page
+
+
+async def test_what_has_been_raised_is_for_who_may_see_events(log_in: LogIn, roles: Roles, hub: Hub) -> None:
+    """On the pages, by the feed and over HTTP: it may be of what the operation was given. Who has cancelled is not."""
+    gallery = Member(hub, "gallery")
+    failed, ended = await begun(gallery, "reindex"), await begun(gallery, "export")
+    await told(gallery, failed, op="end", error="ValueError: no address for ada@example.org")
+    await hub.operations.cancel(ended, by="operator 7")
+    viewer, bob = await roles("viewer"), await log_in("bob", "view_mesh")
+    for client, may in ((viewer, True), (bob, False)):
+        page = await client.get(PATH)
+        feed = f"/admin/console/feed?about={page.context['about']}"
+        for address in (PATH, f"{PATH}/{failed}", feed, "/api/ipc/operations"):
+            text = (await client.get(address)).content.decode()
+            assert "reindex" in text
+            assert ("ada@example.org" in text) is may, address
+            if address != f"{PATH}/{failed}":
+                assert "cancelled by operator 7" in text
+    assert (await bob.get("/admin/console/feed?about=operations-in-full")).status_code == 403
+    eva = await log_in("eva", "view_event")
+    assert (await eva.get("/admin/console/feed?about=operations-in-full")).status_code == 403
 
 
 async def test_they_are_chosen_by_service_and_state(client: AsyncClient, hub: Hub) -> None:

@@ -8,6 +8,7 @@ from django.test import AsyncClient
 from bridge.console.services import PAGE
 from ipc.django_app.runtime import Runtime
 from ipc.stores.registry import Registry
+from ipc.stores.shares import EndpointShare, Share, Shares
 from tests.bridge.console.conftest import LogIn
 from tests.contracts.test_registry import registration
 from tests.ipc.durable import eventually
@@ -29,7 +30,7 @@ async def shown(client: AsyncClient, path: str, query: dict[str, str] | None = N
 
 
 async def test_they_are_for_who_may_see_the_mesh(log_in: LogIn, runtime: Runtime) -> None:
-    for path in (PATH, f"{PATH}/herald", f"{PATH}/herald/01", f"{PATH}/herald/01/state"):
+    for path in (PATH, f"{PATH}/herald", f"{PATH}/herald/01"):
         assert (await AsyncClient().get(path)).status_code == 302
         assert (await (await log_in(f"bob{path}", "view_audit")).get(path)).status_code == 403
 
@@ -67,6 +68,32 @@ async def test_there_is_no_such_service(client: AsyncClient, name: str) -> None:
     page = await client.get(f"{PATH}/{name}")
     assert page.status_code == 404
     assert b"<script>alert" not in page.content
+
+
+@pytest.mark.parametrize("may", [True, False])
+async def test_errors_of_handlers_are_for_who_may_see_events(log_in: LogIn, runtime: Runtime, may: bool) -> None:
+    """On the page, and over HTTP: what a handler says when it fails may be of what it was given."""
+    assert runtime.mesh is not None
+    mails = EndpointShare(
+        service="exprsn-herald",
+        resource="mails",
+        op="send",
+        requests=2,
+        errors=1,
+        total_ms=1.0,
+        last_error="INTERNAL: no address for ada@example.org",
+        last_error_ms=1,
+        buckets=[],
+    )
+    await Shares(runtime.mesh.redis).put(Share(hub="hub-1", endpoints=[mails], owners=[]))
+    client = await log_in("ann", "view_mesh", *(["view_event"] if may else []))
+    page = await shown(client, f"{PATH}/herald")
+    assert "mails.send" in page
+    assert ("ada@example.org" in page) is may
+    (service,) = (await client.get("/api/ipc/services?service=herald")).json()["data"]["services"]
+    (figures,) = service["endpoints"]
+    assert (figures["errors"], figures["lastErrorMs"]) == (1, 1)
+    assert (figures["lastError"] is not None) is may
 
 
 async def test_what_an_instance_says_of_itself_is_text(client: AsyncClient, runtime: Runtime) -> None:

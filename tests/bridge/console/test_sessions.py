@@ -1,6 +1,7 @@
 """One session's page, and disconnecting it: by operators, on any hub, written down; and by nobody else."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 from django.test import AsyncClient
@@ -11,6 +12,7 @@ from ipc.hub.mesh import Mesh
 from ipc.stores.audit import Audit
 from ipc.stores.audit_filter import AuditEntry, AuditFilter
 from tests.bridge.console.conftest import LogIn, Roles
+from tests.bridge.console.streams import events
 from tests.ipc.members import Member
 
 PATH = "/admin/console/services/herald"
@@ -119,7 +121,23 @@ async def test_one_that_has_left_is_said_to_have(roles: Roles, runtime: Runtime)
     assert "is not attached" in (await client.get(f"{PATH}/01GONE")).content.decode()
     answer = await client.post(f"{PATH}/01GONE/disconnect", {"session": "s", "reason": "x", "next": "//evil.example/"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/")
-    assert (await client.get(f"{PATH}/01GONE/state")).json() == {"session": None}
+    assert (await client.get(f"{PATH}/01GONE/feed")).json() == {"session": None}
+
+
+async def test_its_feed_says_which_session_it_has_until_it_has_none(
+    roles: Roles, runtime: Runtime, member: Member
+) -> None:
+    client = await roles("viewer")
+    async with aclosing(events(client, f"{page_of(member)}/feed")) as feed:
+        assert await anext(feed) == {"session": member.session.id}
+        await member.hub.detach(member.session)
+        assert await anext(feed) == {"session": None}
+
+
+async def test_its_feed_is_for_who_may_see_the_mesh(log_in: LogIn, runtime: Runtime) -> None:
+    for client in (AsyncClient(), await log_in("bob", "view_event"), await log_in("mo", "view_mesh", is_staff=False)):
+        assert (await client.get(f"{PATH}/01/feed")).status_code == 403
+    assert (await (await log_in("ann", "view_mesh")).get("/admin/console/services/nobody/01/feed")).status_code == 404
 
 
 async def test_its_page_says_what_it_hears_and_may_do(roles: Roles, other: Mesh, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -234,6 +235,19 @@ async def test_revoking_those_of_a_service_up_to_a_time(
     assert await manager.problems([token.claims]) == [None]
     await admin.post(f"{PATH}/revoke/do", {"service": "exprsn-herald"})
     problems = await manager.problems([token.claims, spark.claims])
+    assert [problem is None for problem in problems] == [False, True]
+
+
+async def test_what_is_made_after_it_was_shown_is_not_hit(
+    admin: AsyncClient, hub: Hub, manager: BrokerTokenManager
+) -> None:
+    """Whoever thinks about it for a while revokes what the page had, as its words say."""
+    shown = await minted(manager)
+    page = await admin.get(f"{PATH}/revoke", {"service": "exprsn-herald"})
+    form = dict(re.findall(r'<input type="hidden" name="(service|before_ms)" value="([^"]*)">', page.content.decode()))
+    renewed = await minted(manager)
+    await admin.post(f"{PATH}/revoke/do", form)
+    problems = await manager.problems([shown.claims, renewed.claims])
     assert [problem is None for problem in problems] == [False, True]
 
 

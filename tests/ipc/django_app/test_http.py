@@ -87,3 +87,26 @@ def test_djangos_own_pages_are_json_below_api_only(page: Any, status: int, code:
     assert (answer.status_code, json.loads(answer.content)["error"]) == (status, code)
     page_elsewhere = page(RequestFactory().get("/elsewhere"))
     assert (page_elsewhere.status_code, page_elsewhere["Content-Type"].startswith("text/html")) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_json"),
+    [
+        ("application/json", True),
+        ("application/json;q=0.5", True),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", False),
+        ("*/*", False),
+        ("", False),
+        ("text/html, application/json", False),
+        ("text/html;q=x, \x00", False),
+    ],
+)
+def test_scripts_of_the_admin_are_refused_in_json_and_browsers_with_a_page(accept: str, is_json: bool) -> None:
+    request = RequestFactory().post("/admin/console/x", headers={"accept": accept})
+    for answer in (http.permission_denied(request, Exception()), http.csrf_failure(request, "no token " * 100)):
+        assert answer.status_code == 403
+        assert (answer["Content-Type"] == "application/json") is is_json
+        content = getattr(answer, "content", b"")
+        if is_json:
+            assert json.loads(content)["error"] == "FORBIDDEN"
+            assert len(content) < 400

@@ -3,7 +3,7 @@
 import pytest
 
 from ipc.protocol.errors import BadMessageError
-from ipc.protocol.moments import moment_ms
+from ipc.protocol.moments import moment_ms, written_ms
 
 NOW_MS = 1_795_445_282_363
 
@@ -33,3 +33,12 @@ def test_each_form_is_understood(text: str, expected: int) -> None:
 def test_what_is_no_moment_is_refused_with_the_forms(text: str) -> None:
     with pytest.raises(BadMessageError, match="is no moment: write 2026"):
         moment_ms(text, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", 0), ("1795445282363", NOW_MS), ("9" * 15, 10**15 - 1), ("9" * 16, None), ("", None), ("-1", None),
+     ("1.5", None), (" 1", None), ("\u0661", None), ("soon", None)],
+)  # fmt: skip
+def test_what_a_program_has_written_is_digits_and_nothing_else(text: str, expected: int | None) -> None:
+    assert written_ms(text) == expected
