@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RUN: Final = ("requirements.txt",)
 DEVELOPMENT: Final = ("requirements.txt", "requirements-dev.txt")
 INTERRUPTED: Final = 130
-ABOUT: Final = {"requirements.txt": 70, "requirements-dev.txt": 150}
+ABOUT: Final = {"requirements.txt": 70, "requirements-dev.txt": 140}
 """How many packages pip gets for each file, those included that the named ones need."""
 _NO_COMPILER: Final = re.compile(r"command '\S*(gcc|cc|clang)\S*' failed: No such file|unable to find .*compiler", re.I)
 _SETS_ENVIRONMENT: Final = re.compile(r"^\s*(?:export\s+)?EXPRSN_ENV\s*=", re.M)
@@ -162,13 +162,14 @@ class Progress:
 
     def hear(self, line: str) -> None:
         """Take a line of pip's."""
-        if line.startswith("Collecting "):
+        # The latter is what pip says of a file that lies on this machine.
+        if line.startswith(("Collecting ", "Processing ")):
             self._count += 1
             if self._is_watched:
                 self._show(f"{self._count} of about {max(self._about, self._count)} packages")
         elif line.startswith("Installing collected"):
             # Slow too, and without a word from pip.
-            self._show(f"{self._count} packages are here, and are put into place")
+            self._show(f"{self._count} packages are put into place")
             self.end()
 
     def end(self) -> None:
