@@ -90,7 +90,7 @@ class Setup:
     def _check_env(self) -> None:
         """Say at once what would only be seen when all is installed: without it, nothing starts."""
         text = (self._root / ".env").read_text(errors="replace")
-        if self._requirements == RUN and "EXPRSN_ENV" not in os.environ and not _SETS_ENVIRONMENT.search(text):
+        if self._requirements == RUN and not os.environ.get("EXPRSN_ENV") and not _SETS_ENVIRONMENT.search(text):
             say(".env does not set EXPRSN_ENV, so this is no development machine and `make run` will refuse to start:")
             say("  add EXPRSN_ENV=development to it, or delete it and run make again, for a copy of .env.example")
 

@@ -119,9 +119,10 @@ def _served(target: BridgeTarget) -> str:
     """Return the sentence that says what could have been meant, or nothing where that is not to be known."""
     try:
         found = ask(target, "GET", "services", timeout_s=SERVED_TIMEOUT_S)
-        names = sorted({resource["name"] for service in found["services"] for resource in service["resources"]})
-    except (CommandError, KeyError, TypeError):
+    except CommandError:
         return ""
+    instances = (instance for service in found["services"] for instance in service["instances"])
+    names = sorted({resource["name"] for instance in instances for resource in instance["resources"]})
     return f"; served now are: {', '.join(names[:SHOWN])}" if names else "; nothing is served now"
 
 
