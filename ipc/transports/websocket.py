@@ -6,11 +6,12 @@ import os
 import socket
 import ssl
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
 
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
@@ -28,6 +29,8 @@ SEND_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 2.0
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 MAX_WAITING_FRAMES = 16
+# A bridge takes every socket, and says in it what is wrong.
+_OF_OTHERS = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +109,8 @@ class WebSocketTransport:
         except (OSError, InvalidHandshake, TimeoutError) as error:
             is_cut = isinstance(error, InvalidMessage | ConnectionResetError)
             why = out_of_reach(error, is_cut=is_cut, is_plain=self._uri.startswith("ws:"))
+            if isinstance(error, InvalidStatus) and error.response.status_code in _OF_OTHERS:
+                why += "; is BRIDGE_URL that of a bridge?"
             raise ConnectionClosedError(LOST, f"{self._uri} {why}") from error
         if self._tokens is not None:
             self._renewing.start(self._renew(self._tokens, self._socket), "renewal")

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import override_settings
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
 
 from ipc.protocol.errors import ConfigurationError, ConnectionClosedError, UnknownServiceError
 from ipc.transports import websocket as websocket_module
@@ -99,6 +100,20 @@ async def test_only_the_ca_that_it_was_given_is_trusted(certs: Path) -> None:
         transport = WebSocketTransport(url, "herald", ca_file=certs / "ca-cert.pem")
         await transport.connect()
         await transport.close()
+
+
+@pytest.mark.parametrize(("status", "is_asked"), [(403, True), (404, True), (503, False)])
+async def test_a_server_that_takes_no_sockets_may_be_no_bridge(status: int, is_asked: bool) -> None:
+    """Such as Timeline; one in front of a bridge that is away answers 502 or 503."""
+
+    def refuse(connection: ServerConnection, _: object) -> Response:
+        return connection.respond(status, "no")
+
+    async with serve(silent, "127.0.0.1", 0, process_request=refuse) as running:
+        port = next(iter(running.sockets)).getsockname()[1]
+        with pytest.raises(ConnectionClosedError, match=f"HTTP {status}") as refused:
+            await WebSocketTransport(f"ws://localhost:{port}", "herald").connect()
+    assert str(refused.value).endswith("is BRIDGE_URL that of a bridge?") is is_asked
 
 
 async def test_without_tls_at_a_bridge_that_has_it_the_scheme_is_asked_for(certs: Path) -> None:
