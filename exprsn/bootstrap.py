@@ -23,7 +23,11 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 RUN: Final = ("requirements.txt",)
 DEVELOPMENT: Final = ("requirements.txt", "requirements-dev.txt")
+INTERRUPTED: Final = 130
+ABOUT: Final = {"requirements.txt": 70, "requirements-dev.txt": 140}
+"""How many packages pip gets for each file, those included that the named ones need."""
 _NO_COMPILER: Final = re.compile(r"command '\S*(gcc|cc|clang)\S*' failed: No such file|unable to find .*compiler", re.I)
+_SETS_ENVIRONMENT: Final = re.compile(r"^\s*(?:export\s+)?EXPRSN_ENV\s*=", re.M)
 _FAILED_BUILD: Final = re.compile(r"Failed building wheel for (\S+)|Could not build wheels for (\S+?),? ")
 
 
@@ -54,6 +58,7 @@ class Setup:
             self._log.parent.mkdir(exist_ok=True)
             with self._alone():
                 self._copy_env()
+                self._check_env()
                 if not self._is_installed():
                     self._make_venv()
                     self._install()
@@ -81,6 +86,13 @@ class Setup:
             # It is where secrets are put later.
             draft.chmod(0o600)
             draft.replace(env)
+
+    def _check_env(self) -> None:
+        """Say at once what would only be seen when all is installed: without it, nothing starts."""
+        text = (self._root / ".env").read_text(errors="replace")
+        if self._requirements == RUN and not os.environ.get("EXPRSN_ENV") and not _SETS_ENVIRONMENT.search(text):
+            say(".env does not set EXPRSN_ENV, so this is no development machine and `make run` will refuse to start:")
+            say("  add EXPRSN_ENV=development to it, or delete it and run make again, for a copy of .env.example")
 
     def _stamps(self) -> dict[Path, str]:
         """Return the files that say what was installed, with what they would say now."""
@@ -117,19 +129,61 @@ class Setup:
         name = self._requirements[-1]
         say(f"installing {name} into .venv; what pip says is in {self._log.relative_to(self._root)}")
         install = [str(self._python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        self._logged([*install, "--progress-bar", "off", "-r", str(self._root / name)], f"installing {name}")
+        progress = Progress(ABOUT.get(name, 0))
+        self._logged([*install, "--progress-bar", "off", "-r", str(self._root / name)], f"installing {name}", progress)
 
-    def _logged(self, command: list[str], doing: str) -> None:
-        """Run a command with its output in the log, and show the packages it gets as progress."""
+    def _logged(self, command: list[str], doing: str, progress: "Progress | None" = None) -> None:
+        """Run a command with its output in the log."""
         with self._log.open("w+") as log:
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
                 for line in process.stdout or ():
                     log.write(line)
-                    if line.startswith(("Collecting ", "Building wheel", "Installing collected")):
-                        say(f"  {line.strip()[:100]}")
+                    if progress is not None:
+                        progress.hear(line)
+            if progress is not None:
+                progress.end()
             if process.returncode != 0:
                 log.seek(0)
                 raise SetupError(f"{doing} failed: {reason(log.read())}; the whole log is {self._log}")
+
+
+class Progress:
+    """What pip is doing, as one line that counts; where nobody watches, as a line for each part of the work.
+
+    Args:
+        about: how many packages there will be, more or less.
+
+    """
+
+    def __init__(self, about: int) -> None:
+        self._about = about
+        self._count = 0
+        self._is_watched = sys.stdout.isatty()
+
+    def hear(self, line: str) -> None:
+        """Take a line of pip's."""
+        # The latter is what pip says of a file that lies on this machine.
+        if line.startswith(("Collecting ", "Processing ")):
+            self._count += 1
+            if self._is_watched:
+                self._show(f"{self._count} of about {max(self._about, self._count)} packages")
+        elif line.startswith("Installing collected"):
+            # Slow too, and without a word from pip.
+            self._show(f"{self._count} packages are put into place")
+            self.end()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._is_watched and self._count:
+            print(flush=True)  # noqa: T201 - a program's own output
+            self._count = 0
+
+    def _show(self, text: str) -> None:
+        if self._is_watched:
+            # Over what is there, to its end (ECMA-48, erase in line).
+            print(f"\rsetup     |   {text}\x1b[K", end="", flush=True)  # noqa: T201 - a program's own output
+        else:
+            say(f"  {text}")
 
 
 def reason(log: str) -> str:
@@ -159,6 +213,9 @@ def main(arguments: list[str]) -> int:
     except SetupError as error:
         print(f"setup     | {error}", file=sys.stderr)  # noqa: T201 - a program's own output
         return 1
+    except KeyboardInterrupt:
+        print("\nsetup     | stopped; run make again to go on", file=sys.stderr)  # noqa: T201 - a program's own output
+        return INTERRUPTED
     return 0
 
 

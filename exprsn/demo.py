@@ -55,7 +55,7 @@ STEPS: Final = (
         {
             "post:created": "moderator handled it and approved",
             "post:updated": "moderator handled it and approved",
-            "post:deleted": "moderator handled it and approved: nothing is left to check",
+            "post:deleted": "moderator handled it: a deleted post has nothing left to check",
         },
     ),
     Step(
@@ -177,22 +177,31 @@ class Demo:
         saved_ms = time.time_ns() // 1_000_000 - began_ms
         post_id = post_id or str(response.json()["id"])
         self._say(f"\n  {event}  {post_id}")
-        self._step(saved_ms, f"saved: Timeline answered {response.status_code}")
+        # They are waited for one after another, and happen as they like.
+        steps = [(saved_ms, f"saved: Timeline answered {response.status_code}")]
+        try:
+            await self._follow(event, post_id, began_ms, steps)
+        finally:
+            for after_ms, text in sorted(steps, key=lambda step: step[0]):
+                self._say(f"  {after_ms:>8} ms  {text}")
+        return post_id
+
+    async def _follow(self, event: str, post_id: str, began_ms: int, steps: list[tuple[int, str]]) -> None:
+        """Wait for each step of an event's way, and add it to the list."""
         ctx = await self._in_time(f"{event}: in the log", self._observer.heard(post_id, event))
-        self._step(ctx.timestamp - began_ms, f"in the log {ctx.log} at position {ctx.position}")
+        steps.append((ctx.timestamp - began_ms, f"in the log {ctx.log} at position {ctx.position}"))
         read = await self._in_time(f"{event}: read by a call", self._observer.read(post_id, event))
-        self._step(time.time_ns() // 1_000_000 - began_ms, read)
+        steps.append((time.time_ns() // 1_000_000 - began_ms, read))
         completions = []
         for step in STEPS:
             name = f"{event}: {step.words[event]} ({step.event})"
             completion = await self._in_time(name, self._completion(post_id, event, step))
             if completion["data"].get("verdict", "approved") != "approved":
                 raise StepError(f"{name}: the verdict is {completion['data']['verdict']}")
-            self._step(completion["handledAt"] - began_ms, step.words[event].format_map(completion["data"]))
+            steps.append((completion["handledAt"] - began_ms, step.words[event].format_map(completion["data"])))
             completions.append(completion)
         heard_ms = max(completion["receivedAt"] for completion in completions) - began_ms
-        self._step(heard_ms, f"Timeline heard each completion: {len(completions)} of {len(STEPS)}")
-        return post_id
+        steps.append((heard_ms, f"Timeline heard each completion: {len(completions)} of {len(STEPS)}"))
 
     async def _completion(self, post_id: str, event: str, step: Step) -> dict[str, Any]:
         address = f"{self._layout.timeline_url}/api/posts/{post_id}/completions"
@@ -213,9 +222,6 @@ class Demo:
             raise StepError(f"{step}: did not happen within {self._step_timeout_s:g} s") from error
         except (httpx.HTTPError, ssl.SSLError, IPCError) as error:
             raise StepError(f"{step}: {error}") from error
-
-    def _step(self, after_ms: int, text: str) -> None:
-        self._say(f"  {after_ms:>8} ms  {text}")
 
 
 def run(screen: PrefixedOutput, *, log_file: Path) -> int:

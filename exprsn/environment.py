@@ -3,9 +3,11 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 
+MAX_PORT: Final = 65_535
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -45,6 +47,19 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
+def port(name: str, default: int, *, lowest: int = 1) -> int:
+    """Return a variable that is a port; ``lowest=0`` where the system may choose one.
+
+    Raises:
+        ImproperlyConfigured: it is not.
+
+    """
+    value = number(name, default)
+    if not lowest <= value <= MAX_PORT:
+        raise ImproperlyConfigured(f"{name} is a port, {lowest} to {MAX_PORT}, not {value}")
+    return value
+
+
 def choice(name: str, default: str, *, options: tuple[str, ...]) -> str:
     """Return a variable that is one of some words.
 
@@ -74,7 +89,10 @@ def secret(name: str, *, file: Path, may_create: bool, random_bytes: int = 48, i
     if value or not (may_create or is_needed):
         return value
     if not may_create:
-        raise ImproperlyConfigured(f"set {name}: outside development there is no default secret")
+        raise ImproperlyConfigured(
+            f"set {name}: outside development there is no default secret. On a development machine set"
+            " EXPRSN_ENV=development: is .env a copy of .env.example?"
+        )
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")

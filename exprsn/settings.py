@@ -26,11 +26,11 @@ BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
 TLS_ENABLED = env.flag("TLS_ENABLED", default=True)
 CERTS_DIR = Path(env.text("CERTS_DIR", str(VAR_DIR / "certs")))
 CERTS_SERVICES = [service.full_name for service in CATALOGUE]
-SERVICE_PORTS = {service.name: env.number(f"{service.name.upper()}_PORT", service.port) for service in CATALOGUE}
+SERVICE_PORTS = {service.name: env.port(f"{service.name.upper()}_PORT", service.port) for service in CATALOGUE}
 IPC_MTLS = env.flag("IPC_MTLS", default=False)
 # Whose clients have to show a certificate: Timeline's are browsers and whoever else reads posts.
 MTLS_SERVICES = ["bridge"] if IPC_MTLS else []
-REDIRECT_PORTS = {"timeline": env.number("TIMELINE_REDIRECT_PORT", TIMELINE_REDIRECT_PORT)}
+REDIRECT_PORTS = {"timeline": env.port("TIMELINE_REDIRECT_PORT", TIMELINE_REDIRECT_PORT)}
 
 INSTALLED_APPS = [
     "exprsn",

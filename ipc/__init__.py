@@ -9,6 +9,7 @@ from ipc.operations import Operation
 from ipc.protocol.errors import (
     BadMessageError,
     CancelledByOperator,
+    ConfigurationError,
     ConflictError,
     ConnectionClosedError,
     DeadlineError,
@@ -34,6 +35,7 @@ __all__ = [
     "BadMessageError",
     "CallContext",
     "CancelledByOperator",
+    "ConfigurationError",
     "ConflictError",
     "ConnectionClosedError",
     "DeadlineError",

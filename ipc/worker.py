@@ -14,7 +14,7 @@ from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
 from ipc.hooks import HookName
 from ipc.hub.terms import terms_of
 from ipc.members import Members, Membership, Reject
-from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.errors import ConfigurationError, IPCError, UnavailableError
 from ipc.protocol.messages import Event, ServerCall, Subscription, Welcome
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
@@ -64,6 +64,7 @@ class IPCWorker(Client):
         self._members: Members | None = None
         self._running: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self._is_program = False
 
     # Registration
 
@@ -202,7 +203,7 @@ class IPCWorker(Client):
         """Start, and wait until the worker is ready, however long that takes: what a script needs to emit and to call.
 
         Raises:
-            BadMessageError: neither BRIDGE_URL nor REDIS_URL is set.
+            ConfigurationError: what the environment says of the mesh is wrong, or says nothing.
             IPCError: the bridge refused this worker for good.
 
         """
@@ -222,9 +223,19 @@ class IPCWorker(Client):
         """Run until SIGTERM or SIGINT: stop taking events, finish those taken, and leave.
 
         Raises:
+            SystemExit: what the environment says of the mesh is wrong; the program ends with one sentence and code 1.
             IPCError: the bridge refused this worker for good.
 
         """
+        self._is_program = True
+        try:
+            await self._run()
+        except ConfigurationError as error:
+            raise SystemExit(f"{self.service}: {error.message}") from error
+        finally:
+            self._is_program = False
+
+    async def _run(self) -> None:
         await self.start()
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
@@ -250,7 +261,7 @@ class IPCWorker(Client):
             since: the positions in logs after which handlers without a group begin; at their end, if not given.
 
         Raises:
-            BadMessageError: neither BRIDGE_URL nor REDIS_URL is set.
+            ConfigurationError: BRIDGE_URL is no address of a bridge, or neither it nor REDIS_URL is set.
 
         """
         if self._running is not None:
@@ -410,7 +421,8 @@ class IPCWorker(Client):
 
     def _link_ended(self, running: "asyncio.Task[None]") -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
-            logger.error("%s has stopped: %s", self.service, error)
+            if not (self._is_program and isinstance(error, ConfigurationError)):
+                logger.error("%s has stopped: %s", self.service, error)
             self._hooks.call("error", error)
 
 

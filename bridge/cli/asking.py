@@ -15,6 +15,8 @@ from bridge.cli.values import json_value
 from ipc.protocol.codes import ErrorCode
 
 EMIT_TIMEOUT_S: Final = 15.0
+SERVED_TIMEOUT_S: Final = 2.0
+SHOWN: Final = 20
 MARGIN_S: Final = 5.0
 MAX_TIMEOUT_S: Final = 60.0
 _JSON: Final = {"Content-Type": "application/json"}
@@ -110,7 +112,18 @@ def ask(target: BridgeTarget, method: str, what: str, *, timeout_s: float, **req
         raise CommandError(f"{target.address}: HTTP {response.status_code}, and not what a bridge answers") from error
     if answer.success:
         return answer.data
-    raise _failed(answer)
+    raise _failed(answer, _served(target) if answer.error == ErrorCode.NO_OWNER else "")
+
+
+def _served(target: BridgeTarget) -> str:
+    """Return the sentence that says what could have been meant, or nothing where that is not to be known."""
+    try:
+        found = ask(target, "GET", "services", timeout_s=SERVED_TIMEOUT_S)
+    except CommandError:
+        return ""
+    instances = (instance for service in found["services"] for instance in service["instances"])
+    names = sorted({resource["name"] for instance in instances for resource in instance["resources"]})
+    return f"; served now are: {', '.join(names[:SHOWN])}" if names else "; nothing is served now"
 
 
 def _post(what: str, members: Mapping[str, Any], options: Mapping[str, Any], *, timeout_s: float) -> Any:
@@ -126,8 +139,8 @@ class _Answer(msgspec.Struct):
     details: Any = None
 
 
-def _failed(answer: _Answer) -> CommandError:
-    text = f"{answer.error}: {answer.message}"
+def _failed(answer: _Answer, hint: str) -> CommandError:
+    text = f"{answer.error}: {answer.message}{hint}"
     if answer.details:
         text += f" {msgspec.json.encode(answer.details).decode()}"
     try:

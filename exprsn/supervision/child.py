@@ -19,7 +19,7 @@ LAST_WORDS_S: Final = 0.5
 class Program:
     """What to run, with which environment, and how to see that it is ready.
 
-    ``inherit`` are descriptors that stay open in it.
+    ``inherit`` are descriptors that stay open in it; lines that have ``hides`` in them are not shown.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Program:
     environment: Mapping[str, str]
     is_ready: Callable[[], Awaitable[bool]]
     inherit: tuple[int, ...] = ()
+    hides: bytes = b""
 
 
 class Child:
@@ -117,6 +118,8 @@ class Child:
             self._write(rest)
 
     def _write(self, line: bytes) -> None:
+        if self.program.hides and self.program.hides in line:
+            return
         text = line.rstrip(b"\r")
         for start in range(0, max(1, len(text)), MAX_LINE):
             self._output.line(self.program.name, text[start : start + MAX_LINE].decode(errors="replace"))

@@ -63,6 +63,8 @@ def valkey(home: ValkeyHome, environment: Mapping[str, str]) -> Program:
         environment=environment,
         is_ready=is_ready,
         inherit=(home.lock_descriptor,),
+        # True of most machines, and of no account for what one developer keeps.
+        hides=b"WARNING Memory overcommit must be enabled",
     )
 
 

@@ -192,4 +192,4 @@ def _check_redis(url: str) -> None:
 
 
 def _valkey_port() -> int:
-    return env.number("VALKEY_PORT", 0)
+    return env.port("VALKEY_PORT", 0, lowest=0)

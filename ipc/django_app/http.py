@@ -32,6 +32,10 @@ _CODES: Final[dict[type[exceptions.APIException], ErrorCode]] = {
     exceptions.Throttled: ErrorCode.TOO_SLOW,
 }
 CHALLENGE: Final = 'Bearer realm="exprsn"'
+WHO_ASKS: Final = (
+    "say who asks: show a CA token as Authorization: Bearer, or log in to the admin; on a development machine the"
+    " header X-IPC-Request: true does"
+)
 _API_PREFIX: Final = "/api/"
 
 
@@ -114,6 +118,8 @@ def _answer_to(error: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(math.ceil(wait_s))
     if isinstance(error, exceptions.ValidationError):
         message, details = _validation_message(error.detail), error.detail
+    elif isinstance(error, exceptions.NotAuthenticated):
+        message, details = WHO_ASKS, None
     else:
         message, details = str(error.detail), None
     return Response(error_body(code, message, details), status=error.status_code, headers=headers)

@@ -73,6 +73,8 @@ class Runtime:
             logger.info("%s joins the mesh at %s", conf.service, without_password(conf.redis_url))
         if self.worker is not None:
             await self._start_worker(self.worker)
+        elif self.mesh is None:
+            logger.warning("REDIS_URL is not set: there is no mesh, so sockets and the API answer 503")
         ipc_config().runtime = self
 
     async def drain(self) -> None:

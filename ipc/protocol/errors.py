@@ -9,6 +9,7 @@
     |   +-- NotFoundError         there is no such thing
     |   +-- ConflictError         not in the state that the thing is in
     |   +-- ValidationFailedError   values are wrong; details has the errors of each field
+    +-- ConfigurationError      what a worker was told by its environment is wrong; never sent
     +-- UnauthenticatedError    who are you?
     |   +-- TokenError            the token does not prove it, and why not
     +-- ForbiddenError          you may not
@@ -99,6 +100,12 @@ class ValidationFailedError(BadMessageError):
     """Values are wrong; ``details`` has the errors of each field."""
 
     default_code = ErrorCode.VALIDATION_FAILED
+
+
+class ConfigurationError(IPCError):
+    """What a worker was told of its mesh is wrong, such as an address or a file; it is never sent."""
+
+    default_code = ErrorCode.INVALID_CONFIGURATION
 
 
 class UnauthenticatedError(IPCError):
@@ -196,6 +203,7 @@ class ConnectionClosedError(IPCError):
 _BY_CODE: dict[ErrorCode, type[IPCError]] = {
     ErrorCode.UNKNOWN_SERVICE: UnknownServiceError,
     ErrorCode.UNKNOWN_TARGET: UnknownTargetError,
+    ErrorCode.INVALID_CONFIGURATION: ConfigurationError,
     ErrorCode.UNAUTHENTICATED: UnauthenticatedError,
     ErrorCode.AUTH_TIMEOUT: UnauthenticatedError,
     ErrorCode.TOKEN_INVALID: TokenError,

@@ -17,6 +17,7 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
 from ipc.protocol.frames import closed
 from ipc.protocol.routing import is_own_log, own_log
+from ipc.protocol.services import SERVICES
 from ipc.stores import keys
 from ipc.stores.connection import Script, execute, run_script, translated_errors
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
@@ -26,6 +27,7 @@ from ipc.stores.ledger_record import MAX_RECORDS
 MAX_DEAD: Final = 10_000
 MAX_DISCARDED: Final = 10_000
 READ_COUNT: Final = 100
+SHOWN: Final = 20
 LOOK_COUNT: Final = 20
 """So many are looked at before others have their turn: an event has up to 256 KiB."""
 MAX_LOOKED: Final = 2_000
@@ -146,6 +148,29 @@ class DeadLetters:
             names: Any = await self._redis.smembers(keys.DEAD_GROUPS)
         pairs = (name.decode().partition("/") for name in names)
         return sorted((service, group) for service, _, group in pairs)
+
+    async def check_known(self, wanted: DeadLetterFilter) -> None:
+        """See that the group that a filter names has dead letters, or had, or is there.
+
+        Raises:
+            BadMessageError: NOT_FOUND, it is none of the kind.
+            UnavailableError: Redis is out of reach.
+
+        """
+        if not wanted.group:
+            return
+        known = await self.groups()
+        if any(wanted.wants_group(*pair) for pair in known):
+            return
+        for service in [wanted.service] if wanted.service else SERVICES:
+            if not await self._is_forgotten(service, wanted.group):
+                return
+        whose = f" of {wanted.service}" if wanted.service else ""
+        there = ", ".join(f"{group} of {service}" for service, group in known[:SHOWN]) or "none"
+        raise BadMessageError(
+            f"there is no group {wanted.group}{whose}; those that have had dead letters are: {there}",
+            code=ErrorCode.NOT_FOUND,
+        )
 
     async def count(self, service: str, group: str) -> int:
         """Return how many dead letters a group has.

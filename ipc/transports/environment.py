@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from ipc.protocol.errors import BadMessageError
+from ipc.protocol.errors import ConfigurationError
 from ipc.transports.base import Transport
+from ipc.transports.bridge_url import checked_bridge_url
 from ipc.transports.local import MeshTransport
 from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
@@ -14,10 +15,11 @@ def transport_from_environment(service: str, *, version: str = "") -> Transport:
     """Return the transport that ``BRIDGE_URL`` or ``REDIS_URL`` names, for a service of a version.
 
     Raises:
-        BadMessageError: neither is set.
+        ConfigurationError: neither is set, or the address is none of a bridge.
 
     """
-    if bridge_url := os.environ.get("BRIDGE_URL"):
+    if given := os.environ.get("BRIDGE_URL"):
+        bridge_url = checked_bridge_url(given)
         certs_dir = Path(certs) if (certs := os.environ.get("CERTS_DIR")) else None
         ca_file = Path(named) if (named := os.environ.get("IPC_CA_FILE")) else certs_dir and certs_dir / "ca-cert.pem"
         tokens = token_source(
@@ -28,4 +30,4 @@ def transport_from_environment(service: str, *, version: str = "") -> Transport:
         )
     if redis_url := os.environ.get("REDIS_URL"):
         return MeshTransport(redis_url, service, version=version)
-    raise BadMessageError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")
+    raise ConfigurationError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")

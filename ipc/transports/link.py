@@ -13,7 +13,7 @@ from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.declarations import Declaration
-from ipc.protocol.errors import ConnectionClosedError, IPCError
+from ipc.protocol.errors import ConfigurationError, ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import (
     Ack,
@@ -386,8 +386,8 @@ class Link:
     def _down(self, error: IPCError) -> None:
         if self._sender.is_up:
             self._listener.failed(error)
-        else:
-            # Once for each reason, not once for each try.
+        elif not isinstance(error, ConfigurationError):
+            # Who runs this hears of that, and nothing is tried again. Once for each reason, not once for each try.
             logger.log(
                 logging.DEBUG if str(error) == self._last_failure else logging.WARNING, "not connected: %s", error
             )

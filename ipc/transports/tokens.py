@@ -15,10 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, error_from_code
+from ipc.protocol.codes import ErrorCode
+from ipc.protocol.errors import LOST, ConfigurationError, ConnectionClosedError, error_from_code
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.services import full_name
-from ipc.transports.trust import Identity, certificate_refusal, identity_of, trust_of
+from ipc.transports.trust import Identity, identity_of, out_of_reach, trust_of
 
 PATH: Final = "/api/ipc/tokens"
 ASK_TIMEOUT_S: Final = 10.0
@@ -93,7 +94,7 @@ class CertificateTokens:
 
         Raises:
             ConnectionClosedError: the bridge cannot be reached, or cannot answer right now.
-            BadMessageError: the files cannot be read, or what the bridge says cannot be understood.
+            ConfigurationError: the files cannot be read, or what answers is no bridge.
             IPCError: the bridge gives none.
 
         """
@@ -108,7 +109,9 @@ class CertificateTokens:
         try:
             found = msgspec.json.decode(answer, type=_Answer).data
         except msgspec.DecodeError as error:
-            raise BadMessageError(f"{self._url} answers something else than a token: {error}") from error
+            raise ConfigurationError(
+                f"{self._url} answers something else than a token ({error}): is BRIDGE_URL that of a bridge?"
+            ) from error
         holds_s = found.expires_in_ms / 1000
         return Token(found.token, began + holds_s * RENEW_AFTER, began + holds_s)
 
@@ -116,15 +119,18 @@ class CertificateTokens:
         # Imported late: whoever has no certificate, or no bridge, need not pay for it.
         import httpx
 
-        trust = trust_of(self._ca_file, shown=self._identity) if self._url.startswith("https:") else False
+        is_plain = self._url.startswith("http:")
+        trust = False if is_plain else trust_of(self._ca_file, shown=self._identity)
+        timeouts = {"timeout": httpx.Timeout(ASK_TIMEOUT_S).as_dict()}
+        request = httpx.Request("POST", self._url, json={"assertion": assertion}, extensions=timeouts)
         try:
-            async with httpx.AsyncClient(verify=trust, timeout=ASK_TIMEOUT_S, trust_env=False) as client:
-                answer = await client.post(self._url, json={"assertion": assertion})
+            # A client would write a line into the log of the service for each token.
+            async with httpx.AsyncHTTPTransport(verify=trust, trust_env=False) as transport:
+                answer = await transport.handle_async_request(request)
+                await answer.aread()
         except (httpx.HTTPError, ssl.SSLError) as error:
-            is_cut = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError) and trust is not False
-            why = (
-                certificate_refusal(error, is_cut=is_cut) or f"cannot be reached: {str(error) or type(error).__name__}"
-            )
+            is_cut = isinstance(error, httpx.ReadError | httpx.RemoteProtocolError)
+            why = out_of_reach(error, is_cut=is_cut, is_plain=is_plain)
             raise ConnectionClosedError(LOST, f"{self._url} {why}") from error
         if answer.status_code in _AGAIN:
             raise ConnectionClosedError(LOST, f"{self._url} gives no token right now: HTTP {answer.status_code}")
@@ -138,7 +144,7 @@ class CertificateTokens:
             certificates = x509.load_pem_x509_certificates(self._identity.certificate_file.read_bytes())
             key = load_pem_private_key(self._identity.key_file.read_bytes(), None)
         except (OSError, ValueError, TypeError) as error:
-            raise BadMessageError(f"{self._identity} cannot be read: {error}") from error
+            raise ConfigurationError(f"{self._identity} cannot be read: {error}") from error
         now_s = int(time.time())
         claims = {
             "iss": self._service,
@@ -153,7 +159,7 @@ class CertificateTokens:
             return jwt.encode(claims, key, algorithm=_ALGORITHMS[key.curve.name], headers={"x5c": chain})
         if isinstance(key, rsa.RSAPrivateKey):
             return jwt.encode(claims, key, algorithm="RS256", headers={"x5c": chain})
-        raise BadMessageError(f"{self._identity.key_file} is neither an RSA key nor one of P-256 or P-384")
+        raise ConfigurationError(f"{self._identity.key_file} is neither an RSA key nor one of P-256 or P-384")
 
 
 def token_source(
@@ -191,6 +197,6 @@ def _refusal(url: str, status: int, body: bytes) -> Exception:
         problem = msgspec.json.decode(body, type=_Problem)
     except msgspec.DecodeError:
         problem = _Problem()
-    if not problem.error:
-        return BadMessageError(f"{url} gives no token: HTTP {status}")
+    if problem.error in {"", ErrorCode.NOT_FOUND}:
+        return ConfigurationError(f"{url} gives no token: HTTP {status}: is BRIDGE_URL that of a bridge?")
     return error_from_code(problem.error, f"{url} gives no token: {problem.message}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError
+from ipc.protocol.errors import LOST, ConfigurationError, ConnectionClosedError
 
 LOCALHOST: Final = "localhost"
 """The name of the certificate that belongs to a machine and to no service: whoever shows it proves no more."""
@@ -51,14 +51,14 @@ def trust_of(ca_file: Path | None, *, shown: Identity | None = None) -> ssl.SSLC
         shown: the certificate for a bridge that asks for one; one that does not ask never sees it.
 
     Raises:
-        BadMessageError: the CA file or those of the certificate cannot be read.
+        ConfigurationError: the CA file or those of the certificate cannot be read.
         ConnectionClosedError: certificate and key are being renewed, try again.
 
     """
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise BadMessageError(f"the CA file {ca_file} cannot be read: {error}") from error
+        raise ConfigurationError(f"the CA file {ca_file} cannot be read: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if shown is not None:
         show(context, shown)
@@ -69,7 +69,7 @@ def show(context: ssl.SSLContext, identity: Identity) -> None:
     """Have a certificate shown to a server that asks for one; what this user may not read is not shown.
 
     Raises:
-        BadMessageError: a file holds something else.
+        ConfigurationError: a file holds something else.
         ConnectionClosedError: certificate and key are being renewed, try again.
 
     """
@@ -84,9 +84,9 @@ def show(context: ssl.SSLContext, identity: Identity) -> None:
         if error.reason == "KEY_VALUES_MISMATCH":
             why = f"{identity.key_file} is not the key of {identity.certificate_file}: is it being renewed?"
             raise ConnectionClosedError(LOST, why) from error
-        raise BadMessageError(f"{identity} cannot be read: {error}") from error
+        raise ConfigurationError(f"{identity} cannot be read: {error}") from error
     except OSError as error:
-        raise BadMessageError(f"{identity} cannot be read: {error}") from error
+        raise ConfigurationError(f"{identity} cannot be read: {error}") from error
 
 
 def certificate_refusal(error: BaseException, *, is_cut: bool = False) -> str | None:
@@ -108,6 +108,21 @@ def certificate_refusal(error: BaseException, *, is_cut: bool = False) -> str | 
         why = str(error) or type(error).__name__
         return f"cannot be reached: {why}; if it asks for certificates, put one of its CA into CERTS_DIR"
     return None
+
+
+def out_of_reach(error: BaseException, *, is_cut: bool, is_plain: bool) -> str:
+    """Say why a bridge cannot be reached, with what may be wrong on this side.
+
+    Args:
+        error: what the connection failed with.
+        is_cut: whether the connection ended before the first answer.
+        is_plain: whether it was one without TLS.
+
+    """
+    if not is_plain and (refusal := certificate_refusal(error, is_cut=is_cut)) is not None:
+        return refusal
+    hint = "; is it a bridge with TLS? Then write wss:// instead of ws://" if is_plain and is_cut else ""
+    return f"cannot be reached: {str(error) or type(error).__name__}{hint}"
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,28 +6,31 @@ import os
 import socket
 import ssl
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
 
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode
-from ipc.protocol.errors import LOST, BadMessageError, ConnectionClosedError, IPCError
+from ipc.protocol.errors import LOST, ConfigurationError, ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import Auth
 from ipc.protocol.services import full_name, namespace
 from ipc.transports.sender import backoff_s
 from ipc.transports.tokens import Token, TokenSource
-from ipc.transports.trust import LOCALHOST, certificate_refusal, identity_of, trust_of
+from ipc.transports.trust import LOCALHOST, identity_of, out_of_reach, trust_of
 
 CONNECT_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 2.0
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 MAX_WAITING_FRAMES = 16
+# A bridge takes every socket, and says in it what is wrong.
+_OF_OTHERS = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +80,7 @@ class WebSocketTransport:
 
         Raises:
             ConnectionClosedError: the bridge is out of reach or one of the two is not trusted, try again.
-            BadMessageError: the URL is no WebSocket address, or the CA file or the certificate cannot be read.
+            ConfigurationError: the URL is no WebSocket address, or the CA file or the certificate cannot be read.
             IPCError: the bridge gives no token.
 
         """
@@ -99,15 +102,15 @@ class WebSocketTransport:
                 proxy=None,
             )
         except InvalidURI as error:
-            raise BadMessageError(f"{self._uri!r} is no WebSocket address: write wss://host:port") from error
+            raise ConfigurationError(f"{self._uri!r} is no WebSocket address: write wss://host:port") from error
         except ssl.SSLCertVerificationError as error:
             hint = "CERTS_DIR or IPC_CA_FILE names the CA that signed its certificate"
             raise ConnectionClosedError(LOST, f"{self._uri} is not trusted: {error.verify_message}; {hint}") from error
         except (OSError, InvalidHandshake, TimeoutError) as error:
-            is_cut = isinstance(error, InvalidMessage | ConnectionResetError) and not self._uri.startswith("ws:")
-            why = (
-                certificate_refusal(error, is_cut=is_cut) or f"cannot be reached: {str(error) or type(error).__name__}"
-            )
+            is_cut = isinstance(error, InvalidMessage | ConnectionResetError)
+            why = out_of_reach(error, is_cut=is_cut, is_plain=self._uri.startswith("ws:"))
+            if isinstance(error, InvalidStatus) and error.response.status_code in _OF_OTHERS:
+                why += "; is BRIDGE_URL that of a bridge?"
             raise ConnectionClosedError(LOST, f"{self._uri} {why}") from error
         if self._tokens is not None:
             self._renewing.start(self._renew(self._tokens, self._socket), "renewal")

@@ -1,7 +1,9 @@
 """Setting up with nothing but Python: once, again, and when it cannot work."""
 
 import fcntl
+import importlib.metadata
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -37,6 +39,90 @@ def test_everything_is_made_once_and_a_repeat_touches_nothing(
     Setup(checkout, bootstrap.RUN).run()
     assert capsys.readouterr().out == ""
     assert (checkout / ".env").read_text() == "MINE=1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [("BRIDGE_PORT=1\n", True), ("# EXPRSN_ENV=development\n", True), ("export EXPRSN_ENV = production\n", False)],
+)
+def test_a_dotenv_that_sets_no_environment_is_spoken_of_before_anything_is_installed(
+    checkout: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, is_told: bool
+) -> None:
+    monkeypatch.delenv("EXPRSN_ENV", raising=False)
+    (checkout / ".env").write_text(text)
+    setup = Setup(checkout, bootstrap.RUN)
+    setup._check_env()
+    assert ("setup     | .env does not set EXPRSN_ENV" in capsys.readouterr().out) is is_told
+    monkeypatch.setenv("EXPRSN_ENV", "development")
+    setup._check_env()
+    Setup(checkout, bootstrap.DEVELOPMENT)._check_env()
+    assert capsys.readouterr().out == ""
+
+
+PIP = (
+    "Collecting a",
+    "  Downloading a.whl",
+    "Processing /b.whl",
+    "Collecting c",
+    "Installing collected packages: a, b, c",
+)
+
+
+def test_where_somebody_watches_packages_are_counted_on_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last of three is more than were foreseen."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    progress = bootstrap.Progress(2)
+    for line in PIP:
+        progress.hear(line)
+    progress.end()
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    shown = ["1 of about 2 packages", "2 of about 2 packages", "3 of about 3 packages", "3 packages are put into place"]
+    assert said.replace("\x1b[K", "").rstrip("\n").split("\rsetup     |   ")[1:] == shown
+
+
+def test_where_nobody_watches_there_is_a_line_when_all_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = bootstrap.Progress(2)
+    for line in PIP:
+        progress.hear(line)
+    progress.end()
+    assert capsys.readouterr().out == "setup     |   3 packages are put into place\n"
+
+
+def test_as_many_packages_are_foreseen_as_there_are() -> None:
+    """A tenth more or less; here all that development needs is installed."""
+    there, foreseen = len(list(importlib.metadata.distributions())), bootstrap.ABOUT["requirements-dev.txt"]
+    assert 0.9 * there < foreseen < 1.1 * there
+
+
+def test_ctrl_c_in_the_middle_is_one_line(checkout: Path) -> None:
+    """While pip is at work: a stand-in for it says so, and waits."""
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\n[ "$3" = --version ] && exit\necho "Installing collected"\nexec sleep 600\n')
+    python.chmod(0o755)
+    program = (
+        "import sys; from pathlib import Path; from exprsn import bootstrap;"
+        " bootstrap.ROOT = Path(sys.argv[1]); sys.exit(bootstrap.main([]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(checkout)],
+        cwd=ROOT,
+        env=os.environ | {"EXPRSN_ENV": "development"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        while "put into place" not in process.stdout.readline():
+            pass
+        # As a terminal does it: all of the group.
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "\nsetup     | stopped; run make again to go on\n")
 
 
 def test_changed_requirements_are_installed_into_the_same_environment(

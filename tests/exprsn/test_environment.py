@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from exprsn.environment import choice, secret
+from exprsn.environment import choice, port, secret
 from tests.servers import ROOT
 
 MAKE = """
@@ -37,9 +37,25 @@ def test_what_is_set_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_nothing_is_made_up_where_it_may_not_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("A_SECRET", raising=False)
-    with pytest.raises(ImproperlyConfigured, match="set A_SECRET"):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"set A_SECRET: .* EXPRSN_ENV=development: is \.env a copy of \.env\.example\?"
+    ):
         secret("A_SECRET", file=tmp_path / "s", may_create=False)
     assert secret("A_SECRET", file=tmp_path / "s", may_create=False, is_needed=False) == ""
+
+
+@pytest.mark.parametrize(("value", "found"), [("1", 1), ("65535", 65_535), ("", 3010)])
+def test_a_port_is_one_that_there_is(monkeypatch: pytest.MonkeyPatch, value: str, found: int) -> None:
+    monkeypatch.setenv("A_PORT", value)
+    assert port("A_PORT", 3010) == found
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "99999"])
+def test_another_number_is_no_port(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("A_PORT", value)
+    with pytest.raises(ImproperlyConfigured, match=f"A_PORT is a port, 1 to 65535, not {value}"):
+        port("A_PORT", 3010)
+    assert value != "0" or port("A_PORT", 3010, lowest=0) == 0
 
 
 @pytest.mark.parametrize(("value", "chosen"), [("json", "json"), ("", "human"), (" human ", "human")])

@@ -44,6 +44,12 @@ def inner(answer: Any) -> list[str]:
     return INNER.findall(answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items()))
 
 
+def test_a_bridge_that_knows_no_redis_says_so_once(production: ServerProcess) -> None:
+    """Healthy it is not, and strangers are told no more; the log says why."""
+    assert production.health() is not None
+    assert production.output().count("REDIS_URL is not set: there is no mesh, so sockets and the API answer 503") == 1
+
+
 @pytest.mark.parametrize(("path", "says"), [("/fails", "<h1>Server Error (500)</h1>"), ("/api/fails", "INTERNAL")])
 def test_what_goes_wrong_inside_stays_inside(production: ServerProcess, path: str, says: str) -> None:
     """The log has it, with the code; the answer has not."""

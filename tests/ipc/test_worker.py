@@ -9,6 +9,7 @@ import pytest
 from exprsn.embedded import EmbeddedValkey
 from ipc import (
     BadMessageError,
+    ConfigurationError,
     ConnectionClosedError,
     DeadlineError,
     EventContext,
@@ -111,9 +112,9 @@ def test_the_environment_says_whom_it_trusts(
 async def test_without_an_address_it_says_what_to_set(worker: IPCWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("BRIDGE_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(BadMessageError, match="set BRIDGE_URL"):
+    with pytest.raises(ConfigurationError, match="set BRIDGE_URL"):
         await worker.start()
-    with pytest.raises(BadMessageError, match="set BRIDGE_URL"):
+    with pytest.raises(SystemExit, match=r"^exprsn-[a-z]+: set BRIDGE_URL"):
         await worker.run()
 
 

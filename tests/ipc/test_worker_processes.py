@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+from django.test import override_settings
 
 from exprsn.embedded import EmbeddedValkey
 from ipc.hub.hub import Hub
@@ -108,3 +112,64 @@ async def test_without_redis_it_waits_and_can_still_be_stopped(own_valkey: Embed
     code, more = await left(process)
     assert code == 0
     assert "Traceback" not in more
+
+
+class NoBridge(BaseHTTPRequestHandler):
+    """What answers 404 to everything, as Timeline does where a bridge gives tokens."""
+
+    def do_POST(self) -> None:
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def herald_certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("herald-certs")
+    with override_settings(CERTS_DIR=directory):
+        call_command("gencerts", service=["herald"], key_type="ec", verbosity=0)
+    return directory
+
+
+async def ended_by(**told: str) -> tuple[int | None, str]:
+    """Run the worker where the environment is wrong, until it ends by itself."""
+    silent = {"REDIS_URL": "", "BRIDGE_URL": "", "CERTS_DIR": "", "IPC_CA_FILE": "", "IPC_TOKEN": ""}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.ipc.worker_process",
+        cwd=ROOT,
+        env=os.environ | silent | told,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return await left(process)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, r"set BRIDGE_URL \(wss://host:3010\) or REDIS_URL \(.*\)"),
+        ({"BRIDGE_URL": "wss://localhost:3510/ipc"}, r"BRIDGE_URL has a path \(/ipc\): write wss://localhost:3510"),
+        (
+            {"BRIDGE_URL": "wss://localhost:1", "IPC_CA_FILE": "/no/ca.pem"},
+            r"the CA file /no/ca\.pem cannot be read: .*",
+        ),
+    ],
+)
+async def test_what_it_was_told_wrong_is_one_line_and_no_traceback(told: dict[str, str], said: str) -> None:
+    """The second is seen at start, the last when it connects."""
+    status, lines = await ended_by(**told)
+    assert status == 1
+    assert re.fullmatch(f"exprsn-herald: {said}\n", lines), lines
+
+
+async def test_where_no_bridge_is_it_is_asked_whether_it_is_one(herald_certs: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), NoBridge) as server:
+        serving = asyncio.create_task(asyncio.to_thread(server.serve_forever))
+        url = f"ws://127.0.0.1:{server.server_port}"
+        status, lines = await ended_by(BRIDGE_URL=url, CERTS_DIR=str(herald_certs))
+        server.shutdown()
+        await serving
+    assert (status, lines.count("\n")) == (1, 1), lines
+    assert lines.endswith("/api/ipc/tokens gives no token: HTTP 404: is BRIDGE_URL that of a bridge?\n")

@@ -299,6 +299,7 @@ def test_a_post_that_is_not_public_does_not_exist_for_others(
 def test_nobody_is_let_in_without_an_identity(anonymous: Client) -> None:
     for answer in (anonymous.get("/api/posts"), send(anonymous, "post", "/api/posts", {"content": "x"})):
         assert (answer.status_code, answer.json()["error"]) == (401, "UNAUTHENTICATED")
+        assert answer.json()["message"].startswith("say who asks: show a CA token as Authorization: Bearer, or log in")
         assert answer["WWW-Authenticate"].startswith("Bearer")
 
 

@@ -12,11 +12,15 @@ Provocation = Callable[[Scene], Awaitable[str]]
 PROVOCATIONS: Final[tuple[Provocation, ...]] = (
     starting.port_taken,
     starting.started_twice,
+    starting.environment_not_set,
     partial(starting.unsafe, EXPRSN_ENV="production"),
     partial(starting.unsafe, EXPRSN_ENV="development", BIND_HOST="0.0.0.0"),  # noqa: S104 - it is what is refused
     partial(starting.unsafe, EXPRSN_SERVICE="bridge", IPC_BROKER_KEY="short"),
     connecting.authority_unknown_to_curl,
     connecting.environment_says_nothing,
+    connecting.path_in_address,
+    connecting.no_bridge,
+    connecting.without_tls,
     connecting.bridge_away,
     connecting.authority_unknown,
     connecting.service_unknown,

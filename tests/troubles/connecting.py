@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 from ipc import IPCWorker
+from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
 from tests import servers
 from tests.scene import Scene
@@ -20,6 +23,22 @@ async def authority_unknown_to_curl(scene: Scene) -> str:
 
 async def environment_says_nothing(_scene: Scene) -> str:
     return await refusal(IPCWorker("pulse").start())
+
+
+async def path_in_address(_scene: Scene) -> str:
+    with patch.dict(os.environ, BRIDGE_URL="wss://localhost:3010/ipc"):
+        return await refusal(IPCWorker("pulse").start())
+
+
+async def no_bridge(scene: Scene) -> str:
+    """Timeline, which gives no tokens."""
+    url = f"wss://localhost:{scene.environment['TIMELINE_PORT']}"
+    tokens = token_source("", url, "pulse", certs_dir=scene.certs_dir, ca_file=scene.ca_file)
+    return await refusal(WebSocketTransport(url, "pulse", ca_file=scene.ca_file, tokens=tokens).connect())
+
+
+async def without_tls(scene: Scene) -> str:
+    return await refusal(WebSocketTransport(scene.socket_url.replace("wss:", "ws:"), "pulse").connect())
 
 
 class Lines(logging.Handler):

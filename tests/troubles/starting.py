@@ -19,6 +19,13 @@ async def started_twice(scene: Scene) -> str:
     return await asyncio.to_thread(scene.fail, ".venv/bin/python", "manage.py", "up")
 
 
+async def environment_not_set(scene: Scene) -> str:
+    empty = {"EXPRSN_ENV": "production", "SECRET_KEY": ""}
+    return await asyncio.to_thread(
+        scene.fail, "env", *map("=".join, empty.items()), ".venv/bin/python", "manage.py", "up"
+    )
+
+
 async def unsafe(_scene: Scene, **settings: Any) -> str:
     with override_settings(DEV_BYPASS=True, IPC_BYPASS_AUTH=True, **settings):
         return await refusal(asyncio.to_thread(checks.refuse_unsafe_settings))

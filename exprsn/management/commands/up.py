@@ -11,6 +11,8 @@ from exprsn.supervision.output import standard_output
 from exprsn.supervision.preparation import PreparationError
 from exprsn.supervision.system import System
 
+INTERRUPTED = 130
+
 
 class Command(BaseCommand):
     """Starts Valkey, the bridge, Timeline and the samples, and stops them together."""
@@ -37,5 +39,5 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             # Before anything was started: from then on signals are handled.
-            raise CommandError("stopped") from None
+            raise CommandError("stopped; run it again to go on", returncode=INTERRUPTED) from None
         sys.exit(status)

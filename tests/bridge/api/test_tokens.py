@@ -1,10 +1,12 @@
 """Tokens for certificates: who proves who it is gets one for some minutes, and a worker does all that by itself."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from certs.authority import new_root_key, root_of
@@ -70,6 +72,18 @@ def source_of(server: ServerProcess, certs_dir: Path, name: str = "exprsn-herald
         **changes,
     }
     return CertificateTokens(server.ws_url, name, **files)
+
+
+async def test_asking_for_one_leaves_no_line_in_the_log_of_the_service(
+    locked: ServerProcess, service_certs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked for again every few minutes, and httpx would write of each; what others do with httpx is logged."""
+    with caplog.at_level(logging.INFO, logger="httpx"):
+        await source_of(locked, service_certs).token()
+        assert caplog.messages == []
+        async with httpx.AsyncClient(verify=locked.trust, trust_env=False) as client:
+            await client.get(f"{locked.url}/health")
+    assert [record.name for record in caplog.records] == ["httpx"]
 
 
 @pytest.mark.parametrize("name", ["exprsn-herald", "exprsn-spark"])

@@ -53,6 +53,15 @@ async def test_a_call_prints_the_reply(bridge: ServerProcess) -> None:
     assert (told.returncode, told.stdout) == (0, '{\n  "title": "a\\x9bb"\n}\n')
 
 
+async def test_a_resource_that_nobody_serves_is_answered_with_those_that_are(bridge: ServerProcess) -> None:
+    """It may be a slip of the pen, and then trying again helps nobody."""
+    async with attached(bridge, "gallery") as owner:
+        await owner.ask(type="serve", resources=[{"name": "pictures", "ops": ["read"]}])
+        told = await asyncio.to_thread(ipc, bridge, "call", "pictrues", "read")
+    assert told.returncode == 75
+    assert "NO_OWNER: nobody serves pictrues right now; served now are: pictures" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,16 @@ async def test_a_long_line_is_cut_and_the_rest_follows(end: str) -> None:
 
 async def test_bytes_that_are_no_text_are_shown_as_replaced() -> None:
     assert await ended("import sys; sys.stdout.buffer.write(b'a\\xffb\\n')") == (0, ["a�b"])
+
+
+async def test_a_line_that_a_program_hides_is_not_shown() -> None:
+    lines = Lines()
+    program = replace(
+        python("child", "print('a'); print('1:M WARNING nobody minds'); print('b')"), hides=b"WARNING nobody"
+    )
+    child = await Child.start(program, lines)
+    await child.ended
+    assert lines.of("child") == ["a", "b"]
 
 
 async def test_a_child_has_a_session_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """The whole system as real processes: it comes up, says so, and goes down without a trace."""
 
 import os
+import re
 import secrets
 import signal
 import socket
@@ -113,4 +114,9 @@ def test_the_demonstration_goes_through_every_step(own_system: Mapping[str, str]
     assert ended.stdout.count("Timeline heard each completion: 4 of 4") == 3
     assert ended.stdout.count("pulse called Timeline for it and read 'Hello") == 2
     assert ended.stdout.count("pulse called Timeline for it: there is no such post any more") == 1
+    for way in ended.stdout.split("\n  post:")[1:]:
+        times_ms = [int(found) for found in re.findall(r"^ +(-?\d+) ms  ", way, re.MULTILINE)]
+        assert (len(times_ms), times_ms) == (8, sorted(times_ms))
+    assert "moderator handled it: a deleted post has nothing left to check" in ended.stdout
+    assert "overcommit" not in ended.stdout
     assert ended.stdout.rstrip().endswith("everything is stopped")

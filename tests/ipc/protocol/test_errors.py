@@ -9,6 +9,7 @@ from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.errors import (
     BadMessageError,
+    ConfigurationError,
     ConnectionClosedError,
     DeadlineError,
     ForbiddenError,
@@ -25,6 +26,7 @@ from ipc.protocol.errors import (
 TREE: list[tuple[type[IPCError], type[Exception], ErrorCode]] = [
     (IPCError, Exception, ErrorCode.INTERNAL),
     (BadMessageError, IPCError, ErrorCode.INVALID_MESSAGE),
+    (ConfigurationError, IPCError, ErrorCode.INVALID_CONFIGURATION),
     (UnknownServiceError, BadMessageError, ErrorCode.UNKNOWN_SERVICE),
     (UnknownTargetError, BadMessageError, ErrorCode.UNKNOWN_TARGET),
     (UnauthenticatedError, IPCError, ErrorCode.UNAUTHENTICATED),

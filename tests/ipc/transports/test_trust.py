@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.core.management import call_command
 from django.test import override_settings
 
-from ipc.protocol.errors import BadMessageError, ConnectionClosedError
+from ipc.protocol.errors import ConfigurationError, ConnectionClosedError
 from ipc.transports.tokens import GivenToken, token_source
 from ipc.transports.trust import Identity, certificate_refusal, identity_of, show, trust_of
 
@@ -63,7 +63,7 @@ def test_a_pair_that_is_none_is_an_error_for_good(certs_dir: Path, what: str) ->
     key = load_pem_private_key(mine.key_file.read_bytes(), None)
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     mine.key_file.write_bytes(locked if what.startswith("a key") else b"rubbish")
-    with pytest.raises(BadMessageError, match=r"exprsn-herald-cert\.pem or .*exprsn-herald-key\.pem cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"exprsn-herald-cert\.pem or .*exprsn-herald-key\.pem cannot be read"):
         trust_of(certs_dir / "ca-cert.pem", shown=mine)
 
 

@@ -11,9 +11,11 @@ from django.core.management import call_command
 from django.test import override_settings
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
 
-from ipc.protocol.errors import BadMessageError, ConnectionClosedError, UnknownServiceError
+from ipc.protocol.errors import ConfigurationError, ConnectionClosedError, UnknownServiceError
 from ipc.transports import websocket as websocket_module
+from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
 from tests.ipc.peers import GUARD_S
 
@@ -79,7 +81,7 @@ async def test_a_bridge_that_is_not_there_may_be_there_later(unused_tcp_port: in
 
 @pytest.mark.parametrize("url", ["localhost:3010", "https://localhost:3010", "wss://", "nonsense"])
 async def test_an_address_that_is_none_is_an_error_for_good(url: str) -> None:
-    with pytest.raises(BadMessageError, match="write wss://host:port"):
+    with pytest.raises(ConfigurationError, match="write wss://host:port"):
         await WebSocketTransport(url, "herald").connect()
 
 
@@ -87,7 +89,7 @@ async def test_a_ca_file_that_cannot_be_read_is_an_error_for_good(tmp_path: Path
     (tmp_path / "empty.pem").write_text("")
     for name in ("missing.pem", "empty.pem"):
         transport = WebSocketTransport("wss://localhost:1", "herald", ca_file=tmp_path / name)
-        with pytest.raises(BadMessageError, match=f"the CA file .*{name} cannot be read"):
+        with pytest.raises(ConfigurationError, match=f"the CA file .*{name} cannot be read"):
             await transport.connect()
 
 
@@ -98,6 +100,32 @@ async def test_only_the_ca_that_it_was_given_is_trusted(certs: Path) -> None:
         transport = WebSocketTransport(url, "herald", ca_file=certs / "ca-cert.pem")
         await transport.connect()
         await transport.close()
+
+
+@pytest.mark.parametrize(("status", "is_asked"), [(403, True), (404, True), (503, False)])
+async def test_a_server_that_takes_no_sockets_may_be_no_bridge(status: int, is_asked: bool) -> None:
+    """Such as Timeline; one in front of a bridge that is away answers 502 or 503."""
+
+    def refuse(connection: ServerConnection, _: object) -> Response:
+        return connection.respond(status, "no")
+
+    async with serve(silent, "127.0.0.1", 0, process_request=refuse) as running:
+        port = next(iter(running.sockets)).getsockname()[1]
+        with pytest.raises(ConnectionClosedError, match=f"HTTP {status}") as refused:
+            await WebSocketTransport(f"ws://localhost:{port}", "herald").connect()
+    assert str(refused.value).endswith("is BRIDGE_URL that of a bridge?") is is_asked
+
+
+async def test_without_tls_at_a_bridge_that_has_it_the_scheme_is_asked_for(certs: Path) -> None:
+    """Both ways in: the socket, and the token before it."""
+    with override_settings(CERTS_DIR=certs):
+        call_command("gencerts", service=["herald"], key_type="ec", verbosity=0)
+    async with server(silent, tls=server_tls(certs)) as url:
+        plain = url.replace("wss:", "ws:")
+        for tokens in (None, token_source("", plain, "herald", certs_dir=certs, ca_file=None)):
+            with pytest.raises(ConnectionClosedError, match=r"TLS\? Then write wss:// instead of ws://") as refused:
+                await WebSocketTransport(plain, "herald", tokens=tokens).connect()
+            assert refused.value.may_reconnect
 
 
 async def test_a_certificate_for_another_name_is_not_trusted(certs: Path) -> None:

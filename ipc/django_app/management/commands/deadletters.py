@@ -64,7 +64,9 @@ class Command(BaseCommand):
         wanted, action = _filter(options), options["action"]
         if action != "list" and wanted.wants_everything and not options["all"]:
             raise BadMessageError(f"say which dead letters to {action} with a filter, or --all")
-        page = await DeadLetters(redis).find(wanted, limit=options["limit"])
+        letters = DeadLetters(redis)
+        await letters.check_known(wanted)
+        page = await letters.find(wanted, limit=options["limit"])
         ids = [buried.id for buried in page.letters]
         if page.undecided:
             self.stderr.write(f"the condition could not be evaluated on {page.undecided}, which are left out")

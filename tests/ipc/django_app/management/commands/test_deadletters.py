@@ -99,6 +99,28 @@ def test_a_redrive_of_all_skips_those_whose_group_is_forgotten() -> None:
     assert letter_ids() == [orphan]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["redrive", "--group", "notfy"],
+            "there is no group notfy; those that have had dead letters are: notify of exprsn-herald,"
+            " push of exprsn-spark",
+        ),
+        (["list", "--service", "spark", "--group", "notify"], "there is no group notify of exprsn-spark; those that"),
+    ],
+)
+def test_a_group_that_is_none_is_not_taken_for_an_empty_one(arguments: list[str], said: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        run(*arguments)
+    assert str(refused.value).startswith(said)
+
+
+def test_a_group_without_dead_letters_is_one_all_the_same(mesh: str) -> None:
+    on(mesh, lambda _, groups: groups.create(own_log("exprsn-atlas", "maps"), "exprsn-atlas/maps", after="0-0"))
+    assert run("redrive", "--group", "maps") == ["0 dead letters redriven of 0"]
+
+
 def test_a_condition_chooses_and_what_it_cannot_decide_is_said() -> None:
     where = '{"$eq": [{"$var": "event"}, "user:updated"]}'
     assert run("redrive", "--where", where, "--dry-run")[-1] == "1 dead letter to redrive, nothing was done"
