@@ -49,7 +49,9 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 def needs(metadata: Message, *, extra: str = "") -> set[str]:
     """Return the packages that it needs with an extra, or without one."""
     wanted = map(Requirement, metadata.get_all("Requires-Dist", []))
-    return {canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate({"extra": extra})}
+    return {
+        canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate({"extra": extra})
+    }
 
 
 def imports() -> dict[Path, set[str]]:
