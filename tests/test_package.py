@@ -56,7 +56,7 @@ def needs(metadata: Message, *, extra: str = "") -> set[str]:
 
 def imports() -> dict[Path, set[str]]:
     """Return what each module of the library imports of others, wherever in the module."""
-    found = defaultdict(set)
+    found: defaultdict[Path, set[str]] = defaultdict(set)
     for path in LIBRARY.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
