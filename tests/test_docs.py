@@ -1,8 +1,10 @@
 """The documents say what the code does: settings, protocol, addresses, dependencies, commands and links."""
 
 import argparse
+import json
 import re
 import shlex
+import statistics
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,17 @@ REFERENCE = ROOT / "docs" / "reference"
 WIRE = REFERENCE / "wire-protocol.md"
 SETTINGS = table(REFERENCE / "settings.md", "name", "default", "meaning", "read by")
 COMMANDS = [(document, line) for document in DOCUMENTS for line in commands(document)]
+PEERS = {"Node Socket.IO": "socketio-seed", "plain Channels": "channels-pubsub-uvicorn"}
+# What the rows of the README's table are, by their workloads.
+MEASURED = {
+    "targeted": {"us": "ours-uvicorn", **PEERS},
+    "broadcast": {"us": "ours-uvicorn", **PEERS},
+    "durable": {"us": "ours-worker", "NATS JetStream": "jetstream-python"},
+    "call": {"us": "ours-worker", "Moleculer": "moleculer"},
+}
 # Written by the reader, or made by a run.
 NOT_IN_THE_TREE = re.compile(
-    r"(?:(?:test_)?pulse|owner|caller)\.py|examples/.*|company-.*\.pem|var/.*|/tmp/.*|/(?:etc|var/lib|media|opt)/.*|\.venv/bin/.*"
+    r"(?:(?:test_)?pulse|owner|caller)\.py|examples/.*|company-.*\.pem|certs/ca-cert\.pem|var/.*|/tmp/.*|/(?:etc|var/lib|media|opt)/.*|\.venv/bin/.*"
 )
 
 
@@ -121,6 +131,18 @@ def test_each_pinned_package_has_its_reason(requirements: str, position: int) ->
     pinned = [re.split(r"[\[=]", line)[0] for line in lines if line and line[0] not in "#-"]
     found = list(tables(ROOT / "docs" / "explanation" / "dependencies.md"))[position]
     assert [row["package"] for row in found] == pinned
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
+    runs = json.loads((ROOT / "bench" / "results" / "latest.json").read_text(encoding="utf-8"))["runs"]
+    measured = {(run["workload"], run["subject"]): run.get("deliveries_per_s") or run["calls_per_s"] for run in runs}
+    rows = table(ROOT / "README.md", "a second", "Exprsn IPC", "others")
+    shown = [f"{row['Exprsn IPC']} us, {row['others']}" for row in rows]
+    assert len(shown) == len(MEASURED)
+    for figures, (workload, subjects) in zip(shown, MEASURED.items(), strict=True):
+        found = re.findall(r"(\d[\d,]*) ([^,]+)", figures)
+        medians = {name: statistics.median(measured[workload, subject]) for name, subject in subjects.items()}
+        assert found == [(f"{float(f'{median:.2g}'):,.0f}", name) for name, median in medians.items()]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

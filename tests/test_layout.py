@@ -27,6 +27,7 @@ TOPICS = frozenset(
         "groups",
         "leaks",
         "migration",
+        "package",
         "postgres",
         "processes",
         "production",

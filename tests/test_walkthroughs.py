@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -103,12 +104,42 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         ("tutorial/quick-start.md", []),
         ("explanation/system.md", ["not run: a diagram"]),
         ("howto/integration-examples.md", []),
+        ("howto/dead-letters.md", ["not run: the id is another one"] * 2),
+        ("howto/declare-events.md", []),
+        ("howto/long-operations.md", ["not run: it is as far as it is"] * 2),
     ],
 )
 def test_what_a_document_says_is_so(place: Place, document: str, left_out: list[str]) -> None:
     reader = place.reader()
     reader.read(ROOT / "docs" / document)
     assert reader.left_out == left_out
+
+
+def test_whoever_has_a_project_of_their_own_gets_their_service_into_the_mesh(place: Place) -> None:
+    home = place.folder.parent / "home"
+    elsewhere, checkout = home / "pulse", home / "exprsn"
+    # As what runs, but what is built from takes no file from outside of its folder.
+    checkout.mkdir(parents=True)
+    for entry in place.folder.iterdir():
+        (checkout / entry.name).symlink_to(entry)
+    for name, copy in (("ipc", shutil.copytree), ("LICENSE", shutil.copyfile)):
+        (checkout / name).unlink()
+        copy(ROOT / name, checkout / name)
+    # What the library needs is taken from where the tests run, so that only the library itself is installed.
+    packages = elsewhere / ".venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    environment = {
+        **place.environment,
+        "HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PIP_NO_DEPS": "1",
+        "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
+    }
+    reader = Reader(elsewhere, environment, place.ports, {START: place.system})
+    reader.read(ROOT / "docs" / "howto" / "use-it-from-another-repository.md")
+    assert reader.left_out == []
+    assert (packages / "ipc" / "py.typed").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Hubs connected as in production: the Pub/Sub channel layer on the real Valkey, and what its outages do."""
 
 import asyncio
+import sys
 
 import pytest
 import redis
 
 from exprsn.embedded import EmbeddedValkey
 from ipc.hub.mesh import Mesh
+from ipc.protocol.errors import BadMessageError
 from tests.ipc.conftest import MakeMesh
 from tests.ipc.members import Member
 from tests.ipc.peers import GUARD_S
@@ -79,3 +81,9 @@ async def test_stopping_closes_every_connection(redis_url: str) -> None:
         observer.ping()
         assert len(observer.client_list()) == before
     assert member.peer.closed is not None
+
+
+async def test_whoever_has_installed_no_channel_layer_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "channels_redis.pubsub", None)
+    with pytest.raises(BadMessageError, match=r"needs channels_redis\.pubsub: install exprsn-ipc\[mesh\]"):
+        Mesh("redis://127.0.0.1:6379/0")
