@@ -23,10 +23,10 @@ demo: setup  ## start everything, send one post through it step by step, and sto
 	@exec $(PYTHON) manage.py up --demo
 
 test: setup-dev  ## run the tests; PYTEST_ARGS="-k name" chooses some, TEST_PROCESSES=0 runs them in one process
-	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 coverage: setup-dev  ## run the tests and say what of the code they reach, in every process; takes half as long again
-	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST_ARGS)
 
 soak: setup-dev  ## kill, freeze and cut everything under durable load, for some minutes; FAULTS_SEED=n repeats a run
 	FAULTS_EVENTS=$${FAULTS_EVENTS:-20000} FAULTS_ROUNDS=$${FAULTS_ROUNDS:-3} FAULTS_DURABLE_FREEZE_S=$${FAULTS_DURABLE_FREEZE_S:-5} \

@@ -13,7 +13,7 @@ from ipc.hub.hub import Hub
 from ipc.hub.keeper import Keeper
 from ipc.hub.pushes import ChannelLayer
 from ipc.hub.stores import Stores
-from ipc.protocol.errors import BadMessageError
+from ipc.protocol.errors import ConfigurationError
 from ipc.protocol.limits import Limits
 from ipc.stores.audit import Audit
 from ipc.stores.connection import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, connect
@@ -130,7 +130,7 @@ def _channel_layer(redis_url: str) -> _FlushableLayer:
     try:
         from channels_redis.pubsub import RedisPubSubChannelLayer
     except ModuleNotFoundError as error:
-        raise BadMessageError(
+        raise ConfigurationError(
             f"to be in the mesh itself, as REDIS_URL asks for, a process needs {error.name}: install exprsn-ipc[mesh],"
             " or go through a bridge with BRIDGE_URL"
         ) from error

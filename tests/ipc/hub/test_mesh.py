@@ -8,7 +8,7 @@ import redis
 
 from exprsn.embedded import EmbeddedValkey
 from ipc.hub.mesh import Mesh
-from ipc.protocol.errors import BadMessageError
+from ipc.protocol.errors import ConfigurationError
 from tests.ipc.conftest import MakeMesh
 from tests.ipc.members import Member
 from tests.ipc.peers import GUARD_S
@@ -85,5 +85,5 @@ async def test_stopping_closes_every_connection(redis_url: str) -> None:
 
 async def test_whoever_has_installed_no_channel_layer_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "channels_redis.pubsub", None)
-    with pytest.raises(BadMessageError, match=r"needs channels_redis\.pubsub: install exprsn-ipc\[mesh\]"):
+    with pytest.raises(ConfigurationError, match=r"needs channels_redis\.pubsub: install exprsn-ipc\[mesh\]"):
         Mesh("redis://127.0.0.1:6379/0")
