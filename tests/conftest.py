@@ -19,9 +19,9 @@ from tests.secured_redis import secured_redis as start_secured_redis
 pytest_plugins = ["tests.leaks"]
 
 HERE = Path(__file__).parent
-# What takes minutes is begun first, and folders of many short tests come last: so no process has to finish alone.
-LONGEST = {"test_walkthroughs.py", "migration", "npm", "browser", "faults", "test_postgres.py"}
-SHORT = {"certs", "contracts", "ipc", "timeline"}
+# What takes a minute or more is begun first, and folders of many short tests come last: so no process finishes alone.
+FIRST = ("test_walkthroughs.py", "migration", "npm", "test_postgres.py", "faults")
+LAST = ("certs", "contracts", "ipc", "timeline")
 
 # A busy machine is no reason to fail.
 settings.register_profile("untimed", deadline=None)
@@ -31,7 +31,7 @@ settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests in the order in which processes take their files."""
     tops = {item: item.path.relative_to(HERE).parts[0] for item in items if item.path.is_relative_to(HERE)}
-    items.sort(key=lambda item: (tops.get(item) not in LONGEST, tops.get(item) in SHORT))
+    items.sort(key=lambda item: FIRST.index(top) if (top := tops.get(item)) in FIRST else len(FIRST) + (top in LAST))
 
 
 @pytest.fixture(scope="session")
