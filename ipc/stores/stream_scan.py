@@ -16,7 +16,10 @@ _SCAN: Final = Script(resources.files("ipc.stores").joinpath("scripts/scan.lua")
 
 
 class Condition(NamedTuple):
-    """What a field has to be (``=``), to begin with (``^``), to contain (``*``), or not to match as a pattern of Lua (``!``)."""
+    """What a field has to be (``=``), to begin with (``^``), or to contain (``*``).
+
+    ``!`` is a pattern of Lua that it must not match.
+    """
 
     field: str
     operator: Literal["=", "^", "*", "!"]
