@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -105,6 +105,30 @@ async def test_a_browser_that_goes_away_leaves_its_place(client: AsyncClient, hu
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     assert open_now(hub) == 0
+
+
+async def test_one_ends_though_what_it_waits_for_keeps_the_cancellation_to_itself(hub: Hub, fast: None) -> None:
+    """As `asyncio.wait_for` of Python 3.11 does, with which commands go to Redis."""
+    has_begun, parts = asyncio.Event(), []
+
+    async def tell() -> Said:
+        if has_begun.is_set():
+            raise AssertionError("it was asked again")
+        has_begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Said("1")
+
+    async def listen() -> None:
+        async for part in _parts(Stream(hub, tell, _yes)):
+            parts.append(part)
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(GUARD_S):
+        await has_begun.wait()
+        listening.cancel()
+        await listening
+    assert (parts, open_now(hub)) == (["retry: 2000\n\n"], 0)
 
 
 async def test_what_has_not_changed_is_not_said_again_until_it_was_quiet_for_long(
