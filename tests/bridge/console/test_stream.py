@@ -109,7 +109,7 @@ async def test_a_browser_that_goes_away_leaves_its_place(client: AsyncClient, hu
 
 async def test_one_ends_though_what_it_waits_for_keeps_the_cancellation_to_itself(hub: Hub, fast: None) -> None:
     """As `asyncio.wait_for` of Python 3.11 does, with which commands go to Redis."""
-    has_begun, parts = asyncio.Event(), []
+    has_begun = asyncio.Event()
 
     async def tell() -> Said:
         if has_begun.is_set():
@@ -119,16 +119,15 @@ async def test_one_ends_though_what_it_waits_for_keeps_the_cancellation_to_itsel
             await asyncio.Event().wait()
         return Said("1")
 
-    async def listen() -> None:
-        async for part in _parts(Stream(hub, tell, _yes)):
-            parts.append(part)
+    async def listen() -> list[str]:
+        return [part async for part in _parts(Stream(hub, tell, _yes))]
 
     listening = asyncio.create_task(listen())
     async with asyncio.timeout(GUARD_S):
         await has_begun.wait()
         listening.cancel()
-        await listening
-    assert (parts, open_now(hub)) == (["retry: 2000\n\n"], 0)
+        assert await listening == ["retry: 2000\n\n"]
+    assert open_now(hub) == 0
 
 
 async def test_what_has_not_changed_is_not_said_again_until_it_was_quiet_for_long(
