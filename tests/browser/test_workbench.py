@@ -119,6 +119,7 @@ async def test_a_token_is_minted_used_and_revoked_and_its_session_closes(console
     async with console.page("admin") as page:
         await page.goto("/admin/console/tokens/mint")
         await page.select_option("#id_service", "exprsn-nexus")
+        await page.check("[name=permissions_usual][value='subscribe:*']")
         await page.get_by_role("button", name="Mint").click()
         token = await page.input_value("#token")
         header = {"Authorization": f"Bearer {token}"}
