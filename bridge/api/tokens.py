@@ -25,6 +25,7 @@ from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType
 from ipc.protocol.errors import BadMessageError, ForbiddenError, IPCError, TokenError, UnavailableError
 from ipc.protocol.services import SERVICES
+from ipc.stores.audit_filter import by_certificate
 from ipc.stores.token_records import TokenRecord
 from ipc.stores.tokens import MAX_PAGE
 
@@ -111,7 +112,7 @@ async def _token_for(text: str) -> HttpResponse:
     permissions = conf.permissions_of(service)
     if not permissions:
         raise ForbiddenError(f"IPC_PERMISSIONS leaves {service} none, so it gets no token")
-    made = await manager.mint(service, permissions=permissions, target=BRIDGE, by=f"{service}, by its certificate")
+    made = await manager.mint(service, permissions=permissions, target=BRIDGE, by=by_certificate(service))
     answer = {"token": made.token, "expiresAt": made.claims.exp, "expiresInMs": round(conf.token_ttl_s * 1000)}
     return success(codec.encode_json({**answer, "permissions": list(permissions)}))
 

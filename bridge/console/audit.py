@@ -1,6 +1,6 @@
 """The audit trail as a page: who has done what to what, newest first, with filters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from asgiref.sync import async_to_sync
@@ -9,7 +9,9 @@ from django.http import HttpRequest
 
 from bridge.console.fields import MomentField
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.people import names_of
 from bridge.console.times import moment
+from ipc.django_app.audit_trail import operator_name
 from ipc.protocol import codec
 from ipc.stores.audit import MAX_TEXT, Audit
 from ipc.stores.audit_filter import AuditEntry, AuditFilter
@@ -38,6 +40,7 @@ class FilterForm(forms.Form):
     subject = forms.CharField(required=False, max_length=MAX_TEXT)
     since = MomentField(required=False, max_length=64)
     until = MomentField(required=False, max_length=64)
+    renewals = forms.BooleanField(required=False, label="Show renewals of services")
 
     def __init__(self, data: Any) -> None:
         super().__init__(data, label_suffix="")
@@ -50,7 +53,7 @@ class FilterForm(forms.Form):
         """Return what is asked; only of a form that is valid."""
         said = self.cleaned_data
         texts = {name: said[name] for name in ("action", "by", "subject")}
-        return AuditFilter(**texts, since_ms=said["since"] or 0, until_ms=said["until"])
+        return AuditFilter(**texts, since_ms=said["since"] or 0, until_ms=said["until"], has_renewals=said["renewals"])
 
 
 class Row(NamedTuple):
@@ -61,6 +64,8 @@ class Row(NamedTuple):
     by: str
     subject: str
     details: list[tuple[str, str]]
+    by_name: str
+    subject_name: str
 
 
 class AuditPage(ConsolePage):
@@ -78,12 +83,33 @@ class AuditPage(ConsolePage):
             return context
         after = request.GET.get("after", "")
         found = async_to_sync(Audit(mesh_redis()).read)(form.wanted(), count=COUNT, after=after)
-        rows = [_row(entry) for entry in found.entries]
-        return {**context, "rows": rows, "older": found.next, "looked": found.looked, "after": after}
+        rows = _rows(found.entries)
+        return {
+            **context,
+            "has_renewals": form.cleaned_data["renewals"],
+            "rows": rows,
+            "older": found.next,
+            "looked": found.looked,
+            "after": after,
+        }
 
 
-def _row(entry: AuditEntry) -> Row:
-    return Row(moment(entry.at_ms), entry.action, entry.by, entry.subject, list(_shown(entry.details)))
+def _rows(entries: Sequence[AuditEntry]) -> list[Row]:
+    # A login says who came by the key of the user alone.
+    users = [operator_name(entry.subject) if entry.action == "login" else "" for entry in entries]
+    names = names_of([*(entry.by for entry in entries), *users])
+    return [
+        Row(
+            moment(entry.at_ms),
+            entry.action,
+            entry.by,
+            entry.subject,
+            list(_shown(entry.details)),
+            names.get(entry.by, ""),
+            names.get(user, ""),
+        )
+        for entry, user in zip(entries, users, strict=True)
+    ]
 
 
 def _shown(details: Any) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from redis.asyncio import Redis
 
 from bridge.console.fields import ConditionField, MomentField, PatternField, services
+from bridge.console.letter_extent import extent
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.times import moment
 from ipc.protocol.services import short_name
@@ -84,6 +85,7 @@ class DeadLettersPage(ConsolePage):
             "undecided": found.undecided,
             "after": after,
             "asked": shown,
+            "extent": extent(shown, groups, shown=len(found.letters), is_all=not (found.has_more or after)),
         }
 
 

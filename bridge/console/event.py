@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw
 
 from bridge.console.event_rows import MAX_SHOWN, Content, Pretty, event_link, json_text, pretty, time_of
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.people import name_of
 from bridge.console.permitted import Permitted, refused
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
@@ -111,6 +112,7 @@ def _shown(found: Found) -> dict[str, Any]:
     data: Pretty = pretty(bytes(content.data))
     return {
         "content": content,
+        "edited_by": name_of(content.edited) if content.edited else "",
         "at": time_of(content.ts),
         "data": data,
         "max_shown": MAX_SHOWN,

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 from django.http import HttpRequest
 
 from bridge.console.board import Compose, board_of
-from bridge.console.map import map_now
+from bridge.console.map import MAPS
 from bridge.console.operations import operations_in_full_now, operations_now
 from bridge.console.overview import overview_now
 from bridge.console.stream import Said, StreamView, Tell
@@ -22,9 +22,9 @@ class Topic(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-TOPICS: Final = {
+TOPICS: Final[dict[str, Topic]] = {
     "overview": Topic(overview_now),
-    "map": Topic(map_now),
+    **{about: Topic(compose) for about, compose in MAPS.items()},
     "operations": Topic(operations_now),
     "operations-in-full": Topic(operations_in_full_now, (SEES_ERRORS,)),
 }

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from bridge.console.event_rows import event_link
 from bridge.console.fields import PatternField
 from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.people import name_of
 from bridge.console.times import moment
 from bridge.roles import SEES_ERRORS
 from ipc.protocol.codes import ErrorCode
@@ -90,6 +91,7 @@ class GroupPage(ConsolePage):
             "older": found.pending[PENDING - 1].position if len(found.pending) > PENDING else "",
             "after": after,
             "replay": found.replay,
+            "replay_by": name_of(found.replay.by) if found.replay is not None else "",
             "replay_began": moment(found.replay.began_ms) if found.replay is not None else None,
             "may_replay": request.user.has_perm("bridge.replay_log"),
             "form": ReplayForm(service),

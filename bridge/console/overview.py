@@ -6,7 +6,7 @@ from typing import Any, Final
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
-from bridge.console.board import minute_of
+from bridge.console.board import figures_of
 from bridge.console.drifting import drift_now
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.panels import CHARTS, TILES
@@ -37,7 +37,7 @@ async def overview_now(hub: Hub) -> dict[str, Any]:
         UnavailableError: Redis is out of reach.
 
     """
-    figures = await minute_of(hub)
+    figures = await figures_of(hub)
     recent = await hub.figures.series("5m", after_ms=time.time_ns() // 1_000_000 - RECENT_MS)
     failed = figures.totals.calls_failed + figures.totals.counters.get("deliveries_failed", 0)
     return {

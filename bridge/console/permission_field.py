@@ -6,7 +6,7 @@ from typing import Any, Final
 from django import forms
 
 from ipc.protocol.errors import IPCError
-from ipc.protocol.permissions import MAX_PERMISSIONS, USUAL, check_permissions
+from ipc.protocol.permissions import MAX_PERMISSIONS, check_permissions
 
 MEANINGS: Final = {
     "emit:*": "emit every event",
@@ -18,6 +18,7 @@ MEANINGS: Final = {
     "*": "everything, as who operates the mesh",
 }
 MAX_TEXT: Final = 16 * 1024
+HELP: Final = "Others, one a line: emit:<pattern>, subscribe:<pattern>, call:<resource>.<op>, serve:<resource>."
 
 
 class PermissionsWidget(forms.MultiWidget):
@@ -25,12 +26,18 @@ class PermissionsWidget(forms.MultiWidget):
 
     def __init__(self) -> None:
         choices = [(name, f"{name}: {meaning}") for name, meaning in MEANINGS.items()]
-        lines = forms.Textarea(attrs={"rows": 3, "placeholder": "emit:post:*\ncall:posts.read", "spellcheck": "false"})
+        attrs = {
+            "rows": 3,
+            "placeholder": "emit:post:*\ncall:posts.read",
+            "spellcheck": "false",
+            "aria-label": "Other permissions",
+        }
+        lines = forms.Textarea(attrs=attrs)
         super().__init__({"usual": forms.CheckboxSelectMultiple(choices=choices), "others": lines})
 
     def decompress(self, value: Any) -> list[Any]:
-        """Return what is ticked at first, and no others."""
-        return [list(USUAL) if value is None else value, ""]
+        """Return what is ticked: nothing at first, since what a token permits is for people to choose."""
+        return [value or [], ""]
 
 
 class PermissionsField(forms.MultiValueField):
@@ -45,7 +52,7 @@ class PermissionsField(forms.MultiValueField):
             forms.CharField(required=False, max_length=MAX_TEXT),
         )
         nothing = {"required": "A token that permits nothing is of no use: choose a permission."}
-        super().__init__(fields, require_all_fields=False, error_messages=nothing, **options)
+        super().__init__(fields, require_all_fields=False, error_messages=nothing, help_text=HELP, **options)
 
     def compress(self, data_list: Sequence[Any]) -> list[str]:
         """Return what is ticked and what is written, each once.

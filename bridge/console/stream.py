@@ -90,12 +90,14 @@ class Stream:
         checked_at, said_at, last = time.monotonic(), 0.0, ""
         try:
             yield f"retry: {AGAIN_MS}\n\n"
-            while not self._hub.is_draining:
+            while not self._hub.is_draining and not _is_left():
                 if time.monotonic() - checked_at >= CHECKED_EVERY_S:
                     checked_at = time.monotonic()
                     if not await self._may_go_on():
                         return
                 said = await _said(self._tell)
+                if _is_left():
+                    return
                 if said.text != last or time.monotonic() - said_at > QUIET_S:
                     said_at, last = time.monotonic(), said.text
                     place = f"id: {said.place}\n" if said.place else ""
@@ -109,6 +111,15 @@ class Stream:
 def open_now(hub: Hub) -> int:
     """Return how many feeds of a hub are open."""
     return len(_OPEN.get(hub, ()))
+
+
+def _is_left() -> bool:
+    """Tell whether the browser has gone: its request was cancelled, though what was waited for has kept that to itself.
+
+    `asyncio.wait_for` does so before Python 3.12 where both happen at once, and the client of Redis sends with it.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _said(tell: Tell) -> Said:

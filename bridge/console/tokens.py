@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from bridge.console.fields import MomentField, services
 from bridge.console.form_page import FormPage
 from bridge.console.page import ConsolePage
+from bridge.console.people import names_of
 from bridge.console.permission_field import PermissionsField
 from bridge.console.permitted import operator_of
 from bridge.console.revocation import Hit, hits
@@ -33,7 +35,7 @@ COUNT: Final = 50
 
 
 class TokensPage(ConsolePage):
-    """The tokens that hold, by service and then those that end first."""
+    """The tokens that hold, by service and then those that end first; on a page those with sessions come first."""
 
     template = "console/tokens.html"
     title = "Tokens"
@@ -43,10 +45,13 @@ class TokensPage(ConsolePage):
         """Return a page of them, of a service or of all."""
         service, after = request.GET.get("service", ""), request.GET.get("after", "")
         page, in_use = async_to_sync(_found)(running_hub(), service, after)
+        rows = _rows(page.tokens, in_use)
         return {
             "services": services(("", "any")),
             "service": service,
-            "rows": [_row(record, in_use) for record in page.tokens],
+            "rows": rows,
+            "used": [row for row in rows if row["sessions"]],
+            "idle": [row for row in rows if not row["sessions"]],
             "older": page.next,
             "after": after,
             "may_mint": request.user.has_perm("bridge.mint_token"),
@@ -57,7 +62,11 @@ class TokensPage(ConsolePage):
 class MintForm(forms.Form):
     """What a new token is to say."""
 
-    service = forms.ChoiceField(choices=services())
+    service = forms.ChoiceField(
+        choices=services(("", "choose a service")),
+        error_messages={"required": "Choose the service that is to have it."},
+        help_text="Whoever has the token speaks as this service.",
+    )
     permissions = PermissionsField()
     lifetime_s = forms.IntegerField(
         min_value=1,
@@ -180,14 +189,22 @@ async def _inspected(hub: Hub, token: str) -> tuple[Claims, TokenError | None]:
     return claims, problem
 
 
-def _row(record: TokenRecord, in_use: Counter[str]) -> dict[str, Any]:
+def _rows(records: Sequence[TokenRecord], in_use: Counter[str]) -> list[dict[str, Any]]:
+    names = names_of(record.by for record in records)
+    rows = [_row(record, names.get(record.by, ""), in_use) for record in records]
+    return sorted(rows, key=lambda row: -row["sessions"])
+
+
+def _row(record: TokenRecord, by_name: str, in_use: Counter[str]) -> dict[str, Any]:
     claims = record.claims
     return {
         "claims": claims,
         "service": short_name(claims.source),
         "by": record.by,
+        "by_name": by_name,
         "made": moment(int(claims.iat * 1000)),
         "ends": moment(int(claims.exp * 1000)),
+        "has_ended": claims.exp <= time.time(),
         "sessions": in_use[claims.id],
     }
 

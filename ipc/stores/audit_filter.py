@@ -1,5 +1,6 @@
 """Which entries of the audit trail are meant, and what one says."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -9,6 +10,14 @@ from ipc.stores.stream_scan import Condition, Range
 MAX_LOOKED: Final = 20_000
 """How many entries one page costs at most; where that is not enough, the next page goes on there."""
 MAX_PAGE: Final = 500
+_RENEWAL: Final = re.compile(r"exprsn-[a-z0-9-]+, by its certificate")
+_RENEWAL_IN_LUA: Final = "^exprsn%-[a-z0-9%-]+, by its certificate$"
+"""The whole of it, so that nobody hides among the renewals whose own name ends like one."""
+
+
+def by_certificate(service: str) -> str:
+    """Return who has made a token that a service got for its certificate, as the trail names them."""
+    return f"{service}, by its certificate"
 
 
 class AuditEntry(NamedTuple):
@@ -37,19 +46,25 @@ class AuditPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """What has to be true of an entry; texts are what a member begins with, times are Unix milliseconds of Redis."""
+    """What has to be true of an entry; texts are what a member begins with, times are Unix milliseconds of Redis.
+
+    Without ``has_renewals`` the tokens are left out that services get by their certificates, every few minutes each.
+    """
 
     action: str = ""
     by: str = ""
     subject: str = ""
     since_ms: int = 0
     until_ms: int | None = None
+    has_renewals: bool = True
 
     @property
     def conditions(self) -> list[Condition]:
         """What the search in Redis looks for; the action always, so that it finds everything where nothing is asked."""
         named = {"by": self.by, "subject": self.subject}
         rest = [Condition(field, "^", text) for field, text in named.items() if text]
+        if not self.has_renewals:
+            rest.append(Condition("by", "!", _RENEWAL_IN_LUA))
         return [Condition("action", "^", self.action), *rest]
 
     def part(self, after: str) -> Range:
@@ -64,5 +79,6 @@ class AuditFilter:
             entry.action.startswith(self.action)
             and entry.by.startswith(self.by)
             and entry.subject.startswith(self.subject)
+            and (self.has_renewals or _RENEWAL.fullmatch(entry.by) is None)
         )
         return is_meant and self.since_ms <= ms <= (ms if self.until_ms is None else self.until_ms)

@@ -16,10 +16,13 @@ _SCAN: Final = Script(resources.files("ipc.stores").joinpath("scripts/scan.lua")
 
 
 class Condition(NamedTuple):
-    """What a field has to be (``=``), to begin with (``^``), or to contain (``*``)."""
+    """What a field has to be (``=``), to begin with (``^``), or to contain (``*``).
+
+    ``!`` is a pattern of Lua that it must not match.
+    """
 
     field: str
-    operator: Literal["=", "^", "*"]
+    operator: Literal["=", "^", "*", "!"]
     text: str
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Dialog, Page, expect
 
 from tests.browser.pages import Console
 from tests.clients import Client, attached
@@ -70,7 +70,13 @@ async def test_a_letter_is_tried_edited_redriven_and_arrives(console: Console, h
 async def test_all_that_match_are_redriven_and_others_discarded_for_a_reason(console: Console, herald: Client) -> None:
     await reject(herald, "a", "b", "c")
     async with console.page("operator") as page:
-        page.on("dialog", lambda dialog: dialog.accept())
+        asked: list[str] = []
+
+        async def agree(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            await dialog.accept()
+
+        page.on("dialog", agree)
         await listed(page, 3)
         await page.locator("#letters [name=letter]").first.check()
         await page.fill("#reason", "a is gone")
@@ -78,6 +84,7 @@ async def test_all_that_match_are_redriven_and_others_discarded_for_a_reason(con
         await expect(page.get_by_text("1 discarded")).to_be_visible()
         await page.get_by_role("button", name="Redrive all that match").click()
         await expect(page.locator("#many p")).to_contain_text("2 done; that is all.")
+        assert asked == [f"Redrive 2 dead letters of herald/{GROUP}?"]
         again = [await herald.event() for _ in range(2)]
         assert sorted(event["data"]["address"] for event in again) == ["b", "c"]
         await herald.say({"type": "ack", "deliveries": [event["delivery"] for event in again]})
@@ -112,6 +119,7 @@ async def test_a_token_is_minted_used_and_revoked_and_its_session_closes(console
     async with console.page("admin") as page:
         await page.goto("/admin/console/tokens/mint")
         await page.select_option("#id_service", "exprsn-nexus")
+        await page.check("[name=permissions_usual][value='subscribe:*']")
         await page.get_by_role("button", name="Mint").click()
         token = await page.input_value("#token")
         header = {"Authorization": f"Bearer {token}"}

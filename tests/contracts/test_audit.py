@@ -4,7 +4,7 @@ import pytest
 
 from ipc.protocol.errors import BadMessageError
 from ipc.stores.audit import AuditTrail
-from ipc.stores.audit_filter import MAX_PAGE, AuditFilter, AuditPage
+from ipc.stores.audit_filter import MAX_PAGE, AuditFilter, AuditPage, by_certificate
 from tests.contracts.backends import Backend
 
 ALL = AuditFilter()
@@ -94,6 +94,15 @@ async def test_all_that_is_asked_has_to_be_true(audit: AuditTrail, wanted: Audit
     await write(audit, "c", action="token.revoke", by="bob")
     await write(audit, "d", action="login", by="bob and ann")
     assert subjects(await audit.read(wanted)) == expected
+
+
+async def test_renewals_of_services_are_left_out_and_nothing_that_looks_like_them(audit: AuditTrail) -> None:
+    await write(audit, "a", by=by_certificate("exprsn-herald"))
+    await write(audit, "b", by=by_certificate("manage.py by exprsn-x"))
+    await write(audit, "c", by=f"{by_certificate('exprsn-herald')}, and more")
+    await write(audit, "d", by="exprsn-herald")
+    assert subjects(await audit.read(AuditFilter(has_renewals=False))) == ["d", "c", "b"]
+    assert subjects(await audit.read(ALL)) == ["d", "c", "b", "a"]
 
 
 async def test_a_window_of_time_has_both_its_ends(audit: AuditTrail) -> None:

@@ -14,7 +14,7 @@ form?.addEventListener("submit", (event) => {
   const button = event.submitter;
   if (button?.name !== "all") return;
   event.preventDefault();
-  if (confirm(`${button.textContent.trim()}?`)) all(button.formAction, button);
+  if (confirm(button.dataset.ask)) all(button.formAction, button);
 });
 
 async function all(url, button) {

@@ -11,7 +11,9 @@ const svg = element("svg", { role: "group", "aria-label": "Services and what goe
 const defs = element("defs", {}, svg);
 const lines = element("g", {}, svg);
 const dots = element("g", {}, svg);
+const buttons = [...document.querySelectorAll("[data-about]")];
 const drawn = new Map();
+let leave = () => {};
 let latest = { services: [], edges: [], seconds: 60 };
 
 for (const level of ["good", "bad"]) {
@@ -160,10 +162,21 @@ function fill() {
 new ResizeObserver(layOut).observe(place);
 layOut();
 fill();
-follow(place.dataset.feed, (now) => {
+
+function show(now) {
   latest = now;
   fill();
   const focused = nodes.find((node) => drawn.get(node.service).link.matches(":focus, :hover"));
   drawEdges();
   emphasise(focused?.service ?? null);
-});
+}
+
+function choose(button) {
+  leave();
+  for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
+  document.getElementById("map-span").textContent = button.dataset.words;
+  leave = follow(`${place.dataset.feed}?about=${button.dataset.about}`, show);
+}
+
+for (const button of buttons) button.addEventListener("click", () => choose(button));
+choose(buttons.find((button) => button.getAttribute("aria-pressed") === "true"));

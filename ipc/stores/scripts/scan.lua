@@ -2,8 +2,8 @@
 --
 -- KEYS: the stream.
 -- ARGV: "oldest" or "newest" first, the first and the last position of the range, how many entries and how many bytes to
---       look at, how many matches to return, then for each condition its field, "=", "^" (begins with) or "*" (contains),
---       and the text.
+--       look at, how many matches to return, then for each condition its field, "=", "^" (begins with), "*" (contains) or
+--       "!" (does not match, a pattern of Lua), and the text.
 -- Returns: the last position looked at, how many were looked at, 1 if that was the whole range, then the matches.
 --
 -- Reads 25 entries at a time: one may have a quarter of a megabyte.
@@ -23,6 +23,7 @@ local function fits(fields)
                 local value = fields[j + 1]
                 found = value == text or (ARGV[i + 1] == '^' and string.sub(value, 1, #text) == text)
                     or (ARGV[i + 1] == '*' and string.find(value, text, 1, true) ~= nil)
+                    or (ARGV[i + 1] == '!' and string.find(value, text) == nil)
             end
         end
         if not found then

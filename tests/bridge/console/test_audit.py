@@ -4,11 +4,13 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import AsyncClient
 
 from bridge.console.audit import COUNT
 from ipc.django_app.runtime import Runtime
 from ipc.stores.audit import Audit
+from ipc.stores.audit_filter import by_certificate
 from tests.bridge.console.conftest import LogIn
 
 PATH = "/admin/console/audit"
@@ -93,6 +95,35 @@ async def test_filters_and_pages(client: AsyncClient, audit: Audit) -> None:
     assert await subjects(client, by="operator 2", action="token.") == []
     assert await subjects(client, subject="t51", since="1h") == ["t51"]
     assert await subjects(client, until="1h") == []
+
+
+async def test_renewals_of_services_are_shown_only_when_they_are_asked_for(client: AsyncClient, audit: Audit) -> None:
+    await audit.write("token.mint", by="operator 99", subject="theirs")
+    await audit.write("token.mint", by=by_certificate("exprsn-herald"), subject="renewal")
+    page = await shown(client)
+    assert "Show renewals of services" in page
+    assert await subjects(client) == ["theirs"]
+    assert await subjects(client, renewals="on") == ["renewal", "theirs"]
+    assert "got by their certificates are not among them" in await shown(client, {"by": "exprsn-herald"})
+
+
+async def test_users_are_named_beside_what_is_stored(client: AsyncClient, audit: Audit) -> None:
+    """Where there is one; the keys that anything else may look like are no keys."""
+    ann = await User.objects.aget(username="ann")
+    for by in (f"operator {ann.pk}", "operator 999999", "operator 99999999999999999999", "operator x", f"{ann.pk}"):
+        await audit.write("token.revoke", by=by, subject=str(ann.pk))
+    await audit.write("login", by=f"operator {ann.pk}", subject=str(ann.pk))
+    rows = (await client.get(PATH, {"action": "token."})).context["rows"]
+    assert [row.by_name for row in reversed(rows)] == ["ann", "", "", "", ""]
+    assert {row.subject_name for row in rows} == {""}
+    (login,) = (await client.get(PATH, {"action": "login", "subject": str(ann.pk)})).context["rows"]
+    assert (login.by, login.by_name, login.subject, login.subject_name) == (
+        f"operator {ann.pk}",
+        "ann",
+        str(ann.pk),
+        "ann",
+    )
+    assert f'operator {ann.pk} <span class="quiet">(ann)</span>' in await shown(client)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.console import board
-from bridge.console.board import FIGURES_EVERY_S, Board, board_of, minute_of
+from bridge.console.board import FIGURES_EVERY_S, Board, board_of, figures_of
 from ipc.hub.hub import Hub
 from ipc.protocol.errors import UnavailableError
 
@@ -66,11 +66,13 @@ async def test_the_figures_of_a_minute_are_added_up_once_in_some_seconds(
         return len(asked)
 
     monkeypatch.setattr(runtime.hub.figures, "window", window)
-    found: list[Any] = await asyncio.gather(*(minute_of(runtime.hub) for _ in range(10)))
+    found: list[Any] = await asyncio.gather(*(figures_of(runtime.hub) for _ in range(10)))
     assert found == [1] * 10
     time.now += FIGURES_EVERY_S
-    found.append(await minute_of(runtime.hub))
+    found.append(await figures_of(runtime.hub))
     assert (found[-1], asked) == (2, [60, 60])
+    found.append(await figures_of(runtime.hub, 300))
+    assert (found[-1], asked[2:]) == (3, [300])
 
 
 async def test_a_problem_is_shown_and_holds_as_long(time: Time, runtime: Any) -> None:

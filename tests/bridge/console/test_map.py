@@ -1,6 +1,7 @@
 """The map: every service in its place, and what goes between them."""
 
-from bridge.console.map import map_now
+from bridge.console.feed import TOPICS
+from bridge.console.map import MAPS, SPANS
 from ipc.django_app.runtime import Runtime
 from ipc.protocol.services import SHORT_NAMES
 from tests.bridge.console.conftest import LogIn
@@ -20,6 +21,14 @@ async def test_it_is_for_who_may_see_the_mesh(log_in: LogIn, runtime: Runtime) -
     assert (await (await log_in("bob", "view_audit")).get("/admin/console/map")).status_code == 403
 
 
+async def test_each_span_has_a_button_and_a_feed(log_in: LogIn, runtime: Runtime) -> None:
+    page = (await (await log_in("ann", "view_mesh")).get("/admin/console/map")).content.decode()
+    assert {span.about for span in SPANS} == MAPS.keys() <= TOPICS.keys()
+    assert page.count('aria-pressed="true"') == 1
+    for span in SPANS:
+        assert f'data-about="{span.about}"' in page
+
+
 async def test_what_went_from_one_to_another_is_an_edge(runtime: Runtime) -> None:
     hub = runtime.hub
     assert hub is not None
@@ -28,10 +37,12 @@ async def test_what_went_from_one_to_another_is_an_edge(runtime: Runtime) -> Non
     await spark.emit("post:created", 1)
     await herald.hears(1)
 
-    async def is_drawn() -> bool:
-        edges = {(edge.source, edge.target): edge.events for edge in (await map_now(hub))["edges"]}
+    async def is_drawn(about: str = "map") -> bool:
+        edges = {(edge.source, edge.target): edge.events for edge in (await MAPS[about](hub))["edges"]}
         return edges == {("exprsn-spark", "exprsn-herald"): 1}
 
+    # Longer spans hold for longer, so they are asked for when it is there.
     await eventually(is_drawn)
+    assert [await is_drawn(about) for about in MAPS] == [True] * len(MAPS)
     for member in (spark, herald):
         await hub.detach(member.session)

@@ -36,8 +36,15 @@ async def test_they_are_for_who_may_see_the_mesh(log_in: LogIn, runtime: Runtime
 
 
 async def test_with_nobody_attached_they_say_what_to_do(client: AsyncClient) -> None:
-    for path in (PATH, f"{PATH}/herald"):
-        assert "make run" in await shown(client, path)
+    assert "make run" in await shown(client, PATH)
+
+
+async def test_a_service_that_is_not_attached_says_so_of_itself_alone(client: AsyncClient) -> None:
+    page = await shown(client, f"{PATH}/workflow")
+    assert "Workflow is not attached" in page
+    assert ".venv/bin/python workflow.py" in page
+    assert "No service is attached" not in page
+    assert "make run" not in page
 
 
 async def test_ten_thousand_instances_are_shown_fifty_at_a_time(client: AsyncClient, runtime: Runtime) -> None:

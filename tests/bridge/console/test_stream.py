@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -104,6 +104,29 @@ async def test_a_browser_that_goes_away_leaves_its_place(client: AsyncClient, hu
     assert open_now(hub) == 1
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
+    assert open_now(hub) == 0
+
+
+async def test_one_ends_though_what_it_waits_for_keeps_the_cancellation_to_itself(hub: Hub, fast: None) -> None:
+    """As `asyncio.wait_for` of Python 3.11 does, with which commands go to Redis."""
+    has_begun = asyncio.Event()
+
+    async def tell() -> Said:
+        if has_begun.is_set():
+            raise AssertionError("it was asked again")
+        has_begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return Said("1")
+
+    async def listen() -> list[str]:
+        return [part async for part in _parts(Stream(hub, tell, _yes))]
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(GUARD_S):
+        await has_begun.wait()
+        listening.cancel()
+        assert await listening == ["retry: 2000\n\n"]
     assert open_now(hub) == 0
 
 

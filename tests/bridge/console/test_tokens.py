@@ -81,10 +81,11 @@ async def test_those_that_hold_are_listed_with_their_sessions(
     attach(hub, token)
     await hub.described()
     answer = await admin.get(PATH)
-    assert [(row["service"], row["sessions"]) for row in answer.context["rows"]] == [("spark", 0), ("herald", 1)]
+    assert [(row["service"], row["sessions"]) for row in answer.context["rows"]] == [("herald", 1), ("spark", 0)]
     page = answer.content.decode()
     assert token.claims.id in page
     assert token.token not in page
+    assert "1 without a session" in page
     assert ("exempt" in page, "stateful" in page) == (True, True)
     only = await admin.get(PATH, {"service": "exprsn-spark"})
     assert [row["service"] for row in only.context["rows"]] == ["spark"]
@@ -96,6 +97,13 @@ async def test_a_list_of_what_is_not(admin: AsyncClient, hub: Hub, query: dict[s
 
 
 # Minting
+
+
+async def test_at_first_no_service_is_chosen_and_nothing_is_permitted(admin: AsyncClient, hub: Hub) -> None:
+    page = (await admin.get(f"{PATH}/mint")).content.decode()
+    assert '<option value="" selected>choose a service</option>' in page
+    assert "checked" not in page
+    assert page.index("Other permissions") < page.index("Others, one a line") < page.index("lifetime_s")
 
 
 async def test_a_new_token_is_shown_once_and_kept_nowhere(
@@ -131,6 +139,7 @@ async def test_a_new_token_is_shown_once_and_kept_nowhere(
         ({"permissions_others": "\n".join(f"emit:a:b{n}" for n in range(300))}, "at most 256 permissions"),
         ({"permissions_usual": ["root"]}, "valid choice"),
         ({"service": "exprsn-nobody"}, "valid choice"),
+        ({"service": ""}, "Choose the service"),
         ({"lifetime_s": "0"}, "greater than or equal to 1"),
         ({"lifetime_s": str(10**9)}, "less than or equal"),
         ({"lifetime_s": "x"}, "whole number"),
