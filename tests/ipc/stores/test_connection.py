@@ -98,6 +98,18 @@ async def test_connections_that_redis_closed_while_nobody_used_them_are_not_used
     await client.aclose()
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_cancellation_is_never_lost(redis_client: Redis, turns: int) -> None:
+    """At whatever moment it comes, in turns of the event loop: as the command is sent, before it or after."""
+    await connection.execute(redis_client, ("PING",))
+    waiting = asyncio.create_task(connection.execute(redis_client, ("BLPOP", "nothing", 0)))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 async def test_a_wrong_password_is_said_without_the_password(redis_url: str) -> None:
     client = connect(redis_url.replace("redis://:", "redis://:wrong"))
     with pytest.raises(UnavailableError, match="refused the password") as refused:
