@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from django.core.management.base import CommandError
 
@@ -35,7 +36,9 @@ def operations(options: Mapping[str, Any]) -> str:
     if options["verb"] == "cancel":
         if not options["operation"]:
             raise CommandError("say which operation: manage.py ipc operations cancel ID")
-        cancelled = ask(target, "POST", f"operations/{options['operation']}/cancel", timeout_s=TIMEOUT_S)
+        cancelled = ask(
+            target, "POST", f"operations/{quote(options['operation'], safe='')}/cancel", timeout_s=TIMEOUT_S
+        )
         return line(cancelled)
     query = {"service": options["of"]} if options["of"] else {}
     found = ask(target, "GET", "operations", timeout_s=TIMEOUT_S, params=query)

@@ -11,8 +11,9 @@ from ipc import CancelledByOperator, IPCWorker, Operation
 from ipc.transports.websocket import WebSocketTransport
 from tests.browser.pages import NARROW, Console, no_stream
 from tests.browser.test_pages import looked_at
-from tests.clients import DEADLINE_S
 
+LOOKED_AT_S = 60.0
+"""As long as a browser may take to look at several pages, each in all its sizes and colours."""
 POST = """async () => {
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     const answer = await fetch(`${location.pathname}/cancel`, { method: "POST", headers: { "X-CSRFToken": token } });
@@ -29,7 +30,7 @@ class Work:
 
     async def ends(self) -> None:
         """Let it end, or wait for what has ended it."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(LOOKED_AT_S):
             await self._at
 
 
@@ -46,7 +47,7 @@ async def working(console: Console, name: str, release: asyncio.Event) -> AsyncI
 
     await worker.start(WebSocketTransport(console.neighbour.ws_url, "workflow", ca_file=console.neighbour.ca_file))
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(LOOKED_AT_S):
             await worker.ready()
             task = asyncio.create_task(work())
             yield Work(await begun, task)

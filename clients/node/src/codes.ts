@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   INVALID_EVENT: false,
   INVALID_PATTERN: false,
   INVALID_POSITION: false,
+  INVALID_CONFIGURATION: false,
   INVALID_DATA: false,
   INVALID_GROUP: false,
   INVALID_RESOURCE: false,

@@ -52,7 +52,7 @@ async def test_the_environment_is_marked(client: AsyncClient, runtime: Runtime) 
 
 
 async def test_what_happens_is_counted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "FIGURES_EVERY_S", 1)
+    monkeypatch.setitem(board.HOLDS_S, 60, 1)
     hub = runtime.hub
     assert hub is not None
     member = Member(hub)
