@@ -1,6 +1,7 @@
 """All certificates of the directory, and what is wrong with those that cannot be read."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from certs.errors import CertificateError
@@ -18,6 +19,11 @@ def all_names(services: Iterable[str]) -> list[str]:
     return [ROOT, LOCALHOST, *services]
 
 
+def certificate_path(store: CertificateStore, name: str) -> Path:
+    """Return where the certificate of one of these names is."""
+    return store.certificate_path(CA if name == ROOT else name)
+
+
 def read_all(store: CertificateStore, names: Iterable[str]) -> tuple[list[CertificateInfo], list[str]]:
     """Return the figures of certificates, and a sentence about each that is missing or unreadable."""
     found: list[CertificateInfo] = []
@@ -25,7 +31,7 @@ def read_all(store: CertificateStore, names: Iterable[str]) -> tuple[list[Certif
     with store.reading():
         for name in names:
             try:
-                certificates = read_certificates(store.certificate_path(CA if name == ROOT else name))
+                certificates = read_certificates(certificate_path(store, name))
             except CertificateError as error:
                 problems.append(str(error))
             else:

@@ -7,8 +7,7 @@ from django.conf import settings
 from prometheus_client.metrics_core import Metric
 
 from certs.errors import CertificateError
-from certs.inventory import ROOT, all_names
-from certs.names import CA
+from certs.inventory import all_names, certificate_path
 from certs.pair import read_certificates
 from certs.store import CertificateStore
 from ipc.django_app.metrics.names import gauge
@@ -25,7 +24,7 @@ def metrics_of_certificates() -> Iterator[Metric]:
     ends: dict[tuple[str, ...], float] = {}
     with store.reading():
         for name in all_names(settings.CERTS_SERVICES):
-            path = store.certificate_path(CA if name == ROOT else name)
+            path = certificate_path(store, name)
             if path.exists():
                 ends[(name,)] = _end_of(path)
     says = "When a certificate ends, in Unix time; 0 for one that cannot be read."

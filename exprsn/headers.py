@@ -1,12 +1,13 @@
 """Headers that Django and its packages set nowhere, or not per address."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, Final, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from csp.constants import UNSAFE_EVAL
 from django.http import HttpRequest, HttpResponseBase
+
+from ipc.django_app.stacks import EitherStackMiddleware
 
 # https://www.w3.org/TR/permissions-policy/: an empty list allows a feature to nobody, pages of ours included.
 FEATURES: Final = ("accelerometer", "camera", "display-capture", "geolocation", "microphone", "midi", "payment", "usb")
@@ -14,20 +15,12 @@ POLICY: Final = ", ".join(f"{feature}=()" for feature in FEATURES)
 ADMIN: Final = "/admin/"
 
 
-class AnswerMiddleware(ABC):
-    """Does something to every answer, in synchronous and asynchronous stacks."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+class AnswerMiddleware(EitherStackMiddleware, ABC):
+    """Does something to every answer."""
 
     def __call__(self, request: HttpRequest) -> Any:
         """Return the answer with what belongs on it, or in an asynchronous stack what Django awaits for it."""
-        answer = self._get_response(request)
+        answer = self.get_response(request)
         if isinstance(answer, HttpResponseBase):
             return self.mark(request, answer)
         return self._answer_later(request, cast(Awaitable[HttpResponseBase], answer))

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 
 from ipc.django_app.bypass import HEADERS, bypass_status, bypass_uses, is_bypass_on, problem_of
@@ -13,6 +12,7 @@ from ipc.django_app.conf import conf
 from ipc.django_app.identity import CAToken, Identity, mock_ca_token
 from ipc.django_app.models import OutboxEvent
 from ipc.django_app.outbox import outbox_add
+from ipc.django_app.stacks import EitherStackMiddleware
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.routing import Target
 
@@ -68,16 +68,8 @@ def ca_token_of(request: HttpRequest) -> CAToken | None:
     return getattr(request, "ca_token", None)
 
 
-class _PreparingMiddleware:
+class _PreparingMiddleware(EitherStackMiddleware):
     """Does something quick to a request before the rest of the stack, which may be of either kind, sees it."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
         self.prepare(cast(IPCHttpRequest, request))

@@ -1,13 +1,13 @@
 """Middleware: each HTTP request is a step of a trace, its own or the one that it came with."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.log import log_response
 
+from ipc.django_app.stacks import EitherStackMiddleware
 from ipc.tracing.scope import Scope
 from ipc.tracing.steps import serving
 
@@ -16,19 +16,11 @@ UNRECORDED: Final = frozenset({"/health", "/metrics"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT"})
 
 
-class TraceMiddleware:
+class TraceMiddleware(EitherStackMiddleware):
     """Goes on with the trace of the header ``traceparent``, or begins one.
 
-    It comes first, so that all else is a part of it, and works in synchronous and asynchronous stacks.
+    It comes first, so that all else is a part of it.
     """
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request, as a step of its trace."""

@@ -11,8 +11,7 @@ from bench.acknowledged import AckEmitterWire, AckMemberWire, AcknowledgedDurabl
 from bench.bridge import start_ours
 from bench.durable import pending
 from bench.servers import start_valkey
-from bench.workloads import DURABLE, Load
-from tests.bench.test_durable import LOAD, check
+from tests.bench.test_durable import check_sharing
 
 SENT_AT = 1_000_000_123_456_789
 
@@ -68,11 +67,7 @@ async def test_our_door_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         server = await start_ours("ours", valkey, server="uvicorn", folder=tmp_path)
         left = partial(pending, valkey.port)
         async with AcknowledgedDurable(server.port, DoorEmitterWire, DoorMemberWire, left) as bench:
-            check(await bench.run(DURABLE, LOAD))
-            assert all(member.events for member in bench.members)
-            monkeypatch.setattr(bench.members[0].wire, "acknowledge", lambda _: None)
-            few = Load(events=20, seconds=60, window=200, sample_every=10)
-            assert (await bench.run(DURABLE, few)).lost == bench.members[0].events > 0
+            await check_sharing(bench, monkeypatch)
     finally:
         if server is not None:
             await server.stop()

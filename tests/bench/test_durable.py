@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import durable, workloads
+from bench.acknowledged import AcknowledgedDurable
 from bench.bridge import start_ours
 from bench.durable import DurableFlow, JetStreamDurable, NativeDurable
 from bench.nats import nats_server, start_jetstream
@@ -28,6 +29,15 @@ def check(measured: Measured) -> None:
     assert (measured.sent, measured.deliveries, measured.lost, measured.repeated) == (500, 500, 0, 0)
     assert measured.p50_ms is not None
     assert measured.rate > 0
+
+
+async def check_sharing(bench: NativeDurable | AcknowledgedDurable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assert that both members get something of a load, and that what one of them does not acknowledge is missed."""
+    check(await bench.run(DURABLE, LOAD))
+    assert all(member.events for member in bench.members)
+    monkeypatch.setattr(bench.members[0].wire, "acknowledge", lambda _: None)
+    few = Load(events=20, seconds=60, window=200, sample_every=10)
+    assert (await bench.run(DURABLE, few)).lost == bench.members[0].events > 0
 
 
 async def test_no_more_than_a_window_is_unanswered_and_the_end_waits_for_both() -> None:
@@ -65,11 +75,7 @@ async def test_the_bridge_is_measured(tmp_path: Path, monkeypatch: pytest.Monkey
     try:
         server = await start_ours("ours", valkey, server="uvicorn", folder=tmp_path)
         async with NativeDurable(server.port, valkey.port) as bench:
-            check(await bench.run(DURABLE, LOAD))
-            assert all(member.events for member in bench.members)
-            monkeypatch.setattr(bench.members[0].wire, "acknowledge", lambda _: None)
-            few = Load(events=20, seconds=60, window=200, sample_every=10)
-            assert (await bench.run(DURABLE, few)).lost == bench.members[0].events > 0
+            await check_sharing(bench, monkeypatch)
     finally:
         if server is not None:
             await server.stop()
