@@ -116,7 +116,7 @@ def open_now(hub: Hub) -> int:
 def _is_left() -> bool:
     """Tell whether the browser has gone: its request was cancelled, though what was waited for has kept that to itself.
 
-    `asyncio.wait_for` does so before Python 3.12 where both happen at once, and the client of Redis sends with it.
+    `asyncio.wait_for` does so before Python 3.12 where both happen at once.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

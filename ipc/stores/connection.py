@@ -46,7 +46,27 @@ def connect(url: str, *, max_connections: int = MAX_CONNECTIONS) -> Redis:
         # idle, and each of them fails one command after a restart.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    # TCP, TLS or a socket in the file system, as the URL says.
+    pool.connection_class = type("Connection", (_LosesNoCancellation, pool.connection_class), {})
     return Redis.from_pool(pool)
+
+
+class _LosesNoCancellation:
+    """What makes a connection of the client be cancelled by whatever cancels it while it sends.
+
+    The client sends with `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes as the sending
+    ends (bugs.python.org/issue37658): of 200 at that moment 121 were lost, and what was to end went on for ever.
+    """
+
+    async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send a command that is encoded already."""
+        task = asyncio.current_task()
+        cancellations = task.cancelling() if task is not None else 0
+        await super().send_packed_command(*args, **kwargs)  # type: ignore[misc]  # the client's own class comes next
+        if task is not None and task.cancelling() > cancellations:
+            # As the client does itself: the next user of the connection must not read what is answered to this.
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]  # as above
+            raise asyncio.CancelledError
 
 
 def check_url(url: str) -> None:
@@ -111,7 +131,7 @@ async def execute(redis: Redis, *commands: Command) -> list[Any]:
     packed = [hiredis.pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]  # typed as a tuple of one
     connection = await redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # as redis ships it
     try:
-        await _send(connection, packed)
+        await connection.send_packed_command(packed)
         return [await _reply(connection) for _ in commands]
     except BaseException:
         # What was sent may still be answered; the next user of the connection must not read that.
@@ -119,19 +139,6 @@ async def execute(redis: Redis, *commands: Command) -> list[Any]:
         raise
     finally:
         await redis.connection_pool.release(connection)
-
-
-async def _send(connection: Any, packed: list[bytes]) -> None:
-    """Send, and be cancelled by whatever cancels this meanwhile.
-
-    The client sends with `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes as the sending
-    ends (bugs.python.org/issue37658): of 200 at that moment 121 were lost, and what was to end went on for ever.
-    """
-    task = asyncio.current_task()
-    cancellations = task.cancelling() if task is not None else 0
-    await connection.send_packed_command(packed)
-    if task is not None and task.cancelling() > cancellations:
-        raise asyncio.CancelledError
 
 
 async def _reply(connection: Any) -> Any:

@@ -2,7 +2,8 @@
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -98,16 +99,24 @@ async def test_connections_that_redis_closed_while_nobody_used_them_are_not_used
     await client.aclose()
 
 
+WAITS: dict[str, Callable[[Redis], Coroutine[Any, Any, Any]]] = {
+    "ours": lambda redis: connection.execute(redis, ("BLPOP", "nothing", 0)),
+    "the client's": lambda redis: redis.execute_command("BLPOP", "nothing", 0),  # type: ignore[no-untyped-call]  # as redis ships it
+}
+
+
 @pytest.mark.parametrize("turns", range(12))
-async def test_a_cancellation_is_never_lost(redis_client: Redis, turns: int) -> None:
+@pytest.mark.parametrize("way", WAITS)
+async def test_a_cancellation_is_never_lost(redis_client: Redis, way: str, turns: int) -> None:
     """At whatever moment it comes, in turns of the event loop: as the command is sent, before it or after."""
     await connection.execute(redis_client, ("PING",))
-    waiting = asyncio.create_task(connection.execute(redis_client, ("BLPOP", "nothing", 0)))
+    waiting = asyncio.create_task(WAITS[way](redis_client))
     for _ in range(turns):
         await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+    assert await connection.execute(redis_client, ("ECHO", "next")) == [b"next"]
 
 
 async def test_a_wrong_password_is_said_without_the_password(redis_url: str) -> None:
