@@ -198,6 +198,8 @@ IPC_BREAKER_FAILURES = env.number("IPC_BREAKER_FAILURES", 5)
 IPC_BREAKER_PAUSE = env.number("IPC_BREAKER_PAUSE", 5_000)
 IPC_HEARTBEAT = env.number("IPC_HEARTBEAT", 25_000)
 IPC_AUTH_TIMEOUT = env.number("IPC_AUTH_TIMEOUT", 5_000)
+IPC_MAX_STRANGERS = env.number("IPC_MAX_STRANGERS", 500)
+IPC_MAX_STRANGERS_PER_ADDRESS = env.number("IPC_MAX_STRANGERS_PER_ADDRESS", 100)
 # Who needs it and does not have it is told by a check; Timeline has no use for it.
 IPC_BROKER_KEY = env.secret(
     "IPC_BROKER_KEY", file=VAR_DIR / "secrets" / "broker_key", may_create=IN_DEVELOPMENT, is_needed=False

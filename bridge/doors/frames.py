@@ -19,7 +19,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.speedups import apply_mask
 
-from bridge.doors.texts import EXTENSION, SEND_TEXTS
+from bridge.doors.extensions import READING, SEND_TEXTS, TEXTS
 
 # The first two bytes of a frame: FIN with the opcode of text, and MASK with the length (RFC 6455 section 5.2).
 FINAL_TEXT: Final = 0x81
@@ -54,18 +54,24 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self._waiting = 0
         # Once true, what comes is for uvicorn's class to take apart.
         self._is_passing = False
+        # How many bytes may still be read; None for all that come.
+        self._may_hear: int | None = None
         self._late_pong = b""
 
     def handle_connect(self, event: Request) -> None:
-        """Begin the application, which may send several texts at once."""
+        """Begin the application, which may use our extensions."""
         super().handle_connect(event)
         if self.tasks:
-            self.scope["extensions"][EXTENSION] = {}
+            self.scope["extensions"] |= {TEXTS: {}, READING: {}}
 
     # Reading
 
     def data_received(self, data: bytes) -> None:
         """Take what has come from the socket."""
+        if self._may_hear is not None:
+            self._may_hear -= len(data)
+            if self._may_hear <= 0:
+                self._pause_reading()
         if self._rest:
             self._rest += data
             if len(self._rest) < self._needed:
@@ -149,7 +155,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def _read_on(self) -> None:
         if self._rest and not self._needed:
             self.data_received(b"")
-        if self.read_paused and not self._inbox:
+        if self.read_paused and not self._inbox and (self._may_hear is None or self._may_hear > 0):
             self.read_paused = False
             self.transport.resume_reading()
 
@@ -187,6 +193,10 @@ class FrameProtocol(WebSocketsSansIOProtocol):
             return
         text = message.get("text")
         if text is None or message.get("bytes") is not None or message["type"] != "websocket.send":
+            if message["type"] == READING:
+                self._may_hear = message["limit"]
+                self._read_on()
+                return
             await super().send(message)
             if self.close_sent:
                 # The answer to the close frame may be among what was not taken apart.

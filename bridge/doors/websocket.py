@@ -14,6 +14,8 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 
 from bridge import handshake
+from bridge.doors.extensions import limit_reading
+from bridge.doors.strangers import STRANGER_BYTES, strangers
 from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
@@ -47,7 +49,7 @@ class NativeConsumer(AsyncConsumer):
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
         peer = _SocketPeer(send, asyncio.current_task())
         try:
-            hub, session = await self._admit(scope, receive, peer)
+            hub, session = await self._admit(scope, receive, send, peer)
         except RefusedError as refused:
             handshake.count_refusal(refused, handshake.name_in(scope))
             await peer.refuse(refused)
@@ -61,7 +63,7 @@ class NativeConsumer(AsyncConsumer):
             if not peer.is_dropped:
                 raise
 
-    async def _admit(self, scope: Scope, receive: Receive, peer: "_SocketPeer") -> tuple[Hub, Session]:
+    async def _admit(self, scope: Scope, receive: Receive, send: Send, peer: "_SocketPeer") -> tuple[Hub, Session]:
         headers, client = dict(scope["headers"]), scope.get("client")
         handshake.check_origin(headers)
         service = handshake.service_of(scope)
@@ -70,12 +72,16 @@ class NativeConsumer(AsyncConsumer):
         token = handshake.bearer_of(scope["headers"])
         identity = handshake.bypassed_identity(service, client, headers) if token is None else None
         if identity is None:
-            token = token or await self._token_said(receive)
+            if token is None:
+                with strangers.enter(client):
+                    await limit_reading(scope, send, STRANGER_BYTES)
+                    token = await self._token_said(receive)
             by = client[0] if client else "unknown"
             identity = await handshake.identity_from_token(token, service=service, by=by)
         hub = current_hub()
         if hub is None or hub.is_draining:
             raise handshake.not_running()
+        await limit_reading(scope, send, None)
         return hub, hub.attach(peer, identity, handshake.origin_of(headers, client))
 
     async def _token_said(self, receive: Receive) -> str:

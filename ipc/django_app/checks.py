@@ -110,6 +110,8 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
         "IPC_RATE_WINDOW": limits.rate_window_ms,
         "IPC_HEARTBEAT": limits.heartbeat_ms,
         "IPC_AUTH_TIMEOUT": limits.auth_timeout_ms,
+        "IPC_MAX_STRANGERS": limits.strangers,
+        "IPC_MAX_STRANGERS_PER_ADDRESS": limits.strangers_per_address,
         "IPC_LOG_MAXLEN": conf.log_maxlen,
         "IPC_LOG_TTL": conf.log_ttl_s,
         "IPC_TOKEN_TTL": conf.token_ttl_s,

@@ -209,6 +209,8 @@ class Conf:
             rate_window_ms=int(_setting("IPC_RATE_WINDOW", default.rate_window_ms)),
             heartbeat_ms=int(_setting("IPC_HEARTBEAT", default.heartbeat_ms)),
             auth_timeout_ms=int(_setting("IPC_AUTH_TIMEOUT", default.auth_timeout_ms)),
+            strangers=int(_setting("IPC_MAX_STRANGERS", default.strangers)),
+            strangers_per_address=int(_setting("IPC_MAX_STRANGERS_PER_ADDRESS", default.strangers_per_address)),
         )
 
 

@@ -25,4 +25,6 @@ class Limits:
     rate_exempt_max: int = 600_000
     rate_window_ms: int = 60_000
     auth_timeout_ms: int = 5_000
+    strangers: int = 500
+    strangers_per_address: int = 100
     drain_ms: int = 10_000

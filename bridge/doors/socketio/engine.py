@@ -19,11 +19,12 @@ from engineio.packet import CLOSE, NOOP
 from engineio.packet import Packet as EnginePacket
 
 from bridge import handshake
+from bridge.doors.extensions import Send
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
 from bridge.doors.socketio.polling import PollingTransport, Ready
-from bridge.doors.socketio.websocket import NORMAL, Receive, Send, WebsocketTransport, close_websocket
-from bridge.doors.texts import takes_texts
+from bridge.doors.socketio.websocket import NORMAL, Receive, WebsocketTransport, close_websocket
+from bridge.doors.strangers import STRANGER_BYTES, Visit
 from bridge.handshake import RefusedError
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.errors import BadMessageError
@@ -54,8 +55,9 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
     upgraded: bool
     closed: bool
 
-    def __init__(self, server: "EngineServer", sid: str) -> None:
+    def __init__(self, server: "EngineServer", sid: str, visit: Visit) -> None:
         super().__init__(server, sid)
+        self._visit = visit
         self.peers: dict[str, NamespacePeer] = {}
         self.attachments_due = 0
         """How many binary messages of a refused packet are still to come."""
@@ -127,8 +129,9 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
             await close_websocket(send)
             return ""
         self.connected = self.upgraded = True
-        several = takes_texts(request["asgi.scope"])
-        self._websocket = WebsocketTransport(self, self.outgoing, send, takes_texts=several)
+        self._websocket = WebsocketTransport(self, self.outgoing, request["asgi.scope"], send)
+        if not self.peers:
+            await self._websocket.limit_reading(STRANGER_BYTES)
         await self._websocket.serve(receive)
         return ""
 
@@ -217,6 +220,12 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
 
     # Ends
 
+    async def let_in(self) -> None:
+        """Hear that a session has begun: the client is no stranger any more."""
+        self._visit.end()
+        if self._websocket is not None:
+            await self._websocket.limit_reading(None)
+
     def await_session(self) -> None:
         """Give the client so long to join a namespace."""
         if self._deadline is not None:
@@ -273,6 +282,7 @@ class EngineConnection(AsyncSocket):  # type: ignore[misc]  # the library has no
         self.closing = self.closed = True
         if self._deadline is not None:
             self._deadline.cancel()
+        self._visit.end()
         self.server.sockets.pop(self.sid, None)
         self.outgoing.close()
         self.ended.set()

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import engineio
+import msgspec
 import socketio
 from engineio.packet import OPEN
 from engineio.packet import Packet as EnginePacket
@@ -18,6 +19,8 @@ from bridge.doors.socketio.engine import EngineConnection
 from bridge.doors.socketio.packets import BINARY, MalformedError
 from bridge.doors.socketio.peer import NamespacePeer
 from bridge.doors.socketio.telling import EventBodies
+from bridge.doors.socketio.websocket import close_websocket
+from bridge.doors.strangers import strangers
 from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
@@ -58,8 +61,13 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]  # the library h
         """Open a connection: as the library does, with our class, and neither JSONP nor a cookie."""
         if jsonp_index is not None:
             return self._bad_request("JSONP is not offered: use websocket or polling")
+        try:
+            visit = strangers.enter(request["asgi.scope"].get("client"))
+        except RefusedError as refused:
+            handshake.count_refusal(refused, "")
+            return await _turn_away(request, refused)
         sid = self.generate_id()
-        connection = self.sockets[sid] = EngineConnection(self, sid)
+        connection = self.sockets[sid] = EngineConnection(self, sid, visit)
         opening = {
             "sid": sid,
             "upgrades": self._upgrades(sid, transport),
@@ -155,6 +163,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         await super()._handle_connect(eio_sid, namespace, data)
         if (peer := connection.peers.get(namespace or "/")) is not None:
             peer.is_open.set()
+            await connection.let_in()
         else:
             connection.refused_join()
 
@@ -245,6 +254,20 @@ class SocketIODoor:
                 await other(scope, receive, send)
 
         return application
+
+
+async def _turn_away(request: Mapping[str, Any], refused: RefusedError) -> Any:
+    """Refuse a connection before it is one: a websocket with the code, whoever polls as Engine.IO does."""
+    error = refused.error
+    if request["asgi.scope"]["type"] == "websocket":
+        await request["asgi.send"]({"type": "websocket.accept"})
+        await close_websocket(request["asgi.send"], refused.close_code, error.message)
+        return ""
+    return {
+        "status": str(error.code.http_status),
+        "headers": [("Content-Type", "application/json")],
+        "response": msgspec.json.encode({"code": error.code, "message": error.message}),
+    }
 
 
 def _stop_if_cancelled() -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.doors.extensions import SEND_TEXTS, Send, limit_reading, takes_texts
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
-from bridge.doors.texts import SEND_TEXTS
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.codes import CloseCode, close_reason
 
@@ -21,7 +21,6 @@ NORMAL: Final = 1000
 """The code of a websocket that has done what it was for (RFC 6455 section 7.4.1)."""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class WebsocketTransport:
@@ -30,21 +29,28 @@ class WebsocketTransport:
     Args:
         connection: takes what comes.
         outgoing: has what is to be written.
+        scope: the server's.
         send: the server's.
-        takes_texts: whether that takes several texts in one message.
 
     """
 
-    def __init__(self, connection: "EngineConnection", outgoing: Outgoing, send: Send, *, takes_texts: bool) -> None:
+    def __init__(
+        self, connection: "EngineConnection", outgoing: Outgoing, scope: Mapping[str, Any], send: Send
+    ) -> None:
         self._connection = connection
         self._outgoing = outgoing
+        self._scope = scope
         self._send = send
         self.is_open = True
         """Whether it is neither gone nor being closed."""
-        self._takes_texts = takes_texts
+        self._takes_texts = takes_texts(scope)
         self._application = asyncio.current_task()
         self._is_dropped = False
         self._writer = asyncio.create_task(self._write(), name=f"socket.io {connection.sid}")
+
+    async def limit_reading(self, limit: int | None) -> None:
+        """Read so many bytes more, None for all that come, where the server can do that."""
+        await limit_reading(self._scope, self._send, limit)
 
     async def serve(self, receive: Receive) -> None:
         """Carry packets until the connection is gone."""

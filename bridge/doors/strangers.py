@@ -1,0 +1,100 @@
+"""Those at the doors of this process who have not shown yet who they are: how many there may be.
+
+A stranger has `IPC_AUTH_TIMEOUT` to prove something, and for that long costs a socket and what it sends. Nothing that
+is bound to a service can hold back who is none; so there may be so many at a time, in all and from one address.
+"""
+
+import ipaddress
+from collections import Counter
+from typing import Final
+
+from bridge.handshake import RefusedError
+from ipc.django_app.conf import conf
+from ipc.protocol.codes import CloseCode, ErrorCode
+from ipc.protocol.errors import UnavailableError
+
+STRANGER_BYTES: Final = 64 * 1024
+"""What is read of a stranger's socket, where the server can stop there: several times the longest token."""
+IPV6_NETWORK_BITS: Final = 64
+"""What one subscriber has of IPv6 addresses at the least (RFC 6177); who has one has them all."""
+
+
+class Strangers:
+    """Counts them. One event loop uses it."""
+
+    def __init__(self) -> None:
+        self._at: Counter[str] = Counter()
+        self._all = 0
+
+    def __len__(self) -> int:
+        return self._all
+
+    def enter(self, client: tuple[str, int] | None) -> "Visit":
+        """Let a stranger wait at the door; the visit is to be ended.
+
+        Args:
+            client: address and port, as ASGI has them.
+
+        Raises:
+            RefusedError: 4503, too many are waiting.
+
+        """
+        limits, network = conf.limits(), network_of(client[0] if client else "")
+        if self._at[network] >= limits.strangers_per_address:
+            raise _too_many(f"{limits.strangers_per_address} connections from your address")
+        if self._all >= limits.strangers:
+            raise _too_many(f"{limits.strangers} connections")
+        self._at[network] += 1
+        self._all += 1
+        return Visit(self, network)
+
+    def leave(self, network: str) -> None:
+        """Count one less; `Visit` calls it."""
+        self._all -= 1
+        self._at[network] -= 1
+        if not self._at[network]:
+            del self._at[network]
+
+
+class Visit:
+    """One stranger, until it is one no more or has gone."""
+
+    def __init__(self, strangers: Strangers, network: str) -> None:
+        self._strangers: Strangers | None = strangers
+        self._network = network
+
+    def end(self) -> None:
+        """End the visit, if it has not ended."""
+        if self._strangers is not None:
+            self._strangers.leave(self._network)
+            self._strangers = None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+def network_of(address: str) -> str:
+    """Return what is counted as one address: an IPv4 address, or the network of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        # Such as the path of a Unix socket, or nothing.
+        return address
+    if parsed.version == 6 and (mapped := parsed.ipv4_mapped) is not None:  # noqa: PLR2004 - the version of IP
+        return str(mapped)
+    if parsed.version == 6:  # noqa: PLR2004 - the version of IP
+        return str(ipaddress.ip_network((parsed, IPV6_NETWORK_BITS), strict=False))
+    return address
+
+
+def _too_many(which: str) -> RefusedError:
+    return RefusedError(
+        UnavailableError(f"{which} are waiting to be let in, which is as many as may", code=ErrorCode.OVERLOADED),
+        CloseCode.DRAINING,
+    )
+
+
+strangers: Final = Strangers()
