@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
@@ -145,6 +145,16 @@ class Deliveries:
     def groups_of(self, session: Session) -> dict[str, GroupMembers]:
         """Return the groups that a session is a member of, by name."""
         return {group.name: group for group in self._groups.values() if session in group.members}
+
+    async def look_into_own_logs(self) -> None:
+        """Wake the groups whose own logs have something: what is redriven or replayed is pushed to nobody."""
+        groups = {own_log(group.service, group.name): group for group in self._groups.values()}
+        if not groups:
+            return
+        with suppress(IPCError):
+            for log, length in zip(groups, await self._hub.eventlog.lengths(list(groups)), strict=True):
+                if length:
+                    groups[log].wake(log)
 
     async def answered(self) -> None:
         """Wait until members have answered all that they hold."""

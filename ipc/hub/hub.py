@@ -171,6 +171,7 @@ class Hub:
         chores.keep_up("listen", lambda: self._pushes.listen(joined))
         chores.every(GREETING_S, "greet", self._pushes.greet_all)
         chores.every(RECONCILE_S, "reconcile", self.logs.reconcile)
+        chores.every(RECONCILE_S, "own logs of groups", self.deliveries.look_into_own_logs)
         chores.every(HEARTBEAT_S, "registry", self._renew_presence)
         chores.every(self.limits.heartbeat_ms / 1000, "heartbeat", self._ping)
         chores.every(TRIM_S, "trim", self.logs.trim)

@@ -34,6 +34,9 @@ class LogStore(Protocol):
     async def last_positions(self, logs: Sequence[str]) -> list[str]:
         """Return the last position of each log."""
 
+    async def lengths(self, logs: Sequence[str]) -> list[int]:
+        """Return how many events each log has."""
+
     async def read(self, log: str, *, after: str, until: str = "+", count: int = 500) -> Reading:
         """Return events after a position, and whether some before them are missing."""
 

@@ -132,6 +132,19 @@ class EventLog:
             replies = await pipe.execute()
         return [START if reply is None else reply.decode() for reply in replies]
 
+    async def lengths(self, logs: Sequence[str]) -> list[int]:
+        """Return how many events each log has.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("read the lengths of logs"), self._redis.pipeline(transaction=False) as pipe:
+            for log in logs:
+                pipe.xlen(keys.log(log))
+            lengths: list[int] = await pipe.execute()
+        return lengths
+
     async def read(self, log: str, *, after: str, until: str = "+", count: int = 500) -> Reading:
         """Return at most ``count`` events after a position, oldest first, and whether events before them are missing.
 

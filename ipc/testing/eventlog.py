@@ -48,6 +48,10 @@ class MemoryEventLog:
         """Return the last position of each log, ``0-0`` for one that nothing was ever appended to."""
         return [self._streams[log].last for log in logs]
 
+    async def lengths(self, logs: Sequence[str]) -> list[int]:
+        """Return how many events each log has."""
+        return [len(self._streams[log].rows) for log in logs]
+
     async def read(self, log: str, *, after: str, until: str = "+", count: int = 500) -> Reading:
         """Return at most ``count`` events after a position, oldest first, and whether some before them are missing."""
         stream = self._streams[log]

@@ -54,6 +54,12 @@ async def test_the_last_positions_of_logs(eventlog: LogStore) -> None:
     assert await eventlog.last_positions([]) == []
 
 
+async def test_the_lengths_of_logs(eventlog: LogStore) -> None:
+    await append(eventlog, 1, 2)
+    assert await eventlog.lengths([OTHER, LOG]) == [0, 2]
+    assert await eventlog.lengths([]) == []
+
+
 async def test_reading_goes_on_after_a_position(eventlog: LogStore) -> None:
     positions = (await append(eventlog, *range(5))).positions
     some = await eventlog.read(LOG, after=positions[1], count=2)

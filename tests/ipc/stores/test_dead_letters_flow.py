@@ -44,6 +44,21 @@ async def dead(letters: DeadLetters, member: Member, count: int) -> None:
         assert await member.is_well()
 
 
+async def test_a_hub_looks_for_what_is_redriven_without_tending_its_groups(
+    hub: Hub, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_task, "TEND_S", 3600.0)
+    letters, notify = DeadLetters(redis_client), Member(hub)
+    await notify.subscribe("post:*", group="notify")
+    await notify.emit(data={"n": 1}, id="e1")
+    await notify.hears(1)
+    await reject_next(notify)
+    await dead(letters, notify, 1)
+    (buried,) = (await letters.find(EVERYTHING, limit=1)).letters
+    await letters.redrive([buried.id])
+    assert await notify.hears(2) == [{"n": 1}, {"n": 1}]
+
+
 async def test_only_its_own_group_gets_a_redriven_event_again_as_a_first_attempt(hub: Hub, redis_client: Redis) -> None:
     letters = DeadLetters(redis_client)
     notify, audit, live = Member(hub), Member(hub), Member(hub)
