@@ -73,6 +73,15 @@ def test_members_are_in_camel_case_and_data_is_left_alone() -> None:
     assert asked("ipc:serve", {"resources": [], "handOver": {"a": "b"}})["hand_over"] == {"a": "b"}
 
 
+def test_schemas_keep_their_names_and_operations_are_those_of_the_native_door() -> None:
+    declared = {"event": "a:b", "schema": {"minLength": 1, "properties": {"aB": {}}}}
+    assert asked("ipc:declare", {"events": [declared], "id": 7}) == {
+        "type": "declare", "id": "r", "key": 7, "events": [declared],
+    }  # fmt: skip
+    said = {"op": "progress", "operation": "o1", "done": 5, "text": "aB"}
+    assert asked("ipc:operation", {**said, "type": "auth"}) == {"type": "operation", "id": "r", **said}
+
+
 def test_newlines_between_values_divide_no_messages() -> None:
     """The hub divides frames at newlines; what is pretty-printed is one message all the same."""
     body = '["ipc:emit",\r\n {"event": "a:b",\n "payload": {"x":\n {"type":"auth","token":"t"}\n}}]'
