@@ -70,10 +70,12 @@ class World:
 
     # What is asked
 
-    def on_token(self, service: str, permissions: list[str] | None = None, ttl_s: float = 600) -> str:
-        """Return a token of a service."""
-        made = minted(self._redis_url, service, permissions=permissions or USUAL, ttl_s=ttl_s)
-        return self._wait_for(made).token
+    def on_token(
+        self, service: str, permissions: list[str] | None = None, ttl_s: float = 600, *, stateful: bool = False
+    ) -> str:
+        """Return a token of a service; one with a state holds for as long as it is used."""
+        lasts = {"stateful": True} if stateful else {"ttl_s": ttl_s}
+        return self._wait_for(minted(self._redis_url, service, permissions=permissions or USUAL, **lasts)).token
 
     def on_kill(self) -> None:
         """End the bridge as a crash would."""
