@@ -50,7 +50,8 @@ export interface LongOperation {
    * It waits for nobody, and may be said as often as one likes: it is sent twice a second, as it is by then.
    *
    * @param text for people, at most 500 characters
-   * @throws IPCError CANCELLED, somebody has cancelled it; INVALID_MESSAGE, more than all is done, or the text is too long
+   * @throws IPCError CANCELLED, somebody has cancelled it; INVALID_MESSAGE, at once: more than all is done, or the text is
+   *   too long
    */
   readonly progress: (done: number, text?: string) => Promise<void>;
 }

@@ -59,13 +59,9 @@ export class OpenOperation implements LongOperation {
 
   // Not a method, so that it may be taken out of the operation as everything else in it.
   readonly progress = (done: number, text = ""): Promise<void> => {
-    if (this.#over.signal.aborted) throw new IPCError("CONFLICT", `the operation ${this.name} has ended already`);
     checkDone(done, this.total);
     checkText(text);
-    this.#done = done;
-    this.#text = wellFormed(text);
-    this.report();
-    const said = this.#letOthers();
+    const said = this.#take(done, wellFormed(text));
     // Who does not wait for it, such as a listener of a stream, has the signal: that is no unhandled rejection.
     said.catch(() => undefined);
     return said;
@@ -110,9 +106,13 @@ export class OpenOperation implements LongOperation {
     }
   }
 
-  // Here a loop that does nothing else hears that it is to stop.
-  async #letOthers(): Promise<void> {
+  async #take(done: number, text: string): Promise<void> {
     this.signal.throwIfAborted();
+    if (this.#over.signal.aborted) throw new IPCError("CONFLICT", `the operation ${this.name} has ended already`);
+    this.#done = done;
+    this.#text = text;
+    this.report();
+    // A loop that does nothing else hears here that it is to stop.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.signal.throwIfAborted();
   }
@@ -130,7 +130,10 @@ export class OpenOperation implements LongOperation {
         const error = asIPCError(thrown);
         if (over.aborted || this.#isHeard(error)) return;
         // What is retryable was tried for a while, and is again with the next report.
-        if (!error.retryable) return this.#unheard(`how far the operation ${this.name} is was not heard`, error);
+        if (!error.retryable) {
+          if (!this.signal.aborted) this.#unheard(`how far the operation ${this.name} is was not heard`, error);
+          return;
+        }
       }
       await pause(this.#pace.reportMs, over);
     }
@@ -147,8 +150,9 @@ export class OpenOperation implements LongOperation {
   }
 
   async #say(said: Readonly<Record<string, unknown>>, options: AskingOptions = {}): Promise<void> {
-    const message = { ...said, operation: this.id, done: this.#done, text: this.#text };
-    await this.#link.request("ipc:operation", () => message, options);
+    // As it is by the time that it is sent, which may be on another connection.
+    const message = (): unknown => ({ ...said, operation: this.id, done: this.#done, text: this.#text });
+    await this.#link.request("ipc:operation", message, options);
   }
 
   /** Whether the bridge refuses because the operation has ended: by an operator, or by an answer that was lost. */
@@ -171,7 +175,8 @@ export class OpenOperation implements LongOperation {
   #described(thrown: unknown): string {
     if (this.#isStop(thrown)) return "the service has stopped it";
     const { name, message } = asError(thrown);
-    return wellFormed([...`${name}: ${message}`.slice(0, 2 * MAX_ERROR)].slice(0, MAX_ERROR).join(""));
+    const kind = thrown instanceof IPCError ? thrown.code : name;
+    return wellFormed([...`${kind}: ${message}`.slice(0, 2 * MAX_ERROR)].slice(0, MAX_ERROR).join(""));
   }
 }
 

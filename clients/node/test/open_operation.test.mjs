@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IPCError } from "@exprsn/ipc";
 import { OpenOperation } from "../dist/esm/open_operation.js";
+import { OpenOperations } from "../dist/esm/open_operations.js";
 import { gate, Heard, until, within } from "./support/world.mjs";
 
 const code = (expected) => (error) => error instanceof IPCError && error.code === expected;
@@ -130,7 +131,52 @@ test("progress that nobody waits for is no unhandled rejection when the operatio
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   });
   await assert.rejects(ran, code("CANCELLED"));
+  void operation.progress(4);
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   assert.deepEqual(unhandled.items, []);
+});
+
+test("what is sent on another connection is how far the operation is by then", async () => {
+  const attempts = new Heard();
+  const link = { request: (_, argument) => new Promise((resolve) => attempts.add({ argument, resolve })) };
+  const operation = new OpenOperation(link, { id: "o1", name: "export", total: 10 }, assert.fail, SLOW);
+  const { open, opened: end } = gate();
+  const ran = operation.run(() => end);
+  await operation.progress(1);
+  const [report] = await attempts.count(1);
+  assert.equal(report.argument().done, 1);
+  await operation.progress(5);
+  assert.equal(report.argument().done, 5);
+  report.resolve({});
+  (await attempts.count(2))[1].resolve({});
+  open();
+  (await attempts.count(3))[2].resolve({});
+  await ran;
+});
+
+test("on a new connection it is said of each open operation how far it is", async () => {
+  const asked = new Heard();
+  const link = {
+    request: async (_, argument) => {
+      const message = argument();
+      asked.add([message.op, message.operation]);
+      return { operations: [{ id: message.name, name: message.name, total: message.total }] };
+    },
+  };
+  const operations = new OpenOperations(assert.fail);
+  const { open, opened: end } = gate();
+  const ran = ["a", "b"].map((name) => operations.run(link, name, {}, () => end));
+  await asked.count(2);
+  // A turn of the loop, in which no heartbeat comes.
+  await new Promise((resolve) => setImmediate(resolve));
+  operations.connected();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(asked.items.slice(2), [["progress", "a"], ["progress", "b"]]);
+  open();
+  await Promise.all(ran);
+  operations.connected();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(asked.items.slice(4), [["end", "a"], ["end", "b"]]);
 });
 
 test("an operation that is to stop before it has begun does nothing", async () => {

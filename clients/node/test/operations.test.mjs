@@ -42,7 +42,7 @@ test("an operation says how far it is, and is done when its function returns", a
   await until(() => heard.items.at(-1)[0] === "operation:done", "the target hears of its end");
   const info = await known(client, operation.id);
   assert.deepEqual([info.status, info.done, info.percent, info.error, info.target], ["done", 8, 100, null, "exprsn-pulse"]);
-  assert.throws(() => operation.progress(3), code("CONFLICT"));
+  await assert.rejects(operation.progress(3), code("CONFLICT"));
 });
 
 test("what the function returns comes out, and what it throws is why it has failed", async (t) => {
@@ -58,6 +58,8 @@ test("what the function returns comes out, and what it throws is why it has fail
   assert.deepEqual([info.status, info.done], ["failed", 7]);
   assert.match(info.error, /^RangeError: no row 7 \ufffdx+$/);
   assert.equal(info.error.length, 1_000);
+  await assert.rejects(client.operation("coded", () => Promise.reject(new IPCError("NOT_FOUND", "no row 8"))), code("NOT_FOUND"));
+  assert.equal((await client.operations())[0].error, "NOT_FOUND: no row 8");
   // Also what is no error, or comes before anything else.
   const odd = await client.operation("odd", () => Promise.reject(undefined)).then(assert.fail, (error) => error);
   assert.equal(odd, undefined);
@@ -67,11 +69,15 @@ test("what the function returns comes out, and what it throws is why it has fail
 test("an operator cancels an operation, and its function is told", async (t) => {
   const [client, operator] = [await attached(t, "payments"), await attached(t, "payments")];
   const { became, operation } = await begun(client, ({ signal }) => aborted(signal));
+  const notices = new Heard();
+  client.hook("notice", (notice) => notices.add({ ...notice, isAborted: operation.signal.aborted }));
   const info = await operator.cancelOperation(operation.id);
   assert.equal(info.status, "cancelled");
   // It returned all the same: what it has made does not count.
   await assert.rejects(within(became), (error) => code("CANCELLED")(error) && error.retryable === false && /export/.test(error.message));
   assert.ok(code("CANCELLED")(operation.signal.reason));
+  // At once, and not when it says next that it is at work.
+  assert.deepEqual(await notices.count(1), [{ notice: "cancelled", operation: operation.id, isAborted: true }]);
   assert.match((await known(client, operation.id)).error, /^cancelled by exprsn-payments:/);
   assert.equal((await operator.cancelOperation(operation.id)).status, "cancelled");
 });
@@ -113,13 +119,22 @@ test("an operation goes on over a lost connection, and can be cancelled on the n
   const { open, opened } = gate();
   const first = await begun(client, () => opened);
   const second = await begun(client, ({ signal }) => aborted(signal));
+  const [notices, ready] = [new Heard(), new Heard()];
+  client.hook("notice", (notice) => notices.add(notice));
+  client.hook("ready", ready.add);
   way.close();
   await until(() => !client.isConnected, "it is lost");
   await first.operation.progress(40, "meanwhile");
+  const { updatedMs } = await known(operator, second.operation.id);
   way.open();
-  await until(async () => (await known(operator, first.operation.id)).text === "meanwhile", "the next connection says it");
+  await ready.count(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  // Asked by the same connection, so answered after what it said first: of both how far they are.
+  assert.ok((await known(client, second.operation.id)).updatedMs > updatedMs);
+  assert.equal((await known(client, first.operation.id)).text, "meanwhile");
   await operator.cancelOperation(second.operation.id);
   await assert.rejects(within(second.became), code("CANCELLED"));
+  assert.deepEqual(await notices.count(1), [{ notice: "cancelled", operation: second.operation.id }]);
   // The answer to its end is lost: it is said again, and was heard.
   way.mute();
   open("all");
@@ -168,11 +183,13 @@ test("a client that is closed stops its operations, and says so", async (t) => {
 });
 
 test("operations of a client that the bridge has refused for good are stopped", async (t) => {
-  const client = await attached(t, "payments", { token: await world("token", { service: "payments", ttl_s: 2 }) });
+  const token = await world("token", { service: "payments" });
+  const client = await attached(t, "payments", { token });
   const errors = new Heard();
   client.hook("error", errors.add);
   const { became } = await begun(client, ({ signal }) => sleep(60_000, undefined, { signal }));
-  await assert.rejects(within(became), code("UNAUTHENTICATED"));
+  await world("revoke", { token });
+  await assert.rejects(within(became), code("TOKEN_REVOKED"));
   assert.match(errors.items.at(-1).message, /the end of the operation .* was not heard/);
 });
 
