@@ -11,7 +11,7 @@ from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
 uvicorn = pytest.mark.parametrize("bridge", ["uvicorn"], indirect=True)
-QUIET = {"auth": {"subscribe": []}}
+QUIET: dict[str, Any] = {"auth": {"subscribe": []}}
 
 
 async def begun(node: NodeSockets, socket: str, **members: Any) -> str:
