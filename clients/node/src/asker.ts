@@ -5,11 +5,16 @@ import type { Explanation } from "./explanation.js";
 import { checkId } from "./ids.js";
 import { sendable } from "./json.js";
 import type { LongOperationOptions, LongWork, OperationInfo } from "./long_operation.js";
+import type { Answer } from "./messages.js";
 import type { OpenOperations } from "./open_operations.js";
 import type { AskingOptions, ExplainOptions, StatusOptions } from "./options.js";
 import { checkEvent } from "./patterns.js";
 import type { Services } from "./services.js";
 import { TokenState } from "./token_state.js";
+
+const MAX_QUESTION_BYTES = 64 * 1024;
+
+type Members = Readonly<Record<string, unknown>>;
 
 /** Asks the bridge itself, over however many connections that takes. */
 export abstract class Asker extends Caller {
@@ -24,8 +29,8 @@ export abstract class Asker extends Caller {
    *   is another service's, which takes the permission `*`
    */
   async status(id: string, { source, log, position, ...options }: StatusOptions = {}): Promise<EventStatus> {
-    const message = { event: checkId(id), source, log, position };
-    return (await this.link.request("ipc:status", () => message, options))["status"] as EventStatus;
+    const answer = await this.#ask("ipc:status", { event: checkId(id), source, log, position }, options);
+    return answer["status"] as EventStatus;
   }
 
   /**
@@ -35,7 +40,7 @@ export abstract class Asker extends Caller {
    * @throws IPCError UNKNOWN_SERVICE, there is no such service
    */
   async services(service?: string, options: AskingOptions = {}): Promise<Services> {
-    const answer = await this.link.request("ipc:services", () => ({ service }), options);
+    const answer = await this.#ask("ipc:services", { service }, options);
     return { services: answer["services"] as Services["services"], hasMore: answer["hasMore"] === true };
   }
 
@@ -47,14 +52,11 @@ export abstract class Asker extends Caller {
    */
   async explain(event: string, payload: unknown = null, options: ExplainOptions = {}): Promise<Explanation> {
     const { target, meta, source, ...asking } = options;
-    const message = {
-      event: checkEvent(event),
-      data: sendable(payload, this.dataBytes, `the payload of ${event}`).value,
-      target,
-      source,
-      ...(meta === undefined ? {} : { meta: sendable(meta, this.dataBytes, `meta of ${event}`).value }),
-    };
-    return (await this.link.request("ipc:explain", () => message, asking))["explanation"] as Explanation;
+    checkEvent(event);
+    const data = sendable(payload, this.dataBytes, `the payload of ${event}`).value;
+    const shown = meta === undefined ? {} : { meta: sendable(meta, this.dataBytes, `meta of ${event}`).value };
+    const answer = await this.#ask("ipc:explain", { event, target, source }, asking, { data, ...shown });
+    return answer["explanation"] as Explanation;
   }
 
   /**
@@ -108,7 +110,13 @@ export abstract class Asker extends Caller {
     return info as OperationInfo;
   }
 
-  async #operations(message: Readonly<Record<string, unknown>>, options: AskingOptions): Promise<readonly OperationInfo[]> {
-    return (await this.link.request("ipc:operation", () => message, options))["operations"] as readonly OperationInfo[];
+  async #operations(message: Members, options: AskingOptions): Promise<readonly OperationInfo[]> {
+    return (await this.#ask("ipc:operation", message, options))["operations"] as readonly OperationInfo[];
+  }
+
+  /** Ask, with what is bounded already besides what is to be: a packet of more than a frame would end the session. */
+  async #ask(name: string, message: Members, options: AskingOptions, bounded: Members = {}): Promise<Answer> {
+    const asked = sendable(message, MAX_QUESTION_BYTES, `a question (${name})`).value as Members;
+    return this.link.request(name, () => ({ ...asked, ...bounded }), options);
   }
 }

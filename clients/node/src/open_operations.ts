@@ -1,10 +1,12 @@
 /** The long operations that one client is at. */
 import { closedError, type IPCError } from "./errors.js";
+import { sendable } from "./json.js";
 import type { Link } from "./link.js";
 import { checkName, checkTotal, type LongOperationOptions, type LongWork, type OperationInfo } from "./long_operation.js";
 import { OpenOperation } from "./open_operation.js";
 
 const DEFAULT_TOTAL = 100;
+const MAX_BEGIN_BYTES = 1024;
 
 /** Begins them, and tells them what comes by the link. */
 export class OpenOperations {
@@ -25,7 +27,7 @@ export class OpenOperations {
     checkName(name);
     checkTotal(total);
     if (this.#ended !== undefined) throw this.#ended;
-    const message = { op: "begin", name, total, ...(target === undefined ? {} : { target }) };
+    const { value: message } = sendable({ op: "begin", name, total, target }, MAX_BEGIN_BYTES, "the beginning of an operation");
     const running = this.#begun(link, message, timeoutMs, work);
     this.#running.add(running);
     return running.finally(() => this.#running.delete(running));
@@ -55,7 +57,7 @@ export class OpenOperations {
 
   async #begun<Result>(
     link: Link,
-    message: Readonly<Record<string, unknown>>,
+    message: unknown,
     timeoutMs: number | undefined,
     work: LongWork<Result>,
   ): Promise<Result> {

@@ -38,6 +38,7 @@ test("what nobody has emitted, and what others have, is not told", async (t) => 
   const operator = await attached(t, "moderator", { token: await world("token", { service: "moderator", permissions: ["*"] }) });
   assert.equal((await operator.status(id, { source: "prefetch" })).source, "exprsn-prefetch");
   for (const wrong of ["", "x".repeat(65), 7, undefined]) await assert.rejects(client.status(wrong), code("INVALID_MESSAGE"));
+  await assert.rejects(client.status(id, { source: "x".repeat(2 * 1024 * 1024) }), code("DATA_TOO_LARGE"));
   await assert.rejects(client.status(id, { position: "1-0" }), code("INVALID_MESSAGE"));
   await assert.rejects(client.status(id, { log: "broadcast", position: "first" }), code("INVALID_POSITION"));
 });
@@ -58,6 +59,8 @@ test("services are known with their instances, resources and figures", async (t)
   assert.ok((await client.services()).services.some(({ name }) => name === "exprsn-prefetch"));
   await assert.rejects(client.services("nobody"), code("UNKNOWN_SERVICE"));
   await assert.rejects(client.services(7), code("INVALID_MESSAGE"));
+  await assert.rejects(client.services("x".repeat(2 * 1024 * 1024)), code("DATA_TOO_LARGE"));
+  assert.equal(client.isConnected, true);
 });
 
 test("who would get an event is explained, and nothing is emitted", async (t) => {
@@ -81,6 +84,8 @@ test("what cannot be explained is refused", async (t) => {
   await assert.rejects(client.explain("nonsense", 1), code("INVALID_EVENT"));
   await assert.rejects(client.explain("plan:made", Buffer.from("abc")), code("INVALID_DATA"));
   await assert.rejects(client.explain("plan:made", "x".repeat(256 * 1024)), code("DATA_TOO_LARGE"));
+  await assert.rejects(client.explain("plan:made", 1, { target: ["x".repeat(2 * 1024 * 1024)] }), code("DATA_TOO_LARGE"));
+  await assert.rejects(client.explain("plan:made", 1, { meta: { a: "x".repeat(256 * 1024) } }), code("DATA_TOO_LARGE"));
   await assert.rejects(client.explain("plan:made", 1, { target: "nobody" }), code("UNKNOWN_TARGET"));
   await assert.rejects(client.explain("plan:made", 1, { source: "spark" }), code("FORBIDDEN"));
   const token = await world("token", { service: "prefetch", permissions: ["emit:other:*"] });

@@ -59,11 +59,12 @@ test("what the function returns comes out, and what it throws is why it has fail
   assert.match(info.error, /^RangeError: no row 7 \ufffdx+$/);
   assert.equal(info.error.length, 1_000);
   await assert.rejects(client.operation("coded", () => Promise.reject(new IPCError("NOT_FOUND", "no row 8"))), code("NOT_FOUND"));
-  assert.equal((await client.operations())[0].error, "NOT_FOUND: no row 8");
+  const errorOf = async (wanted) => (await client.operations()).find(({ name }) => name === wanted).error;
+  assert.equal(await errorOf("coded"), "NOT_FOUND: no row 8");
   // Also what is no error, or comes before anything else.
   const odd = await client.operation("odd", () => Promise.reject(undefined)).then(assert.fail, (error) => error);
   assert.equal(odd, undefined);
-  assert.equal((await client.operations())[0].error, "Error: undefined");
+  assert.equal(await errorOf("odd"), "Error: undefined");
 });
 
 test("an operator cancels an operation, and its function is told", async (t) => {
@@ -202,6 +203,7 @@ test("what is wrong with an operation is refused", async (t) => {
   for (const total of [0, -1, NaN, Infinity, "8"]) {
     await assert.rejects(client.operation("export", { total }, work), code("INVALID_MESSAGE"), String(total));
   }
+  await assert.rejects(client.operation("export", { target: "x".repeat(2 * 1024 * 1024) }, work), code("DATA_TOO_LARGE"));
   await assert.rejects(client.operation("export", { target: "nobody" }, work), code("UNKNOWN_SERVICE"));
   await assert.rejects(client.operation("export"), TypeError);
   await assert.rejects(client.operation("export", {}), TypeError);
@@ -221,6 +223,7 @@ test("operations of others are not told, and not cancelled", async (t) => {
   await assert.rejects(other.cancelOperation(operation.id), code("FORBIDDEN"));
   await assert.rejects(client.cancelOperation("nobody-has-it"), code("NOT_FOUND"));
   await assert.rejects(client.cancelOperation(""), code("INVALID_MESSAGE"));
+  await assert.rejects(client.operations("x".repeat(2 * 1024 * 1024)), code("DATA_TOO_LARGE"));
   const poor = await attached(t, "spark", { token: await world("token", { service: "spark", permissions: ["emit:*"] }) });
   await assert.rejects(poor.operation("export", () => 1), code("FORBIDDEN"));
   const operator = await attached(t, "spark", { token: await world("token", { service: "spark", permissions: ["*"] }) });
