@@ -4,8 +4,6 @@ from typing import Any
 
 import pytest
 
-from exprsn.embedded import EmbeddedValkey
-from tests.bridge.tokens import minted
 from tests.node import NodeSockets
 from tests.servers import ServerProcess
 
@@ -109,28 +107,3 @@ async def test_what_is_declared_is_among_what_the_service_is_known_by(bridge: Se
     asked = {"event": "file:stored", "data": {"pageCount": 1}, "target": "gallery"}
     explained = (await node.ask("a", "ipc:explain", asked))["explanation"]
     assert (explained["target"], explained["refused"]) == (["exprsn-gallery"], None)
-
-
-async def test_operations_and_declarations_take_their_permissions(
-    locked: ServerProcess, bridge_valkey: EmbeddedValkey, node: NodeSockets
-) -> None:
-    """The door lets nothing through that the hub would not let through of anybody."""
-    for name, permissions in (("all", ["state", "emit:*"]), ("none", ["emit:one:thing"])):
-        token = (await minted(bridge_valkey.url, "moderator", permissions=permissions)).token
-        assert (await node.connect(name, locked, "/ipc/moderator", options={"auth": {"token": token}}))["connected"]
-    token = (await minted(bridge_valkey.url, "prefetch")).token
-    await node.connect("other", locked, "/ipc/prefetch", options={"auth": {"token": token, "subscribe": []}})
-    operation = await begun(node, "all")
-    shape = {"event": "other:thing", "schema": {}}
-    refused: list[tuple[str, str, Any]] = [
-        ("none", "ipc:operation", {"op": "list"}),
-        ("none", "ipc:operation", {"op": "cancel", "operation": operation}),
-        ("none", "ipc:declare", {"events": [shape]}),
-        ("all", "ipc:operation", {"op": "list", "service": "prefetch"}),
-        ("other", "ipc:operation", {"op": "end", "operation": operation}),
-        ("other", "ipc:operation", {"op": "cancel", "operation": operation}),
-    ]
-    for socket, event, argument in refused:
-        answer = await node.ask(socket, event, argument)
-        assert (answer["success"], answer["error"]) == (False, "FORBIDDEN"), (socket, event, argument, answer)
-    assert (await node.ask("all", "ipc:operation", {"op": "end", "operation": operation}))["success"]
