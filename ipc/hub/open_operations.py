@@ -136,6 +136,9 @@ class OpenOperations:
 
     def _ended(self, each: OpenOperation) -> None:
         """Let go of one that is written as ended; whoever is at one that was cancelled is told."""
+        if self._open.get(each.now.id) is not each:
+            # Two have written it at the same time, or its session has left meanwhile.
+            return
         del self._open[each.now.id]
         if each.now.status == "cancelled":
             each.session.answer(Notice(notice="cancelled", operation=each.now.id))

@@ -7,6 +7,7 @@ import asyncio
 import json
 import threading
 import traceback
+from base64 import urlsafe_b64decode
 from collections.abc import Coroutine
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,7 +21,7 @@ from ipc.protocol.permissions import USUAL
 from ipc.resources import CallContext
 from ipc.transports.tokens import GivenToken
 from ipc.transports.websocket import WebSocketTransport
-from tests.bridge.tokens import minted
+from tests.bridge.tokens import managed, minted
 from tests.servers import ServerProcess
 
 DEADLINE_S = 30.0
@@ -70,10 +71,17 @@ class World:
 
     # What is asked
 
-    def on_token(self, service: str, permissions: list[str] | None = None, ttl_s: float = 600) -> str:
-        """Return a token of a service."""
-        made = minted(self._redis_url, service, permissions=permissions or USUAL, ttl_s=ttl_s)
-        return self._wait_for(made).token
+    def on_token(
+        self, service: str, permissions: list[str] | None = None, ttl_s: float = 600, *, stateful: bool = False
+    ) -> str:
+        """Return a token of a service; one with a state holds for as long as it is used."""
+        lasts = {"stateful": True} if stateful else {"ttl_s": ttl_s}
+        return self._wait_for(minted(self._redis_url, service, permissions=permissions or USUAL, **lasts)).token
+
+    def on_revoke(self, token: str) -> None:
+        """Revoke a token, as an operator would."""
+        claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+        self._wait_for(managed(self._redis_url, lambda manager: manager.revoke(claims["id"], by="test")))
 
     def on_kill(self) -> None:
         """End the bridge as a crash would."""

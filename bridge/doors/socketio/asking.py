@@ -21,7 +21,7 @@ PLAIN: Final = {
     f"ipc:{name}": name
     for name in (
         *("call", "jsonlex", "subscribe", "unsubscribe", "progress", "serve", "state", "auth", "ping"),
-        *("status", "services", "explain"),
+        *("status", "services", "explain", "declare", "operation"),
     )
 }
 CANCEL: Final = "ipc:cancel"

@@ -3,7 +3,7 @@ import { IPCError, LinkLostError } from "./errors.js";
 import { newUlid } from "./ids.js";
 import { sendable } from "./json.js";
 import type { Link, RequestOptions } from "./link.js";
-import type { CallOptions, OperationOptions } from "./options.js";
+import type { AskingOptions, CallOptions, OperationOptions } from "./options.js";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 60_000;
@@ -89,7 +89,7 @@ export abstract class Caller {
   async jsonlex<Result = unknown>(
     expression: unknown,
     context: unknown = null,
-    options: Pick<CallOptions, "timeoutMs" | "signal"> = {},
+    options: AskingOptions = {},
   ): Promise<Result> {
     const message = {
       expression: sendable(expression, this.dataBytes, "the expression").value,

@@ -1,16 +1,18 @@
 /** A service's instance in the mesh: its handlers, its resources, and what it emits and asks. */
 import { accepted } from "./accepted.js";
-import { Caller } from "./caller.js";
+import { Asker } from "./asker.js";
+import { Declarations, declared, type EventDeclaration } from "./declarations.js";
 import { asError, closedError, IPCError } from "./errors.js";
 import type { GroupHandler, GroupOptions, Handler, LiveOptions, Subscription } from "./events.js";
 import { Groups } from "./groups.js";
 import { type Hook, type HookName, Hooks } from "./hooks.js";
-import { newUlid } from "./ids.js";
+import { checkId, newUlid } from "./ids.js";
 import { sendable } from "./json.js";
 import { Link } from "./link.js";
 import { listenerOf } from "./listening.js";
 import { LiveSubscriptions } from "./live.js";
 import { fullName } from "./names.js";
+import { OpenOperations } from "./open_operations.js";
 import type { ConnectOptions, EmitOptions } from "./options.js";
 import { type Emitted, Outbox } from "./outbox.js";
 import { checkEvent } from "./patterns.js";
@@ -27,7 +29,6 @@ const CLOSE_TIMEOUT_MS = 5_000;
 const MAX_WAITING = 10_000;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 const DEFAULT_DATA_BYTES = 256 * 1024;
-const MAX_ID_LENGTH = 64;
 
 /**
  * Return a client that is connected and welcomed.
@@ -41,17 +42,20 @@ export async function connect(options: ConnectOptions): Promise<IPCClient> {
 }
 
 /** One instance of a service; `connect` makes it. */
-export class IPCClient extends Caller {
+export class IPCClient extends Asker {
   /** The full name of the service. */
   readonly service: string;
   protected readonly link: Link;
+  protected readonly openOperations: OpenOperations;
   readonly #options: ConnectOptions;
   readonly #hooks = new Hooks();
   readonly #outbox: Outbox;
   readonly #live: LiveSubscriptions;
   readonly #groups: Groups;
   readonly #serving: Serving;
+  readonly #declarations = new Declarations();
   readonly #subscribing: Subscribing;
+  readonly #onError = (error: IPCError): void => this.#hooks.call("error", error);
   #closing: Promise<void> | undefined;
 
   /** @throws IPCError INVALID_MESSAGE, an option is wrong */
@@ -65,19 +69,30 @@ export class IPCClient extends Caller {
       messages: options.maxWaiting ?? MAX_WAITING,
       bytes: options.maxWaitingBytes ?? MAX_WAITING_BYTES,
     });
-    this.#live = new LiveSubscriptions(gap, (error) => this.#hooks.call("error", error));
+    this.#live = new LiveSubscriptions(gap, this.#onError);
     this.#groups = new Groups({ handlerFailed: failed, gap });
     this.#serving = new Serving(failed);
-    const parts = { hooks: this.#hooks, outbox: this.#outbox, live: this.#live, groups: this.#groups, serving: this.#serving };
+    this.openOperations = new OpenOperations(this.#onError);
+    const parts = {
+      hooks: this.#hooks,
+      outbox: this.#outbox,
+      live: this.#live,
+      groups: this.#groups,
+      serving: this.#serving,
+      operations: this.openOperations,
+    };
     this.link = new Link({
       ...setUp(options),
       hooks: this.#hooks,
       listener: listenerOf(parts, (ms) => this.link.delay(ms)),
       join: (session) => this.#join(session),
-      changed: (session) => this.#outbox.changed(session),
+      changed: (session) => this.#changed(session),
     });
     this.#subscribing = new Subscribing(this.link, this.#live, this.#groups, options.positions, failed);
-    void this.link.ended.then((error) => this.#outbox.close(error));
+    void this.link.ended.then((error) => {
+      this.#outbox.close(error);
+      this.openOperations.stop(error ?? closedError());
+    });
   }
 
   /** Whether it is connected right now. */
@@ -138,10 +153,7 @@ export class IPCClient extends Caller {
    */
   async emit<Payload = unknown>(event: string, payload: Payload, options: EmitOptions = {}): Promise<Emitted> {
     checkEvent(event);
-    const id = options.id ?? newUlid();
-    if (id.length < 1 || id.length > MAX_ID_LENGTH) {
-      throw new IPCError("INVALID_MESSAGE", `an id has 1 to ${MAX_ID_LENGTH} characters, this has ${id.length}`);
-    }
+    const id = checkId(options.id ?? newUlid());
     const data = sendable(payload, this.dataBytes, `the payload of ${event}`);
     const meta = options.meta === undefined ? undefined : sendable(options.meta, this.dataBytes, `meta of ${event}`);
     const message = {
@@ -201,6 +213,19 @@ export class IPCClient extends Caller {
   }
 
   /**
+   * Say what the data of an event is that this service emits: for the catalogue, and to be checked now and then.
+   *
+   * @throws IPCError INVALID_EVENT, INVALID_DATA, DATA_TOO_LARGE: the name or the schema is wrong; CONFLICT, it is declared
+   *   already; FORBIDDEN, this service may not emit it
+   */
+  async declareEvent(event: string, declaration: EventDeclaration): Promise<void> {
+    const made = declared(event, declaration);
+    const add = (): void => this.#declarations.add(made);
+    const drop = (): void => this.#declarations.drop(made);
+    await accepted(this.link, { add, drop, ask: (session) => this.#declarations.say(session, [made]) });
+  }
+
+  /**
    * Leave: take nothing more, finish what was taken, send what waits, and disconnect.
    *
    * @param options `timeoutMs` bounds that, 5000 if not given; what is left then is rejected
@@ -213,7 +238,12 @@ export class IPCClient extends Caller {
   async #close(timeoutMs: number): Promise<void> {
     const deadline = new Deadline(timeoutMs);
     const session = this.link.session;
-    const finished = Promise.all([this.#live.retire(), this.#groups.retire(session), this.#serving.retire(session)]);
+    const finished = Promise.all([
+      this.#live.retire(),
+      this.#groups.retire(session),
+      this.#serving.retire(session),
+      this.openOperations.retire(),
+    ]);
     try {
       await deadline.wait(Promise.race([finished.then(() => this.#outbox.flushed()), this.link.ended]), closedError);
     } catch {
@@ -225,8 +255,14 @@ export class IPCClient extends Caller {
 
   async #join(session: Session): Promise<void> {
     await this.#live.join(session);
-    await this.#groups.join(session, (error) => this.#hooks.call("error", error));
+    await this.#groups.join(session, this.#onError);
     await this.#serving.join(session);
+    await this.#declarations.join(session, this.#onError);
+  }
+
+  #changed(session: Session | undefined): void {
+    this.#outbox.changed(session);
+    if (session !== undefined) this.openOperations.connected();
   }
 
   #unreachable(timeoutMs: number): IPCError {

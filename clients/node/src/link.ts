@@ -6,7 +6,7 @@ import { UnreadableError } from "./pem.js";
 import { renewTokens } from "./renewal.js";
 import { ANSWER_TIMEOUT_MS, Session, type SessionListener, type SessionSetup } from "./session.js";
 import type { Token, TokenSource } from "./tokens.js";
-import { backoffMs, Deadline, deferred, type Deferred, pause } from "./waiting.js";
+import { backoffMs, cancelledError, Deadline, deferred, type Deferred, pause } from "./waiting.js";
 
 /** How long a session has to last so that the next attempt does not wait longer than the first, in milliseconds. */
 const STEADY_MS = 5_000;
@@ -123,6 +123,7 @@ export class Link {
         if (error.code === "TIMEOUT" || pauseMs >= deadline.leftMs) throw error;
         if (!mayRepeat(error, error instanceof LinkLostError)) throw error;
         await pause(pauseMs, options.signal);
+        if (options.signal?.aborted === true) throw cancelledError(options.signal);
       }
     }
   }

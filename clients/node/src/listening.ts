@@ -3,6 +3,7 @@ import type { Groups } from "./groups.js";
 import type { Hooks } from "./hooks.js";
 import type { LiveSubscriptions } from "./live.js";
 import { errorFrom } from "./messages.js";
+import type { OpenOperations } from "./open_operations.js";
 import type { Outbox } from "./outbox.js";
 import type { Serving } from "./serving.js";
 import type { SessionListener } from "./session.js";
@@ -14,6 +15,7 @@ export interface Parts {
   readonly live: LiveSubscriptions;
   readonly groups: Groups;
   readonly serving: Serving;
+  readonly operations: OpenOperations;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface Parts {
  * @param delay told how many milliseconds the bridge wants to be left alone when it stops
  */
 export function listenerOf(parts: Parts, delay: (ms: number) => void): SessionListener {
-  const { hooks, outbox, live, groups, serving } = parts;
+  const { hooks, outbox, live, groups, serving, operations } = parts;
   return {
     event: (name, payload, about, done, session) => {
       if (done !== undefined && about.group !== undefined) groups.take(name, payload, about, done, session);
@@ -34,6 +36,7 @@ export function listenerOf(parts: Parts, delay: (ms: number) => void): SessionLi
     notice: (notice) => {
       const retryAfterMs = notice["retryAfterMs"];
       if (notice.notice === "draining" && typeof retryAfterMs === "number") delay(retryAfterMs);
+      if (notice.notice === "cancelled") operations.cancelled(notice["operation"]);
       hooks.call("notice", notice);
     },
     refused: (refusal) => {

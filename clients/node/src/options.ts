@@ -66,5 +66,28 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How to ask the bridge itself. */
+export interface AskingOptions {
+  /** Milliseconds to wait, 10000 if not given. */
+  readonly timeoutMs?: number;
+  /** Aborting it ends the waiting, with CANCELLED. */
+  readonly signal?: AbortSignal;
+}
+
+/** How to ask what became of an event. */
+export interface StatusOptions extends AskingOptions {
+  /** The service that has emitted it, where several have used its id. */
+  readonly source?: string;
+  /** Where it is, as `emit` has said; both, or neither. */
+  readonly log?: string;
+  readonly position?: string;
+}
+
+/** How to ask who would get an event. */
+export interface ExplainOptions extends AskingOptions, Pick<EmitOptions, "target" | "meta"> {
+  /** Another service that would emit it, which takes the permission `*`. */
+  readonly source?: string;
+}
+
 /** What `create`, `read`, `update` and `delete` take besides. */
 export type OperationOptions = Omit<CallOptions, "key" | "data" | "query">;

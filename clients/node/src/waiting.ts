@@ -50,7 +50,7 @@ export class Deadline {
     const ended = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(error()), Math.min(this.leftMs, MAX_TIMER_MS));
       if (signal !== undefined) {
-        cancel = () => reject(new IPCError("CANCELLED", "it was cancelled here", { cause: signal.reason }));
+        cancel = () => reject(cancelledError(signal));
         if (signal.aborted) cancel();
         else signal.addEventListener("abort", cancel, { once: true });
       }
@@ -62,6 +62,11 @@ export class Deadline {
       if (cancel !== undefined) signal?.removeEventListener("abort", cancel);
     }
   }
+}
+
+/** The error of what is not waited for any more. */
+export function cancelledError(signal: AbortSignal): IPCError {
+  return new IPCError("CANCELLED", "it was cancelled here", { cause: signal.reason });
 }
 
 /** Wait so many milliseconds, or until the signal says to stop; it never throws. */

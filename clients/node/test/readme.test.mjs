@@ -80,15 +80,18 @@ const programs = compiled();
 
 test("the README has the programs that are run here", () => {
   assert.deepEqual(blocks.filter(({ isProgram }) => isProgram).map(({ language }) => language), ["ts", "js", "ts"]);
-  assert.ok(snippets.length >= 6);
+  assert.ok(snippets.length >= 11);
 });
 
 test("each snippet of the README runs to its end", async () => {
   const token = await world("token", { service: "herald" });
+  process.env.STATE_TOKEN = await world("token", { service: "herald", stateful: true });
   const { said, ended } = start(`${folder}/dist/snippets.js`, JSON.stringify({ url: BRIDGE_URL, service: "herald", ca: CA, token }));
   assert.equal(await within(ended), 0);
   for (let number = 0; number < snippets.length; number += 1) assert.ok(said.items.includes(`snippet ${number}`), `${number}`);
-  assert.ok(said.items.includes("7 NOT_FOUND 3"), said.items.join("\n"));
+  for (const line of ["7 NOT_FOUND 3", "3 export done", "it was CANCELLED", "{ page: 1 }"]) {
+    assert.ok(said.items.includes(line), said.items.join("\n"));
+  }
 });
 
 test("the first program connects and ends", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "@exprsn/ipc";
-import { attached, BRIDGE_URL, CA, CERTS_DIR, Heard, until, within, world } from "./support/world.mjs";
+import { attached, BRIDGE_URL, CA, CERTS_DIR, gate, Heard, until, within, world } from "./support/world.mjs";
 
 test("a client with a certificate lives through the death of its bridge", async (t) => {
   t.after(() => world("stop_workers", { service: "timeline" }));
@@ -17,9 +17,13 @@ test("a client with a certificate lives through the death of its bridge", async 
   await client.serve("beats", { read: ({ key }) => `beat ${key}` });
   for (let n = 0; n < 5; n += 1) await client.emit("beat:one", n, { target: "spark" });
   await live.count(5);
+  const [handles, { open, opened }] = [new Heard(), gate()];
+  const operated = client.operation("beat", { total: 2 }, (handle) => (handles.add(handle), opened));
+  const [operation] = await handles.count(1);
   await world("kill");
   await lost.count(1);
   const whileAway = [5, 6, 7].map((n) => client.emit("beat:one", n, { target: "spark", timeoutMs: 60_000 }));
+  await operation.progress(1, "while it is away");
   const called = client.read("beats", { key: 1 }, { timeoutMs: 60_000 });
   await world("start");
   const emitted = await within(Promise.all(whileAway));
@@ -30,6 +34,10 @@ test("a client with a certificate lives through the death of its bridge", async 
   await until(() => new Set(grouped.items).size === 9, "all nine in the group");
   assert.equal((await world("call", { service: "timeline", op: "read", resource: "beats", key: "2" })).data, "beat 2");
   assert.equal(ready.items.length, 1);
+  await until(async () => (await client.operations())[0].text === "while it is away", "the new bridge knows of the operation");
+  open("done");
+  assert.equal(await within(operated), "done");
+  assert.deepEqual((await client.operations()).map(({ id, status }) => [id, status]), [[operation.id, "done"]]);
 });
 
 test("a bridge that stops in order is left and found again", async (t) => {

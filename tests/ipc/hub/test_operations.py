@@ -1,5 +1,6 @@
 """The hub's side of long operations: who may do what with which, revocation by whatever way, and what is lost."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -160,6 +161,28 @@ async def test_an_end_that_could_not_be_written_is_said_again(hub: Hub, monkeypa
     assert {each.status for each in await hub.operations.list("herald")} == {"done"}
     hub.operations._open.check_room(member.session)
     assert all(hub.operations._open.get(operation) is None for operation in (again, by_itself))
+
+
+async def test_an_end_that_is_written_twice_at_the_same_time_is_one_end(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By who has said it, and by who writes down now and then how all are."""
+    member = Member(hub)
+    operation = await begun(member)
+    both, replace, writing = asyncio.Event(), hub.operations._store.replace, 0
+
+    async def together(old: OperationInfo, new: OperationInfo) -> bool:
+        nonlocal writing
+        writing += 1
+        if writing > 1:
+            both.set()
+        await both.wait()
+        return await replace(old, new)
+
+    monkeypatch.setattr(hub.operations._store, "replace", together)
+    ended, _ = await asyncio.gather(told(member, operation, op="end"), hub.operations.write())
+    assert (ended["type"], ended["operations"][0]["status"]) == ("ok", "done")
+    assert (await told(member, operation, op="end"))["code"] == "CONFLICT"
 
 
 async def test_a_session_that_leaves_while_one_begins_leaves_none_behind(

@@ -33,6 +33,10 @@ export async function road(test) {
     url: `https://localhost:${server.address().port}`,
     /** Cut what is on it. */
     drop,
+    /** Let nothing of what the bridge says from now on through to whoever is on it. */
+    mute: () => {
+      for (const [near, far] of pairs) far.unpipe(near).resume();
+    },
     /** Cut it, and let nobody on it. */
     close: () => {
       isOpen = false;

@@ -142,6 +142,32 @@ async def test_a_stateful_token_has_its_state(
     assert (await node.ask("a", "ipc:state", {"token": token, "op": "get"}))["value"] == {"step_one": 2}
 
 
+async def test_operations_and_declarations_take_their_permissions(
+    locked: ServerProcess, bridge_valkey: EmbeddedValkey, node: NodeSockets
+) -> None:
+    """The door lets nothing through that the hub would not let through of anybody."""
+    for name, permissions in (("all", ["state", "emit:*"]), ("none", ["emit:one:thing"])):
+        token = (await minted(bridge_valkey.url, "moderator", permissions=permissions)).token
+        assert (await node.connect(name, locked, "/ipc/moderator", options={"auth": {"token": token}}))["connected"]
+    token = (await minted(bridge_valkey.url, "prefetch")).token
+    await node.connect("other", locked, "/ipc/prefetch", options={"auth": {"token": token, "subscribe": []}})
+    begun = await node.ask("all", "ipc:operation", {"op": "begin", "name": "import"})
+    operation = begun["operations"][0]["id"]
+    shape = {"event": "other:thing", "schema": {}}
+    refused: list[tuple[str, str, Any]] = [
+        ("none", "ipc:operation", {"op": "list"}),
+        ("none", "ipc:operation", {"op": "cancel", "operation": operation}),
+        ("none", "ipc:declare", {"events": [shape]}),
+        ("all", "ipc:operation", {"op": "list", "service": "prefetch"}),
+        ("other", "ipc:operation", {"op": "end", "operation": operation}),
+        ("other", "ipc:operation", {"op": "cancel", "operation": operation}),
+    ]
+    for socket, event, argument in refused:
+        answer = await node.ask(socket, event, argument)
+        assert (answer["success"], answer["error"]) == (False, "FORBIDDEN"), (socket, event, argument, answer)
+    assert (await node.ask("all", "ipc:operation", {"op": "end", "operation": operation}))["success"]
+
+
 def identity(*permissions: str, claims: Claims | None = None) -> Identity:
     return Identity(service="exprsn-ca", permissions=frozenset(permissions), claims=claims)
 

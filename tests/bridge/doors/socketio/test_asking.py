@@ -1,6 +1,7 @@
 """What clients emit becomes messages of the native protocol, and nothing that they make up gets through."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from bridge.doors.socketio import asking
 from ipc.protocol.codec import decode_client_frame
 from ipc.protocol.errors import BadMessageError
 from ipc.protocol.limits import Limits
+from tests.markdown import ROOT, tables
 
 
 def raw(value: Any) -> msgspec.Raw:
@@ -71,6 +73,21 @@ def test_members_are_in_camel_case_and_data_is_left_alone() -> None:
         "retry": {"ack_ms": 5, "backoff_ms": [1]}, "where": {"$var": "aB"},
     }  # fmt: skip
     assert asked("ipc:serve", {"resources": [], "handOver": {"a": "b"}})["hand_over"] == {"a": "b"}
+
+
+def test_schemas_keep_their_names_and_operations_are_those_of_the_native_door() -> None:
+    declared = {"event": "a:b", "schema": {"minLength": 1, "properties": {"aB": {}}}}
+    assert asked("ipc:declare", {"events": [declared], "id": 7}) == {
+        "type": "declare", "id": "r", "key": 7, "events": [declared],
+    }  # fmt: skip
+    said = {"op": "progress", "operation": "o1", "done": 5, "text": "aB"}
+    assert asked("ipc:operation", {**said, "type": "auth"}) == {"type": "operation", "id": "r", **said}
+
+
+def test_the_reference_has_all_that_a_client_can_emit() -> None:
+    reference = tables(ROOT / "docs" / "reference" / "socketio.md")
+    (rows,) = [rows for rows in reference if set(rows[0]) == {"event", "members", "callback"}]
+    assert sorted(name for row in rows for name in re.findall(r"`(ipc:\w+)`", row["event"])) == sorted(asking.NAMES)
 
 
 def test_newlines_between_values_divide_no_messages() -> None:

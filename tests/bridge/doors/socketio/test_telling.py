@@ -82,6 +82,9 @@ def test_notices_and_calls_are_in_camel_case() -> None:
     assert json.loads(telling.notice_body(Notice(notice="draining", retry_after_ms=5))) == [
         "ipc:notice", {"notice": "draining", "retryAfterMs": 5},
     ]  # fmt: skip
+    assert json.loads(telling.notice_body(Notice(notice="cancelled", operation="o1"))) == [
+        "ipc:notice", {"notice": "cancelled", "operation": "o1"},
+    ]  # fmt: skip
     call = ServerCall(id="c", op="read", resource="posts", data=msgspec.Raw(b'{"a_b":1}'), source="s", deadline_ms=5)
     assert json.loads(telling.call_body(call)) == [
         "ipc:call",
