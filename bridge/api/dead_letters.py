@@ -16,8 +16,9 @@ from bridge.api.mesh_view import MeshView, answer, checked
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
 from ipc.protocol.errors import BadMessageError
+from ipc.stores.dead_letter import Page
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import DeadLetters, Page
+from ipc.stores.dead_letters import DeadLetters
 
 MAX_LIMIT = 1_000
 MAX_WORDS = 100

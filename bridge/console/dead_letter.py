@@ -19,8 +19,9 @@ from ipc.django_app.dead_letter_acts import redrive_one
 from ipc.hub.evaluation import EVALUATION_LIMITS
 from ipc.jsonlex import JSONLexError, compile_select
 from ipc.protocol.services import short_name
+from ipc.stores.dead_letter import Buried
 from ipc.stores.dead_letter_filter import LetterId
-from ipc.stores.dead_letters import Buried, DeadLetters
+from ipc.stores.dead_letters import DeadLetters
 
 REDRIVE = "bridge.redrive_deadletter"
 

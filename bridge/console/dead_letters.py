@@ -13,8 +13,9 @@ from bridge.console.letter_extent import extent
 from bridge.console.page import ConsolePage, mesh_redis
 from bridge.console.times import moment
 from ipc.protocol.services import short_name
+from ipc.stores.dead_letter import Buried, Page
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import MAX_LOOKED, Buried, DeadLetters, Page
+from ipc.stores.dead_letters import MAX_LOOKED, DeadLetters
 
 COUNT: Final = 50
 

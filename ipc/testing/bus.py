@@ -12,7 +12,7 @@ from ipc.protocol.errors import UnavailableError
 from ipc.protocol.limits import Limits
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.services import full_name
-from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.operations import Operations
 from ipc.testing.activity import Activity, CountedTransport
 from ipc.testing.audit import MemoryAudit

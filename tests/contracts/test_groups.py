@@ -4,7 +4,7 @@ import pytest
 
 from ipc.hub.stores import GroupStore, LogStore, Stores
 from ipc.protocol.routing import own_log
-from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.eventlog import Entry, NewEvent
 from ipc.stores.groups import NOBODY, Claims, GroupMissingError
 from tests.contracts.backends import Backend
