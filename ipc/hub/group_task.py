@@ -26,7 +26,7 @@ from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
 from ipc.protocol.errors import IPCError
 from ipc.protocol.positions import START, position_key
 from ipc.stores.eventlog import Entry
-from ipc.stores.groups import Claims, GroupMissingError
+from ipc.stores.group_replies import Claims, GroupMissingError
 
 logger = logging.getLogger(__name__)
 
