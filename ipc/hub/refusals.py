@@ -1,11 +1,14 @@
-"""What the sessions of a hub were refused: counted at once, and put down in the audit trail a little later."""
+"""What the sessions of a hub are refused: counted at once, and put down in the audit trail a little later."""
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ipc.hub.session import Session
 from ipc.protocol.errors import ForbiddenError, IPCError, RateLimitError
 from ipc.stores.tokens import BrokerTokenManager
+
+if TYPE_CHECKING:
+    from ipc.hub.hub import Hub
 
 logger = logging.getLogger(__name__)
 
@@ -45,3 +48,10 @@ class Refusals:
             except IPCError as error:
                 logger.warning("refusals are missing in the audit trail: %s", error)
                 return
+
+
+def refuse(hub: "Hub", session: Session, error: IPCError, request_id: str | None) -> None:
+    """Answer a request that is not carried out, and take note of that."""
+    hub.counters.refuse(session.service, error.code)
+    hub.proofs.refusals.add(session, error)
+    session.refuse(error, request_id)
