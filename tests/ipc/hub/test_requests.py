@@ -1,7 +1,6 @@
 """What a session asks for, message by message: carried out, or refused with the code that says why."""
 
 import json
-from typing import Any
 
 import pytest
 
@@ -10,13 +9,6 @@ from ipc.protocol.limits import Limits
 from tests.ipc.conftest import MakeHub
 from tests.ipc.members import Member
 from tests.ipc.peers import Message
-
-
-async def refused(member: Member, **message: Any) -> str:
-    answer = await member.ask(**message)
-    assert answer["type"] == "error", answer
-    assert await member.is_well()
-    return str(answer["code"])
 
 
 async def test_ping_is_answered(hub: Hub) -> None:
@@ -71,7 +63,7 @@ async def test_ping_is_answered(hub: Hub) -> None:
 )
 async def test_what_is_wrong_is_refused_and_the_session_lives_on(hub: Hub, message: Message, code: str) -> None:
     member = Member(hub)
-    assert await refused(member, **message) == code
+    assert await member.refused_with(**message) == code
     assert hub.counters.messages_refused == 1
     assert await hub.eventlog.last_positions(["broadcast", "exprsn-herald"]) == ["0-0", "0-0"]
 
@@ -91,6 +83,12 @@ async def test_data_that_breaks_its_own_frame_closes_the_session(hub: Hub, data:
     await member.raw(f'{{"type":"emit","id":"1","event":"a:b","data":{data}}}')
     assert await member.peer.close_code() == 4400
     assert await hub.eventlog.last_positions(["broadcast"]) == ["0-0"]
+
+
+async def test_asking_for_an_ok_needs_an_id_for_it(hub: Hub) -> None:
+    member = Member(hub)
+    await member.say({"type": "emit", "event": "a:b", "ack": True})
+    assert (await member.answer(None))["code"] == "INVALID_MESSAGE"
 
 
 async def test_the_messages_of_a_frame_are_carried_out_in_order(hub: Hub) -> None:
@@ -143,9 +141,9 @@ async def test_a_session_does_what_its_permissions_cover(hub: Hub) -> None:
     await member.subscribe("post:*")
     await member.emit("post:created", 1)
     assert await member.hears(1) == [1]
-    assert await refused(member, type="emit", event="user:created") == "FORBIDDEN"
-    assert await refused(member, type="subscribe", events=["post:*", "*"]) == "FORBIDDEN"
-    assert await refused(member, type="subscribe", events=["user:*"]) == "FORBIDDEN"
+    assert await member.refused_with(type="emit", event="user:created") == "FORBIDDEN"
+    assert await member.refused_with(type="subscribe", events=["post:*", "*"]) == "FORBIDDEN"
+    assert await member.refused_with(type="subscribe", events=["user:*"]) == "FORBIDDEN"
     assert list(member.session.patterns) == ["post:*"]
 
 
@@ -154,7 +152,7 @@ async def test_patterns_are_bounded(make_hub: MakeHub) -> None:
     member = Member(await make_hub(limits=Limits(patterns_per_session=3)))
     await member.subscribe("a:1", "a:2", "a:2", "a:1")
     await member.subscribe("a:2", "a:3")
-    assert await refused(member, type="subscribe", events=["a:3", "a:4"]) == "TOO_MANY_SUBSCRIPTIONS"
+    assert await member.refused_with(type="subscribe", events=["a:3", "a:4"]) == "TOO_MANY_SUBSCRIPTIONS"
     assert (await member.ask(type="unsubscribe", events=["a:1"]))["type"] == "ok"
     await member.subscribe("a:4")
 

@@ -8,13 +8,6 @@ from ipc.hub.hub import Hub
 from tests.ipc.members import Member
 
 
-async def refused(member: Member, **message: Any) -> str:
-    answer = await member.ask(**message)
-    assert answer["type"] == "error", answer
-    assert await member.is_well()
-    return str(answer["code"])
-
-
 async def test_an_event_has_all_that_was_said_and_who_said_it(hub: Hub) -> None:
     """The source is the session's, whatever the message claims."""
     herald, spark = Member(hub, "herald"), Member(hub, "spark")
@@ -65,7 +58,7 @@ async def test_meta_is_an_object_or_nothing(hub: Hub) -> None:
     assert [event.get("meta") for event in (await member.hears(2)) and member.peer.events] == [None, {}]
     wrong: list[Any] = [[], 1, "x", True]
     for meta in wrong:
-        assert await refused(member, type="emit", event="a:b", meta=meta) == "INVALID_MESSAGE"
+        assert await member.refused_with(type="emit", event="a:b", meta=meta) == "INVALID_MESSAGE"
 
 
 async def test_an_event_without_an_id_is_given_one(hub: Hub) -> None:
@@ -113,9 +106,3 @@ async def test_a_repeat_is_called_one_where_all_of_its_logs_had_it(hub: Hub) -> 
         member.peer.messages.clear()
         await member.say({**emit, "target": target})
         assert (await member.answer("1")).get("duplicate") is expected
-
-
-async def test_asking_for_an_ok_needs_an_id_for_it(hub: Hub) -> None:
-    member = Member(hub)
-    await member.say({"type": "emit", "event": "a:b", "ack": True})
-    assert (await member.answer(None))["code"] == "INVALID_MESSAGE"
