@@ -8,14 +8,14 @@ from msgspec import UNSET, Raw
 from ipc.protocol import codec
 from ipc.protocol.delivery_status import EventStatus
 from ipc.protocol.discovery import MAX_VERSION, ServiceInfo, version_of
-from ipc.protocol.errors import BadMessageError, NotBuiltError, UnavailableError
+from ipc.protocol.errors import BadMessageError, NotBuiltError, UnavailableError, UnknownServiceError
 from ipc.protocol.explanation import Explanation
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import MAX_ID_LENGTH, Discover, Explain, JSONLex, Status
 from ipc.protocol.patterns import check_event
 from ipc.protocol.routing import logs_of_target
-from ipc.protocol.services import full_name
+from ipc.protocol.services import full_name, meant_by
 from ipc.transports.link import Link
 
 
@@ -33,7 +33,12 @@ class Asker:
     """
 
     def __init__(self, service: str, *, version: str = "") -> None:
-        self.service = full_name(service)
+        try:
+            self.service = full_name(service)
+        except UnknownServiceError as error:
+            if (meant := meant_by(service)) is None:
+                raise
+            raise UnknownServiceError(f"{error.message}; did you mean {meant!r}?") from None
         self.version = version
         if version and version_of(version) != version:
             raise ValueError(

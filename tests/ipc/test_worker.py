@@ -31,8 +31,14 @@ def test_a_worker_has_the_full_name_of_its_service(service: str) -> None:
 
 
 def test_a_service_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(UnknownServiceError, match="nobody"):
+    with pytest.raises(UnknownServiceError, match=r"'nobody'; known are ca, .*, svr$"):
         IPCWorker("nobody")
+
+
+def test_a_service_that_is_nearly_one_is_refused_with_the_name_that_may_be_meant() -> None:
+    """Where it is written: what the interpreter shows last of a program that ends so is what to do."""
+    with pytest.raises(UnknownServiceError, match=r"'tymeline'; known are ca, .*; did you mean 'timeline'\?$"):
+        IPCWorker("tymeline")
 
 
 def test_a_wrong_pattern_is_refused_where_it_is_written(worker: IPCWorker) -> None:
