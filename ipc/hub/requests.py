@@ -9,7 +9,6 @@ from ipc.hub.emitting import hashable, route
 from ipc.hub.evaluation import evaluate_asked
 from ipc.hub.ledger import check_may_ask
 from ipc.hub.meter import Meter
-from ipc.hub.refusals import refuse
 from ipc.hub.session import Session
 from ipc.hub.session_emits import emit
 from ipc.hub.subscriptions import asked_patterns, subscribe, unsubscribe
@@ -108,7 +107,7 @@ async def _within_limit(hub: "Hub", session: Session, meter: Meter, messages: Me
             granted -= 1
             passed.append(message)
         else:
-            refuse(hub, session, error, message.id)
+            hub.proofs.refusals.refuse(session, error, message.id)
     return passed
 
 
@@ -118,7 +117,7 @@ async def _request(hub: "Hub", session: Session, message: Any) -> None:
         if type(message) in _DESCRIBING:
             hub.described_anew(session)
     except IPCError as error:
-        refuse(hub, session, error, message.id)
+        hub.proofs.refusals.refuse(session, error, message.id)
 
 
 async def _subscribe(hub: "Hub", session: Session, message: Subscribe) -> None:

@@ -7,7 +7,6 @@ from msgspec import UNSET
 
 from ipc.hub.emitting import event_frame, hashable, route
 from ipc.hub.explaining import check_may_emit
-from ipc.hub.refusals import refuse
 from ipc.hub.session import Session
 from ipc.hub.writer import Emission
 from ipc.protocol.discovery import MAX_EMITS
@@ -37,7 +36,7 @@ def emit(hub: "Hub", session: Session, message: Emit) -> bool:
         session.emitted += 1
         hub.drift.saw(session.service, event, message.data)
     except IPCError as error:
-        refuse(hub, session, error, message.id)
+        hub.proofs.refusals.refuse(session, error, message.id)
         return False
     key = f"{session.service}/{message.id}" if message.id is not None else ""
     receipt = _EmitReceipt(session, message.id, logs, message.ack)
