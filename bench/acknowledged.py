@@ -7,7 +7,8 @@ from typing import Final
 from bench.driver import Socket, connect
 from bench.durable import CREDIT, MEMBERS, DurableBench
 from bench.nats import GROUP
-from bench.wires import EVENT, PUBLISHER, SUBSCRIBERS, SocketIOWire, now_us
+from bench.socketio_wires import SocketIOWire
+from bench.wires import EVENT, PUBLISHER, SUBSCRIBERS, now_us
 
 _SUBSCRIPTION: Final = b"1"
 """The number of the request by which a member joins its group at our door."""

@@ -19,7 +19,8 @@ from bench.nats_library import NatsLibraryDurable
 from bench.node import NodeBench, NodeScript, start_script
 from bench.npm import install_peers
 from bench.servers import Server, ServerError, Tls, redis_url, start_asgi, start_valkey
-from bench.wires import SUBSCRIBERS, DoorWire, NativeWire, PlainWire, SocketIOWire, Wire, post_data
+from bench.socketio_wires import DoorWire, SocketIOWire
+from bench.wires import SUBSCRIBERS, NativeWire, PlainWire, Wire, post_data
 from bench.workloads import CALL, DURABLE, AnyBench, Bench, Load, Part
 
 OURS: Final = "ours-uvicorn"

@@ -69,6 +69,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ipc.django_app.middleware.IPCMiddleware",
+    # Within what tells the length of an answer.
+    "exprsn.lines.JSONLineMiddleware",
 ]
 TEMPLATES = [
     {

@@ -1,4 +1,4 @@
-"""What a service asks of the mesh: to emit events, to call resources, and how things stand."""
+"""What a service does in the mesh by itself: it emits events, calls resources, and is at long operations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,27 +6,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from ipc.asker import Asker, checked_id
 from ipc.hooks import Hooks
 from ipc.hub.tasks import OwnedTasks
 from ipc.operations import OpenOperations, Operation, asked
-from ipc.protocol import codec
 from ipc.protocol.calls import MAX_TIMEOUT_MS, check_op, check_resource
 from ipc.protocol.declarations import MAX_EVENTS, Declaration, check_declaration
-from ipc.protocol.delivery_status import EventStatus
-from ipc.protocol.discovery import MAX_VERSION, ServiceInfo, version_of
-from ipc.protocol.errors import BadMessageError, DeadlineError, NotBuiltError, UnavailableError
-from ipc.protocol.explanation import Explanation
+from ipc.protocol.errors import DeadlineError
 from ipc.protocol.ids import new_ulid
-from ipc.protocol.limits import Limits
-from ipc.protocol.messages import (
-    MAX_ID_LENGTH,
-    Call,
-    Discover,
-    Emit,
-    Explain,
-    JSONLex,
-    Status,
-)
+from ipc.protocol.messages import Call, Emit
 from ipc.protocol.messages import Operation as OperationMessage
 from ipc.protocol.operations import OperationInfo
 from ipc.protocol.patterns import check_event
@@ -35,34 +23,22 @@ from ipc.protocol.services import full_name
 from ipc.resources import seconds_left
 from ipc.schemas import json_schema
 from ipc.tracing.steps import calling, emitting
-from ipc.transports.link import Link
 
 NOTHING = UNSET
 """Stands for no data and no query at all, since ``None`` is JSON's null."""
 
 
-class Client:
-    """One instance's way to ask; `IPCWorker` adds handlers and running.
+class Client(Asker):
+    """One instance's way to act in the mesh; `IPCWorker` adds handlers and running.
 
     Args:
         service: the service's name, short or full.
         version: of the service, to be shown; at most 64 characters.
 
-    Raises:
-        UnknownServiceError: the catalogue has no such service.
-        ValueError: the version is too long, or has characters that no version has.
-
     """
 
     def __init__(self, service: str, *, version: str = "") -> None:
-        self.service = full_name(service)
-        self.version = version
-        if version and version_of(version) != version:
-            raise ValueError(
-                f"a version has 1 to {MAX_VERSION} letters, digits, '.', '-', '+' and '_', not {version!r}"
-            )
-        self._limits = Limits()
-        self._link: Link | None = None
+        super().__init__(service, version=version)
         self._tasks = OwnedTasks(f"worker {self.service}")
         self._hooks = Hooks(self._tasks)
         self._operations = OpenOperations()
@@ -140,99 +116,6 @@ class Client:
         position = str(ok.position)
         self._hooks.call("sent", event, position)
         return position
-
-    async def status(
-        self, event_id: str, *, source: str | None = None, log: str | None = None, position: str | None = None
-    ) -> EventStatus:
-        """Return what each group has done with an event, which a ``log`` and ``position`` spare looking for.
-
-        Raises:
-            BadMessageError: EVENT_NOT_FOUND, with how far was looked; AMBIGUOUS_EVENT, ask with ``source``.
-            ForbiddenError: the event is another service's, which takes the permission ``*``.
-            DeadlineError: no answer in time.
-
-        """
-        question = Status(id=new_ulid(), event=checked_id(event_id), source=source, log=log, position=position)
-        ok = await self._running_link("status").request(question)
-        if ok.status is UNSET:
-            raise NotBuiltError("the bridge is older than this library: it has no ledger")
-        return ok.status
-
-    async def jsonlex(self, expression: Any, context: Any = None) -> Any:
-        """Have an expression evaluated by the hub, and return its result; what is no expression comes back as it is.
-
-        Args:
-            expression: ``{"__jsonlex": true, "expr": ...}``.
-            context: what its variables are looked up in.
-
-        Raises:
-            BadMessageError: the expression is wrong or costs too much; ``details`` has the ``pointer``.
-            ForbiddenError: this service may not.
-            DeadlineError: no answer in time.
-
-        """
-        codec.encode_json([expression, context])
-        ok = await self._running_link("jsonlex").request(JSONLex(id=new_ulid(), expression=expression, context=context))
-        if ok.result is UNSET:
-            raise NotBuiltError("the bridge is older than this library: it evaluates no expressions")
-        return ok.result
-
-    async def services(self, service: str | None = None) -> list[ServiceInfo]:
-        """Return the services that are attached, with their instances and how calls to them are doing.
-
-        Args:
-            service: only this one, by either name.
-
-        Raises:
-            UnknownServiceError: there is no such service.
-            DeadlineError: no answer in time.
-
-        """
-        question = Discover(id=new_ulid(), service=None if service is None else full_name(service))
-        ok = await self._running_link("services").request(question)
-        if ok.services is UNSET:
-            raise NotBuiltError("the bridge is older than this library: it cannot say which services there are")
-        return ok.services
-
-    async def explain(
-        self,
-        event: str,
-        data: Any = None,
-        *,
-        target: str | Sequence[str] | None = None,
-        meta: Mapping[str, Any] | None = None,
-        source: str | None = None,
-    ) -> Explanation:
-        """Return who would get an event that this service emits, who would not, and why; nothing is emitted.
-
-        Args:
-            event: ``resource:action``.
-            data: any JSON value, which conditions of subscriptions look at.
-            target: a service, several, or nothing for all.
-            meta: as `emit` takes it.
-            source: another service that would emit it, which takes the permission ``*``.
-
-        Raises:
-            BadMessageError: the event's name, target or data is wrong.
-            ForbiddenError: the event would be another service's.
-            DeadlineError: no answer in time.
-
-        """
-        check_event(event)
-        names = target if isinstance(target, str) or target is None else list(target)
-        logs_of_target(names)
-        question = Explain(
-            id=new_ulid(),
-            event=event,
-            data=self._raw(data),
-            target=names,
-            meta=UNSET if meta is None else self._raw(meta),
-            source=source,
-        )
-        ok = await self._running_link("explain").request(question)
-        if ok.explanation is UNSET:
-            raise NotBuiltError("the bridge is older than this library: it cannot explain")
-        return ok.explanation
 
     # Calls
 
@@ -391,26 +274,5 @@ class Client:
 
     # Inside
 
-    def _running_link(self, what: str) -> Link:
-        if self._link is None:
-            raise UnavailableError(f"{self.service} is not running: await start() or run() before {what}()")
-        return self._link
-
-    def _raw(self, value: Any) -> Raw:
-        return Raw(codec.checked_json(codec.encode_json(value).encode(), self._limits))
-
     def _raw_or_unset(self, value: Any) -> Raw | UnsetType:
         return UNSET if value is UNSET else self._raw(value)
-
-
-def checked_id(text: str) -> str:
-    """Return an id if it may travel.
-
-    Raises:
-        BadMessageError: it is too long, or has no JSON form.
-
-    """
-    codec.encode_json(text)
-    if len(text) > MAX_ID_LENGTH:
-        raise BadMessageError(f"an id has at most {MAX_ID_LENGTH} characters, this has {len(text)}: {text[:80]!r}")
-    return text

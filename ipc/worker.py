@@ -1,36 +1,30 @@
 """`IPCWorker`: what a service writes its part of the mesh with."""
 
 import asyncio
-import contextlib
 import inspect
 import logging
-import signal
 from collections.abc import Callable, Mapping
-from contextvars import Context
 from typing import Any, Self, TypeVar
 
 from ipc.client import Client
-from ipc.dispatch import Dispatcher, EventContext, Handler, Lane
+from ipc.dispatch import Handler
 from ipc.hooks import HookName
 from ipc.hub.terms import terms_of
-from ipc.members import Members, Membership, Reject
-from ipc.protocol.errors import ConfigurationError, IPCError, UnavailableError
-from ipc.protocol.messages import Event, ServerCall, Subscription, Welcome
+from ipc.protocol.errors import ConfigurationError, UnavailableError
+from ipc.protocol.messages import Subscription
 from ipc.protocol.patterns import compile_pattern
-from ipc.protocol.retry import DEFAULT_CREDIT, check_credit, check_group, retry_policy
-from ipc.resources import CallContext, ResourceCalls, ServedResource, served_resource
-from ipc.subscriptions import arranged
+from ipc.protocol.retry import DEFAULT_CREDIT, check_group
+from ipc.resources import served_resource
+from ipc.run import Registered, Run
+from ipc.signals import stop_signals
 from ipc.tracing.configuration import trace_as_configured
 from ipc.transports.base import Transport
 from ipc.transports.environment import transport_from_environment
-from ipc.transports.group_subscription import Beginning, GroupSubscription, beginning
-from ipc.transports.link import Link
+from ipc.transports.group_subscription import Beginning, group_subscription
 
 logger = logging.getLogger(__name__)
 
 FINISH_TIMEOUT_S = 8.0
-# A bridge that does not even answer a goodbye has nothing to wait for.
-LEAVE_TIMEOUT_S = 1.0
 
 HandlerT = TypeVar("HandlerT", bound=Handler)
 ResourceT = TypeVar("ResourceT")
@@ -56,14 +50,8 @@ class IPCWorker(Client):
 
     def __init__(self, service: str, *, version: str = "") -> None:
         super().__init__(service, version=version)
-        self._registered: list[tuple[Subscription, Handler]] = []
-        self._memberships: list[tuple[GroupSubscription, Membership]] = []
-        self._resources: dict[str, ServedResource] = {}
-        self._calls: ResourceCalls | None = None
-        self._dispatcher: Dispatcher | None = None
-        self._members: Members | None = None
-        self._running: asyncio.Task[None] | None = None
-        self._waiting: asyncio.Task[None] | None = None
+        self._registered = Registered()
+        self._run: Run | None = None
         self._is_program = False
 
     # Registration
@@ -113,33 +101,21 @@ class IPCWorker(Client):
         for pattern in patterns:
             compile_pattern(pattern)
         terms_of(where, select)
-        if group is not None:
-            if any(check_group(group) == subscription.group for subscription, _ in self._memberships):
-                raise ValueError(f"the group {group!r} has a handler already")
-            check_credit(credit)
-            retry_policy(retry)
-        elif retry is not None or once or since is not None:
+        if group is None and (retry is not None or once or since is not None):
             raise TypeError("retry, once and since belong to a group: name it with group=")
-        begins = beginning(self.service, since)
+        if any(group == subscription.group for subscription, _ in self._registered.members):
+            raise ValueError(f"the group {group!r} has a handler already")
+        terms = {"where": where, "select": select}
+        wanted = (
+            Subscription(events=list(patterns), **terms)
+            if group is None
+            else group_subscription(
+                self.service, group, patterns, credit=credit, retry=retry, once=once, since=since, **terms
+            )
+        )
 
         def register(handler: HandlerT) -> HandlerT:
-            is_async = inspect.iscoroutinefunction(handler)
-            if not is_async:
-                raise TypeError(f"{handler!r} must be an async function: it runs in the worker's event loop")
-            if group is None:
-                self._registered.append((Subscription(events=list(patterns), where=where, select=select), handler))
-            else:
-                subscription = GroupSubscription(
-                    group=group,
-                    events=patterns,
-                    credit=credit,
-                    retry=retry,
-                    once=once,
-                    since=begins,
-                    where=where,
-                    select=select,
-                )
-                self._memberships.append((subscription, Membership(group, handler, once=once)))
+            self._registered.add(wanted, handler)
             return handler
 
         return register
@@ -160,12 +136,12 @@ class IPCWorker(Client):
             ValueError: this worker serves the resource already.
 
         """
-        if name in self._resources:
+        if name in self._registered.resources:
             raise ValueError(f"the resource {name!r} is served already")
 
         def register(handler: ResourceT) -> ResourceT:
             served = handler() if inspect.isclass(handler) else handler
-            self._resources[name] = served_resource(name, served, limit=limit)
+            self._registered.resources[name] = served_resource(name, served, limit=limit)
             return handler
 
         return register
@@ -229,29 +205,16 @@ class IPCWorker(Client):
         """
         self._is_program = True
         try:
-            await self._run()
+            await self.start()
+            with stop_signals() as stopping:
+                try:
+                    await self._begun("run").unless_ended(stopping.wait())
+                finally:
+                    await self.stop()
         except ConfigurationError as error:
             raise SystemExit(f"{self.service}: {error.message}") from error
         finally:
             self._is_program = False
-
-    async def _run(self) -> None:
-        await self.start()
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        waiting = asyncio.create_task(stopping.wait())
-        try:
-            running = self._running
-            await asyncio.wait([waiting, *([running] if running else [])], return_when=asyncio.FIRST_COMPLETED)
-            if running is not None and running.done():
-                running.result()
-        finally:
-            waiting.cancel()
-            await self.stop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
 
     async def start(self, transport: Transport | None = None, *, since: Mapping[str, str] | None = None) -> None:
         """Begin to connect, in the running event loop, and return at once; `ready` waits.
@@ -264,29 +227,22 @@ class IPCWorker(Client):
             ConfigurationError: BRIDGE_URL is no address of a bridge, or neither it nor REDIS_URL is set.
 
         """
-        if self._running is not None:
+        if self._run is not None:
             raise RuntimeError(f"{self.service} is running already")
         trace_as_configured(self.service)
-        self._dispatcher = Dispatcher(self._handler_failed)
-        arrangement = arranged([subscription for subscription, _ in self._registered], owner=self.service)
-        for (subscription, handler), terms in zip(self._registered, arrangement.terms, strict=True):
-            self._dispatcher.add(Lane(subscription.events, handler, terms))
-        self._members = Members(self._handler_failed)
-        for _, membership in self._memberships:
-            self._members.add(membership.anew())
-        self._calls = ResourceCalls(self._resources, self._call_failed, self._limits)
-        self._link = Link(
+        self._run = Run(
+            self.service,
             transport or transport_from_environment(self.service, version=self.version),
-            (),
-            _Listener(self),
-            [subscription for subscription, _ in self._memberships],
-            [served.as_message() for served in self._resources.values()],
-            since,
-            arrangement.subscriptions,
-            list(self._declared.values()),
+            self._registered,
+            declarations=list(self._declared.values()),
+            since=since,
+            operations=self._operations,
+            hooks=self._hooks,
+            tasks=self._tasks,
+            limits=self._limits,
         )
-        self._running = asyncio.create_task(self._link.run(), name=f"worker {self.service}", context=Context())
-        self._running.add_done_callback(self._link_ended)
+        self._link = self._run.link
+        self._run.task.add_done_callback(self._link_ended)
 
     async def ready(self) -> None:
         """Wait until the worker is connected and subscribed.
@@ -295,15 +251,7 @@ class IPCWorker(Client):
             IPCError: the bridge refused this worker for good.
 
         """
-        if self._link is None or self._running is None:
-            raise UnavailableError(f"{self.service} is not running: await start() first")
-        up = asyncio.create_task(self._link.wait_until_up())
-        try:
-            await asyncio.wait([up, self._running], return_when=asyncio.FIRST_COMPLETED)
-            if self._running.done():
-                self._running.result()
-        finally:
-            up.cancel()
+        await self._begun("ready").ready()
 
     @property
     def is_ready(self) -> bool:
@@ -313,29 +261,14 @@ class IPCWorker(Client):
     @property
     def running(self) -> "frozenset[asyncio.Task[None]]":
         """What handlers and asynchronous hooks are at work on, each task named after its function or group."""
-        handling = (
-            owner.running for owner in (self._dispatcher, self._members, self._calls, self._tasks) if owner is not None
-        )
-        return frozenset().union(*handling)
+        return self._tasks.running | (self._run.running if self._run is not None else frozenset())
 
     async def stop(self, *, timeout_s: float = FINISH_TIMEOUT_S) -> None:
         """Stop taking events, finish those taken as far as the time allows, and leave."""
-        link, dispatcher, members, calls = self._link, self._dispatcher, self._members, self._calls
-        running = self._running
-        if link is None or dispatcher is None or members is None or calls is None or running is None:
-            return
-        if self._waiting is not None:
-            # It would resume as soon as the handlers have caught up.
-            self._waiting.cancel()
-        with contextlib.suppress(IPCError, TimeoutError):
-            async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                await link.retire()
-        await asyncio.gather(*(part.finish(timeout_s=timeout_s) for part in (dispatcher, members, calls)))
-        running.cancel()
-        await asyncio.wait([running])
-        await link.close()
-        await self._tasks.close()
-        self._link = self._dispatcher = self._members = self._calls = self._running = None
+        if self._run is not None:
+            await self._run.stop(timeout_s=timeout_s)
+            await self._tasks.close()
+            self._link = self._run = None
 
     async def forget(self, group: str, *, timeout_s: float = 10.0) -> None:
         """Delete a durable group of this service, with all that waits in it; its dead letters stay.
@@ -348,98 +281,18 @@ class IPCWorker(Client):
             DeadlineError: no answer in time, it may have been deleted.
 
         """
-        await self._running_link("forget").forget(check_group(group), timeout_s=timeout_s)
-        if self._members is not None:
-            self._members.forget(group)
-        self._memberships = [each for each in self._memberships if each[0].group != group]
+        await self._begun("forget").forget(check_group(group), timeout_s=timeout_s)
+        self._registered.forget(group)
 
-    # What the link tells
+    # Inside
 
-    def _connected(self, welcome: Welcome) -> None:
-        if self._dispatcher is not None:
-            self._dispatcher.session = welcome.session
-        logger.info("%s is ready, session %s", welcome.instance, welcome.session)
-        self._operations.connected()
-        self._hooks.call("ready", welcome)
-
-    def _received(self, event: Event) -> bool:
-        if self._dispatcher is None or self._link is None:
-            return False
-        if not self._dispatcher.take(event):
-            waiting = self._wait_for_handlers(self._link, self._dispatcher)
-            self._waiting = self._tasks.start(waiting, "wait for handlers")
-            return False
-        if self._hooks.has("received"):
-            self._hooks.call("received", EventContext.of(event))
-        return True
-
-    def _delivered(self, event: Event, session: str) -> None:
-        if self._members is not None and self._link is not None:
-            self._members.take(event, session, self._link)
-
-    def _called(self, call: ServerCall, session: str) -> None:
-        if self._calls is not None and self._link is not None:
-            self._calls.take(call, session, self._link)
-
-    def _call_cancelled(self, call_id: str, session: str) -> None:
-        if self._calls is not None:
-            self._calls.cancel(call_id, session)
-
-    def _disconnected(self, session: str) -> None:
-        if self._calls is not None:
-            self._calls.lost(session)
-
-    async def _wait_for_handlers(self, link: Link, dispatcher: Dispatcher) -> None:
-        """Let the log keep the events until the handlers have caught up."""
-        logger.info("%s: the handlers are behind, pausing", self.service)
-        try:
-            await link.pause()
-            await dispatcher.room()
-            await link.resume()
-        except IPCError as error:
-            logger.warning("%s: connecting again, since pausing failed: %s", self.service, error)
-            await dispatcher.room()
-            link.restart()
-
-    def _failed(self, error: IPCError) -> None:
-        logger.warning("%s: %s", self.service, error)
-        self._hooks.call("error", error)
-
-    def _handler_failed(self, error: Exception, context: EventContext) -> None:
-        where = (self.service, context.event, context.position)
-        if isinstance(error, Reject):
-            # What the handler decided is no failure of its own.
-            logger.warning("a handler of %s rejected %s at %s: %s", *where, error)
-        else:
-            logger.error("a handler of %s failed on %s at %s", *where, exc_info=error)
-        self._hooks.call("handler_error", error, context)
-
-    def _call_failed(self, error: Exception, context: CallContext) -> None:
-        what = f"{context.resource}.{context.op}"
-        logger.error("%s failed in %s, called by %s", self.service, what, context.source, exc_info=error)
-        self._hooks.call("handler_error", error, context)
+    def _begun(self, what: str) -> Run:
+        if self._run is None:
+            raise UnavailableError(f"{self.service} is not running: await start() or run() before {what}()")
+        return self._run
 
     def _link_ended(self, running: "asyncio.Task[None]") -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
             if not (self._is_program and isinstance(error, ConfigurationError)):
                 logger.error("%s has stopped: %s", self.service, error)
             self._hooks.call("error", error)
-
-
-class _Listener:
-    """A worker as its link sees it."""
-
-    def __init__(self, worker: IPCWorker) -> None:
-        self.connected = worker._connected
-        self.received = worker._received
-        self.delivered = worker._delivered
-        self.failed = worker._failed
-        self.called = worker._called
-        self.cancelled = worker._call_cancelled
-        self.operation_cancelled = worker._operations.cancelled
-        self.disconnected = worker._disconnected
-
-    def not_recovered(self, reasons: dict[str, str]) -> None:
-        """Pass on that events are gone from the log."""
-        missing = ", ".join(f"{log} ({reason})" for log, reason in reasons.items())
-        self.failed(UnavailableError(f"events were missed for good: {missing}", details={"reasons": reasons}))

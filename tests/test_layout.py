@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("exprsn", "bridge", "timeline", "certs", "ipc", "samples", "bench")
-MAX_LINES = 450
+MAX_LINES = 330
+MAX_LINES_OF_TESTS = 400
 LONG_LINES = 300
 MEDIAN_LINES = 120
 # Tests that prove something of several modules together, or `test_<module>_<topic>`; the others mirror one module.
@@ -40,6 +41,8 @@ TOPICS = frozenset(
         "window",
     }
 )
+# One row after the other: to be read from top to bottom, and nothing in them to divide.
+TABLES = frozenset({Path("ipc/protocol/messages.py")})
 MIXTURES = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools"})
 
 
@@ -72,7 +75,8 @@ def test_a_test_module_mirrors_a_module_or_is_about_a_known_topic(test: Path) ->
 def test_a_file_is_small_and_says_what_it_is(path: Path) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
     lines = text.count("\n")
-    assert lines <= MAX_LINES, f"{path} has {lines} lines: divide it by its jobs"
+    most = MAX_LINES_OF_TESTS if path.parts[0] == "tests" else MAX_LINES
+    assert lines <= most or path in TABLES, f"{path} has {lines} lines: divide it by its jobs"
     if text.strip():
         assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is: begin it with a docstring"
 

@@ -15,9 +15,11 @@ from bridge.api.fields import Flag, Text, WholeNumber, Words
 from bridge.api.mesh_view import MeshView, answer, checked
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import condition_of, letter_detail, letter_summary, orphaned
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.errors import BadMessageError
+from ipc.stores.dead_letter import Page
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import DeadLetters, Page
+from ipc.stores.dead_letters import DeadLetters
 
 MAX_LIMIT = 1_000
 MAX_WORDS = 100
@@ -70,7 +72,7 @@ class DeadLetterListView(MeshView):
             values["where"] = condition_of(query["where"][-1])
         values["service"] = whose(self.asker, values.get("service"))
         after = LetterId.of(values["cursor"]) if "cursor" in values else None
-        page = async_to_sync(DeadLetters(self.redis()).find)(_filter(values), limit=values["limit"], after=after)
+        page = async_to_sync(DeadLetters(running_redis()).find)(_filter(values), limit=values["limit"], after=after)
         cursor = str(page.letters[-1].id) if page.has_more else None
         letters = [letter_summary(buried) for buried in page.letters]
         return answer({"deadLetters": letters, "next": cursor, "undecided": page.undecided})
@@ -83,7 +85,7 @@ class DeadLetterView(MeshView):
         """Answer with all that is known of it."""
         letter_id = LetterId.of(f"{service}/{group}/{position}")
         whose(self.asker, letter_id.service)
-        return answer(letter_detail(async_to_sync(DeadLetters(self.redis()).get)(letter_id)))
+        return answer(letter_detail(async_to_sync(DeadLetters(running_redis()).get)(letter_id)))
 
 
 class RedriveView(MeshView):
@@ -95,7 +97,7 @@ class RedriveView(MeshView):
         return answer(async_to_sync(self._redrive)(values))
 
     async def _redrive(self, values: dict[str, Any]) -> dict[str, Any]:
-        redis = self.redis()
+        redis = running_redis()
         page = await _meant(DeadLetters(redis), values, self.asker)
         ids = [buried.id for buried in page.letters]
         moved, orphans = await redrive(redis, [] if values["dryRun"] else ids, by=self.asker.name)
@@ -120,7 +122,7 @@ class DiscardView(MeshView):
         return answer(async_to_sync(self._discard)(values))
 
     async def _discard(self, values: dict[str, Any]) -> dict[str, Any]:
-        redis = self.redis()
+        redis = running_redis()
         page = await _meant(DeadLetters(redis), values, self.asker)
         ids = [buried.id for buried in page.letters]
         gone = [] if values["dryRun"] else await discard(redis, ids, by=self.asker.name, reason=values["reason"])

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from bridge.api.access import whose
 from bridge.api.mesh_view import MeshView, answer
+from ipc.django_app.runtime import running_redis
 from ipc.stores.group_states import GroupState, GroupStates
 
 
@@ -18,7 +19,7 @@ class GroupListView(MeshView):
 
     def get(self, request: Request) -> Response:
         """Answer with them, by service and name."""
-        states = async_to_sync(GroupStates(self.redis()).list)()
+        states = async_to_sync(GroupStates(running_redis()).list)()
         only = whose(self.asker, None)
         return answer({"groups": [_json(state) for state in states if only in {None, state.service}]})
 

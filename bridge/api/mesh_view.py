@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from redis.asyncio import Redis
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,8 +14,8 @@ from bridge.api.authentication import AUTHENTICATION, Asker, asker_in
 from bridge.api.rate_limits import charge, show_budget
 from bridge.api.refusals import count_refusal
 from ipc.django_app.parsers import BoundedJSONParser
-from ipc.django_app.runtime import current_redis, running_hub
-from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.django_app.runtime import running_hub
+from ipc.protocol.errors import IPCError
 
 
 class MeshView(APIView):
@@ -50,19 +49,6 @@ class MeshView(APIView):
         final = super().finalize_response(request, response, *args, **kwargs)
         show_budget(request._request, final)
         return final
-
-    @staticmethod
-    def redis() -> Redis:
-        """Return the Redis of the mesh, to be used in the event loop of the server.
-
-        Raises:
-            UnavailableError: this process has no hub.
-
-        """
-        redis = current_redis()
-        if redis is None:
-            raise UnavailableError("the hub does not run")
-        return redis
 
 
 def checked(

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from bridge.console.page import mesh_redis
 from bridge.console.permitted import Permitted, operator_of, refused
 from ipc.django_app.http import wants_json
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.errors import IPCError
 from ipc.stores.audit import Audit
 
@@ -67,7 +67,7 @@ class ConsoleAction(Permitted):
         by = operator_of(request)
         done = await self.act(request, by=by, **where)
         if not done.is_written:
-            await Audit(mesh_redis()).write(self.action, by=by, subject=done.subject, details=done.details)
+            await Audit(running_redis()).write(self.action, by=by, subject=done.subject, details=done.details)
         return done
 
     def _refusal(self, request: HttpRequest, error: IPCError) -> HttpResponse:

@@ -8,10 +8,11 @@ from django import forms
 from django.http import HttpRequest
 
 from bridge.console.fields import MomentField
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.people import names_of
 from bridge.console.times import moment
 from ipc.django_app.audit_trail import operator_name
+from ipc.django_app.runtime import running_redis
 from ipc.protocol import codec
 from ipc.stores.audit import MAX_TEXT, Audit
 from ipc.stores.audit_filter import AuditEntry, AuditFilter
@@ -82,7 +83,7 @@ class AuditPage(ConsolePage):
         if not form.is_valid():
             return context
         after = request.GET.get("after", "")
-        found = async_to_sync(Audit(mesh_redis()).read)(form.wanted(), count=COUNT, after=after)
+        found = async_to_sync(Audit(running_redis()).read)(form.wanted(), count=COUNT, after=after)
         rows = _rows(found.entries)
         return {
             **context,

@@ -11,8 +11,9 @@ from django.urls import NoReverseMatch, reverse
 
 from bridge.console.event_rows import json_text
 from bridge.console.fields import PatternField, services
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.times import moment
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.declarations import DeclaredEvent
 from ipc.protocol.errors import IPCError
@@ -64,7 +65,7 @@ class CataloguePage(ConsolePage):
         context: dict[str, Any] = {"form": form, "documents": _documents()}
         if not form.is_valid():
             return context
-        declared = async_to_sync(Declarations(mesh_redis()).list)()
+        declared = async_to_sync(Declarations(running_redis()).list)()
         chosen = form.chosen(declared)
         offset = form.cleaned_data["offset"] or 0
         after = offset + COUNT
@@ -97,7 +98,7 @@ class DeclaredPage(ConsolePage):
 
         """
         service, event = full_name(where["service"]), where["event"]
-        declared = async_to_sync(Declarations(mesh_redis()).list)(service)
+        declared = async_to_sync(Declarations(running_redis()).list)(service)
         found = next((each for each in declared if each.declaration.event == event), None)
         if found is None:
             raise IPCError(

@@ -11,16 +11,17 @@ from django.http import HttpRequest, HttpResponse
 from bridge.console.event_rows import json_text
 from bridge.console.fields import ExpressionField, JSONField
 from bridge.console.form_page import FormPage
-from bridge.console.page import mesh_redis
 from bridge.console.permitted import operator_of
 from bridge.console.times import moment
 from ipc.django_app.conf import conf
 from ipc.django_app.dead_letter_acts import redrive_one
+from ipc.django_app.runtime import running_redis
 from ipc.hub.evaluation import EVALUATION_LIMITS
 from ipc.jsonlex import JSONLexError, compile_select
 from ipc.protocol.services import short_name
+from ipc.stores.dead_letter import Buried
 from ipc.stores.dead_letter_filter import LetterId
-from ipc.stores.dead_letters import Buried, DeadLetters
+from ipc.stores.dead_letters import DeadLetters
 
 REDRIVE = "bridge.redrive_deadletter"
 
@@ -54,7 +55,7 @@ class LetterPage(FormPage):
 
     def beside(self, request: HttpRequest, **where: Any) -> dict[str, Any]:
         """Return what is known of the letter."""
-        buried = async_to_sync(DeadLetters(mesh_redis()).get)(_id_of(where))
+        buried = async_to_sync(DeadLetters(running_redis()).get)(_id_of(where))
         letter, content = buried.letter, buried.content
         return {
             "title": f"Dead letter of {short_name(buried.id.service)}/{buried.id.group}",
@@ -80,7 +81,7 @@ class LetterPage(FormPage):
 
     def outcome(self, request: HttpRequest, said: dict[str, Any], **where: Any) -> dict[str, Any]:
         """Return what an expression gives on the data, or what became of the letter."""
-        redis, letter_id = mesh_redis(), _id_of(where)
+        redis, letter_id = running_redis(), _id_of(where)
         if "redrive" in request.POST:
             by = operator_of(request)
             is_edited = async_to_sync(redrive_one)(redis, letter_id, said["payload"], by=by, limits=conf.limits())

@@ -10,11 +10,13 @@ from redis.asyncio import Redis
 
 from bridge.console.fields import ConditionField, MomentField, PatternField, services
 from bridge.console.letter_extent import extent
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.times import moment
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.services import short_name
+from ipc.stores.dead_letter import Buried, Page
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import MAX_LOOKED, Buried, DeadLetters, Page
+from ipc.stores.dead_letters import MAX_LOOKED, DeadLetters
 
 COUNT: Final = 50
 
@@ -75,7 +77,7 @@ class DeadLettersPage(ConsolePage):
         if not form.is_valid():
             return context
         after = request.GET.get("after", "")
-        found, groups = async_to_sync(_found)(mesh_redis(), form.wanted(), LetterId.of(after) if after else None)
+        found, groups = async_to_sync(_found)(running_redis(), form.wanted(), LetterId.of(after) if after else None)
         shown = {name: request.GET[name] for name in form.fields if request.GET.get(name)}
         return {
             **context,

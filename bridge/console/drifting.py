@@ -5,8 +5,8 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from bridge.console.board import Held
-from bridge.console.page import mesh_redis
 from bridge.console.times import duration
+from ipc.django_app.runtime import running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol.services import short_name
 from ipc.stores.declarations import Declarations
@@ -32,7 +32,7 @@ async def drift_now(hub: Hub) -> dict[str, Any] | None:
 
 async def _drift(hub: Hub) -> dict[str, Any] | None:  # noqa: ARG001 - as `Held` calls it
     now_ms = time.time_ns() // 1_000_000
-    recent = await Declarations(mesh_redis()).drifting(since_ms=now_ms - RECENT_MS)
+    recent = await Declarations(running_redis()).drifting(since_ms=now_ms - RECENT_MS)
     if not recent:
         return None
     last = max(recent, key=lambda each: each.at_ms)

@@ -10,9 +10,8 @@ from msgspec import Raw
 from bridge.console.event_rows import event_link
 from bridge.console.fields import EventField, JSONField
 from bridge.console.form_page import FormPage
-from bridge.console.page import mesh_redis
 from bridge.console.permitted import operator_of
-from ipc.django_app.runtime import running_hub
+from ipc.django_app.runtime import running_hub, running_redis
 from ipc.hub.emitting import Emitted, emit_as
 from ipc.protocol.discovery import SOURCE
 from ipc.protocol.explanation import Explanation
@@ -82,5 +81,5 @@ async def _carried_out(said: dict[str, Any], by: str) -> tuple[Emitted | None, E
     if not isinstance(outcome, Emitted):
         raise outcome
     told = {"id": outcome.id, "target": target or "broadcast"}
-    await Audit(mesh_redis()).write("event.test", by=by, subject=said["event"], details=told)
+    await Audit(running_redis()).write("event.test", by=by, subject=said["event"], details=told)
     return outcome, explanation

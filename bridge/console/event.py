@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET, Raw
 
 from bridge.console.event_rows import MAX_SHOWN, Content, Pretty, event_link, json_text, pretty, time_of
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.people import name_of
 from bridge.console.permitted import Permitted, refused
-from ipc.django_app.runtime import running_hub
+from ipc.django_app.runtime import running_hub, running_redis
 from ipc.hub.hub import Hub
 from ipc.hub.ledger import check_place
 from ipc.protocol import codec
@@ -68,7 +68,7 @@ class EventJSON(Permitted):
             place = check_place(request.GET.get("log"), request.GET.get("position"))
             if place is None:
                 raise BadMessageError("say which event: its log and its position")
-            seen = async_to_sync(EventSearch(mesh_redis()).at)(*place)
+            seen = async_to_sync(EventSearch(running_redis()).at)(*place)
         except IPCError as error:
             return refused(error.code, error.message)
         if not seen.frame:
@@ -79,7 +79,7 @@ class EventJSON(Permitted):
 
 async def _found(hub: Hub, *, id: str, source: str, log: str, position: str) -> Found:  # noqa: A002 - as the address has it
     status = await hub.ledger.status(id, source=source or None, log=log or None, position=position or None)
-    redis = mesh_redis()
+    redis = running_redis()
     for place in status.logs:
         if not place.in_log or place.position is None:
             continue

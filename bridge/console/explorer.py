@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from bridge.console.event_rows import row_of
 from bridge.console.fields import LOGS, ConditionField, PatternField, services
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.positions import check_position, position_key
 from ipc.stores.event_filter import EventFilter
 from ipc.stores.event_search import LOGS as ALL_LOGS
@@ -64,7 +65,7 @@ class ExplorerPage(ConsolePage):
             return context
         asked, began_ms = request.GET.get("before", ""), time.time_ns() // 1_000_000
         parts = before(form.logs, check_position(asked) if asked else "")
-        page = async_to_sync(LogPages(mesh_redis()).page)(parts, form.wanted, count=COUNT)
+        page = async_to_sync(LogPages(running_redis()).page)(parts, form.wanted, count=COUNT)
         rows = [row_of(found) for found in page.events]
         newest = max((row["position"] for row in rows), default=f"{began_ms}-0", key=position_key)
         return {

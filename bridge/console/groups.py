@@ -9,10 +9,11 @@ from redis.asyncio import Redis
 
 from bridge.console.event_rows import event_link
 from bridge.console.fields import PatternField
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.people import name_of
 from bridge.console.times import moment
 from bridge.roles import SEES_ERRORS
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.delivery_status import Definition
 from ipc.protocol.errors import BadMessageError
@@ -45,7 +46,7 @@ class GroupsPage(ConsolePage):
 
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - nothing is asked
         """Return them, by service and name."""
-        return {"rows": async_to_sync(_rows)(mesh_redis())}
+        return {"rows": async_to_sync(_rows)(running_redis())}
 
 
 class ReplayForm(forms.Form):
@@ -79,7 +80,7 @@ class GroupPage(ConsolePage):
         """Return how it is doing, and a page of what is pending in one of its logs."""
         service, group = full_name(where["service"]), check_group(where["group"])
         log, after = request.GET.get("log", ""), request.GET.get("after", "")
-        found = async_to_sync(_group)(mesh_redis(), service, group, log, check_position(after) if after else "")
+        found = async_to_sync(_group)(running_redis(), service, group, log, check_position(after) if after else "")
         return {
             "title": f"Group {short_name(service)}/{group}",
             "service": service,

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from bridge.console.action import ConsoleAction, Done
 from bridge.console.dead_letters import FilterForm
 from bridge.console.filled import filled
-from bridge.console.page import mesh_redis
 from ipc.django_app.dead_letter_acts import discard, redrive
 from ipc.django_app.dead_letters import orphaned
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.errors import BadMessageError, UnavailableError
 from ipc.protocol.moments import written_ms
 from ipc.stores.dead_letter_filter import LetterId
@@ -55,7 +55,7 @@ class LetterAction(ConsoleAction):
         form = filled(FilterForm(request.POST))
         begun_ms, after = written_ms(request.POST.get("upto", "")), request.POST.get("after", "")
         upto_ms = begun_ms if begun_ms is not None else time.time_ns() // 1_000_000
-        found = await DeadLetters(mesh_redis()).find(
+        found = await DeadLetters(running_redis()).find(
             form.wanted(upto_ms), limit=STEP, after=LetterId.of(after) if after else None, max_looked=MAX_LOOKED
         )
         letters = [buried.id for buried in found.letters]
@@ -85,7 +85,7 @@ class RedriveLetters(LetterAction):
 
     async def do(self, request: HttpRequest, letters: Sequence[LetterId], by: str) -> list[LetterId]:
         """Do it; some that nobody would get do not keep the others back."""
-        moved, orphans = await redrive(mesh_redis(), letters, by=by)
+        moved, orphans = await redrive(running_redis(), letters, by=by)
         if not moved and "all" not in request.POST:
             raise (
                 orphaned(orphans) if orphans else UnavailableError("nothing was moved: it is gone, or there is no room")
@@ -102,4 +102,4 @@ class DiscardLetters(LetterAction):
 
     async def do(self, request: HttpRequest, letters: Sequence[LetterId], by: str) -> list[LetterId]:
         """Do it."""
-        return await discard(mesh_redis(), letters, by=by, reason=request.POST.get("reason", "")[:1_000])
+        return await discard(running_redis(), letters, by=by, reason=request.POST.get("reason", "")[:1_000])

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from ipc.django_app.conf import conf
-from ipc.django_app.runtime import running_hub
+from ipc.django_app.runtime import running_hub, running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol.services import PREFIX, SERVICES, short_name
 from ipc.protocol.statistics import USUAL_WINDOW, WINDOWS, Figures, window_of
@@ -101,7 +101,7 @@ async def _rows(hub: Hub) -> list[BudgetRow]:
         attached[key] = attached.get(key, 0) + 1
     kinds = list(product(SERVICES, (False, True)))
     budgets = [Budget.of(service, hub.limits, is_exempt=is_exempt) for service, is_exempt in kinds]
-    store = RateLimits(mesh_redis())
+    store = RateLimits(running_redis())
     standings = await store.look(budgets)
     peaks = await store.peaks(budgets)
     return [

@@ -8,8 +8,9 @@ from django.http import HttpRequest
 
 from bridge.console.board import figures_of
 from bridge.console.drifting import drift_now
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.panels import CHARTS, TILES
+from ipc.django_app.runtime import running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol.statistics import SPANS
 from ipc.stores.instances import Instances
@@ -26,7 +27,7 @@ class OverviewPage(ConsolePage):
 
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
         """Return what is shown where; the figures come by the feed."""
-        attached = sum(async_to_sync(Instances(mesh_redis()).counts)().values())
+        attached = sum(async_to_sync(Instances(running_redis()).counts)().values())
         return {"tiles": TILES, "charts": CHARTS, "spans": SPANS, "attached": attached}
 
 

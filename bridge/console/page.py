@@ -6,11 +6,9 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from redis.asyncio import Redis
 
 from bridge.console.permitted import Permitted
-from ipc.django_app.runtime import current_redis
-from ipc.protocol.errors import IPCError, UnavailableError
+from ipc.protocol.errors import IPCError
 
 
 class ConsolePage(Permitted):
@@ -44,16 +42,3 @@ class ConsolePage(Permitted):
             status, context["problem"] = error.code.http_status, error.message
         request.current_app = admin.site.name
         return TemplateResponse(request, self.template, context, status=status)
-
-
-def mesh_redis() -> Redis:
-    """Return the Redis of the mesh, to be used in the event loop of the server.
-
-    Raises:
-        UnavailableError: this process has joined no mesh.
-
-    """
-    redis = current_redis()
-    if redis is None:
-        raise UnavailableError("this process has joined no mesh, so it has nothing to show: REDIS_URL says where it is")
-    return redis

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from bridge.console.action import ConsoleAction, Done
 from bridge.console.filled import filled
 from bridge.console.groups import ReplayForm
-from bridge.console.page import mesh_redis
+from ipc.django_app.runtime import running_redis
 from ipc.protocol.retry import check_group
 from ipc.protocol.services import full_name
 from ipc.stores.audit import Audit
@@ -29,7 +29,7 @@ class BeginReplay(ConsoleAction):
         service, group = full_name(where["service"]), check_group(where["group"])
         said = filled(ReplayForm(service, request.POST)).cleaned_data
         span = Span.of(service, **said, now_ms=time.time_ns() // 1_000_000)
-        replay = await Replays(mesh_redis()).begin(service, group, span, by=by)
+        replay = await Replays(running_redis()).begin(service, group, span, by=by)
         told = {name: getattr(replay, name) for name in ("id", "log", "first", "last", "pattern", "most", "again")}
         return Done(f"the replay into {group} has begun", f"{service}/{group}", told, _told(replay))
 
@@ -44,10 +44,10 @@ class StepReplay(ConsoleAction):
     async def act(self, request: HttpRequest, *, by: str, **where: Any) -> Done:
         """Go on."""
         service, group = full_name(where["service"]), check_group(where["group"])
-        replay = await Replays(mesh_redis()).step(service, group, request.POST.get("id", ""))
+        replay = await Replays(running_redis()).step(service, group, request.POST.get("id", ""))
         if replay.state is State.DONE:
             told = {"id": replay.id, "moved": replay.moved, "looked": replay.looked}
-            await Audit(mesh_redis()).write(self.action, by=by, subject=f"{service}/{group}", details=told)
+            await Audit(running_redis()).write(self.action, by=by, subject=f"{service}/{group}", details=told)
         said = f"{replay.moved} of {replay.looked} events that were looked at come again"
         return Done(said, f"{service}/{group}", data=_told(replay), is_written=True)
 
@@ -62,7 +62,7 @@ class CancelReplay(ConsoleAction):
     async def act(self, request: HttpRequest, *, by: str, **where: Any) -> Done:  # noqa: ARG002 - written down by its caller
         """End it."""
         service, group = full_name(where["service"]), check_group(where["group"])
-        replay = await Replays(mesh_redis()).cancel(service, group, request.POST.get("id", ""))
+        replay = await Replays(running_redis()).cancel(service, group, request.POST.get("id", ""))
         told = {"id": replay.id, "moved": replay.moved}
         return Done(f"the replay has ended after {replay.moved} events", f"{service}/{group}", told, _told(replay))
 

@@ -6,10 +6,10 @@ from asgiref.sync import async_to_sync
 from django import forms
 from django.http import HttpRequest
 
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.times import moment
 from bridge.roles import SEES_ERRORS
-from ipc.django_app.runtime import running_hub
+from ipc.django_app.runtime import running_hub, running_redis
 from ipc.hub.discovery import services_of
 from ipc.protocol.discovery import ServiceInfo
 from ipc.protocol.services import SERVICES, full_name, short_name
@@ -44,7 +44,7 @@ class ServicesPage(ConsolePage):
 
     @staticmethod
     async def _found() -> dict[str, Any]:
-        counts = await Instances(mesh_redis()).counts()
+        counts = await Instances(running_redis()).counts()
         figures = await running_hub().figures.window(WINDOW_S)
         by_name = {each.service: each for each in figures.services}
         rows = [
@@ -100,7 +100,7 @@ class ServicePage(ConsolePage):
 
     @staticmethod
     async def _found(service: str, text: str, offset: int, *, has_errors: bool) -> dict[str, Any]:
-        redis = mesh_redis()
+        redis = running_redis()
         page = await Instances(redis).page(service, offset=offset, count=PAGE, text=text)
         known = services_of([], await Shares(redis).list(), only=service, now_ms=0).services
         figures = await running_hub().figures.window(WINDOW_S)

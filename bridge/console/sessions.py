@@ -11,11 +11,11 @@ from django.http import HttpRequest
 
 from bridge.console.action import ConsoleAction, Done
 from bridge.console.filled import filled
-from bridge.console.page import ConsolePage, mesh_redis
+from bridge.console.page import ConsolePage
 from bridge.console.stream import Said, StreamView, Tell
 from bridge.console.times import duration, moment
 from ipc.django_app.conf import conf
-from ipc.django_app.runtime import running_hub
+from ipc.django_app.runtime import running_hub, running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol import codec
 from ipc.protocol.codes import ErrorCode
@@ -69,7 +69,7 @@ class SessionPage(ConsolePage):
 
     @staticmethod
     async def _found(name: str) -> dict[str, Any]:
-        redis = mesh_redis()
+        redis = running_redis()
         about = await Instances(redis).get(name)
         if about is None:
             return {"about": None}
@@ -97,7 +97,7 @@ async def _budget(about: Registration) -> dict[str, Any] | None:
     if not conf.rate_limit:
         return None
     budget = Budget.of(about.service, running_hub().limits, is_exempt=about.is_rate_exempt)
-    (found,) = await RateLimits(mesh_redis()).look([budget])
+    (found,) = await RateLimits(running_redis()).look([budget])
     return {
         "left": budget.remaining(found),
         "maximum": budget.maximum,
@@ -116,7 +116,7 @@ class SessionFeed(StreamView):
             UnavailableError: this process has joined no mesh.
 
         """
-        instances, name = Instances(mesh_redis()), instance_name(where)
+        instances, name = Instances(running_redis()), instance_name(where)
 
         async def tell() -> Said:
             about = await instances.get(name)
@@ -149,7 +149,7 @@ class DisconnectAction(ConsoleAction):
         """
         name = instance_name(where)
         said = filled(DisconnectForm(request.POST)).cleaned_data
-        about = await Instances(mesh_redis()).get(name)
+        about = await Instances(running_redis()).get(name)
         if about is None or about.session != said["session"]:
             raise IPCError(f"{name} has left, or is back on another session", code=ErrorCode.CONFLICT)
         await running_hub().disconnects.ask(about.session, reason=said["reason"], may_return=said["may_return"])
@@ -174,7 +174,7 @@ def instance_name(where: dict[str, Any]) -> str:
 
 
 async def _is_gone(about: Registration) -> bool:
-    instances, until = Instances(mesh_redis()), time.monotonic() + CLOSED_WITHIN_S
+    instances, until = Instances(running_redis()), time.monotonic() + CLOSED_WITHIN_S
     while time.monotonic() < until:
         now = await instances.get(about.instance)
         if now is None or now.session != about.session:

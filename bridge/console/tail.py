@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from bridge.console.event_rows import row_of
 from bridge.console.explorer import ExplorerPage, FilterForm
 from bridge.console.filled import filled
-from bridge.console.page import mesh_redis
 from bridge.console.stream import Said, StreamView, Tell
+from ipc.django_app.runtime import running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol import codec
 from ipc.protocol.codes import ErrorCode
@@ -49,7 +49,7 @@ class TailView(StreamView):
         form = filled(FilterForm(request.GET))
         place = request.headers.get("Last-Event-ID") or request.GET.get("place", "")
         begin = places_of(place, form.logs) if place else begin_of(request.GET.get("after", ""), form.logs)
-        return Tail(mesh_redis(), begin, form.wanted).said
+        return Tail(running_redis(), begin, form.wanted).said
 
 
 def places_of(place: str, logs: tuple[str, ...]) -> dict[str, str]:

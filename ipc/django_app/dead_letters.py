@@ -9,8 +9,8 @@ import msgspec
 
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
+from ipc.stores.dead_letter import Buried
 from ipc.stores.dead_letter_filter import LetterId
-from ipc.stores.dead_letters import Buried
 
 SHOWN: Final = 20
 

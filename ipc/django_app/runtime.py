@@ -195,3 +195,16 @@ def current_redis() -> Redis | None:
     """Return the Redis of the mesh that this process has joined, if it has; it belongs to the server's event loop."""
     runtime = current_runtime()
     return runtime.mesh.redis if runtime is not None and runtime.mesh is not None else None
+
+
+def running_redis() -> Redis:
+    """Return the Redis of the mesh that this process has joined, to be used in the event loop of the server.
+
+    Raises:
+        UnavailableError: it has joined none.
+
+    """
+    redis = current_redis()
+    if redis is None:
+        raise UnavailableError("this process has joined no mesh: REDIS_URL says where it is")
+    return redis

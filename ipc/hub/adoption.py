@@ -10,7 +10,8 @@ from typing import Final
 
 from ipc.hub.counters import Counters
 from ipc.hub.stores import GroupStore
-from ipc.stores.groups import NOBODY, Claims
+from ipc.stores.group_replies import Claims
+from ipc.stores.groups import NOBODY
 
 PAGE: Final = 100
 

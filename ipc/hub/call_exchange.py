@@ -143,7 +143,7 @@ class CallExchange:
 
     def _find(self, attempt_id: str) -> OpenCall | None:
         """Return a call that is with another hub under this id, and not with the next already."""
-        call = self._calls.find(attempt_id.partition(".")[0])
+        call = self._calls.open.find(attempt_id.partition(".")[0])
         is_away = call is not None and call.owner is not None and call.session is None
         return call if call is not None and is_away and call.attempt_id == attempt_id else None
 

@@ -126,7 +126,7 @@ class Calling:
     async def drain(self) -> None:
         """Have other hubs' owners asked instead, and wait until what is open is answered."""
         await self.serving.withdraw_all()
-        await self.calls.quiet()
+        await self.calls.open.quiet()
 
     async def close(self) -> None:
         """End what is open, and stop."""

@@ -5,7 +5,6 @@ Each of them watches over its own half, so a call ends in time whatever becomes 
 """
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -15,6 +14,7 @@ from ipc.hub.call_routing import CallRouting, GiveAway
 from ipc.hub.counters import Counters
 from ipc.hub.endpoints import Endpoints
 from ipc.hub.open_call import Answer, Caller, OpenCall, Request, SessionCaller
+from ipc.hub.open_calls import OpenCalls
 from ipc.hub.owners import Directory, Owner
 from ipc.hub.session import Session
 from ipc.protocol.codes import ErrorCode
@@ -30,7 +30,6 @@ from ipc.protocol.messages import CallError, Reply
 
 Look = Callable[[list[OpenCall], float], None]
 
-MAX_OPEN: Final = 20_000
 TICK_S: Final = 0.05
 JUST_OVER_S: Final = 2 * TICK_S
 """A caller that takes a call back so shortly before its deadline has looked at its own clock: nobody had answered."""
@@ -58,13 +57,9 @@ class Calls:
     ) -> None:
         self.endpoints = Endpoints()
         self._counters = counters
-        self._open: dict[str, OpenCall] = {}
-        self._numbers = itertools.count(1)
+        self.open = OpenCalls()
         self._callers: dict[Session, SessionCaller] = {}
         self._answering = Answering(limit_of)
-        self._has_open = asyncio.Event()
-        self._is_quiet = asyncio.Event()
-        self._is_quiet.set()
         self._routing = CallRouting(
             hub_id, directory, sessions, give=self._answering.give, finish=self.finish, busy_ms=self.endpoints.mean_ms
         )
@@ -113,7 +108,7 @@ class Calls:
             OverloadedError: too many calls are open at this hub.
 
         """
-        call = self._opened(caller, call_id, request, seconds)
+        call = self.open.add(caller, call_id, request, seconds)
         self._counters.calls_begun += 1
         self._routing.route(call)
         return call
@@ -148,11 +143,11 @@ class Calls:
             OverloadedError: it has as many calls as it takes, or too many are open at this hub.
 
         """
-        call = self._opened(caller, call_id, request, seconds)
+        call = self.open.add(caller, call_id, request, seconds)
         try:
             self._answering.give(call, session)
         except IPCError:
-            self._close(call)
+            self.open.close(call)
             raise
         return call
 
@@ -220,59 +215,33 @@ class Calls:
         """End a call with its answer."""
         if call.is_over:
             return
-        self._close(call)
+        self.open.close(call)
         self._count(call, answer.error)
         self._part(call, answer.error)
         call.caller.replied(call.caller_id, answer)
 
-    def find(self, call_id: str) -> OpenCall | None:
-        """Return a call that is open here."""
-        return self._open.get(call_id)
-
-    async def quiet(self) -> None:
-        """Wait until no call is open."""
-        await self._is_quiet.wait()
-
     async def watch(self) -> None:
         """End calls whose time is over, and those whose owner's hub is gone, until cancelled."""
         while True:
-            await self._has_open.wait()
+            await self.open.some()
             now = time.monotonic()
-            opened = list(self._open.values())
+            opened = self.open.all()
             for call in opened:
                 if call.deadline <= now:
                     self._run_out(call)
             self._look([call for call in opened if call.session is None and call.owner is not None], now)
-            if not self._open:
-                self._has_open.clear()
             await asyncio.sleep(TICK_S)
 
     async def close(self) -> None:
         """End all calls, and stop."""
         await self._routing.close()
-        for call in list(self._open.values()):
+        for call in self.open.all():
             if call.owner is None and call.session is None:
                 self.finish(call, Answer.of(UnavailableError("the hub has stopped", code=ErrorCode.DRAINING)))
             else:
                 self.finish(call, Answer.of(OwnerLostError("the hub has stopped; the call may be carried out")))
 
     # Inside
-
-    def _opened(self, caller: Caller, call_id: str, request: Request, seconds: float) -> OpenCall:
-        if len(self._open) >= MAX_OPEN:
-            raise OverloadedError("too many calls are open at this hub", retry_after_ms=250)
-        number = f"c{next(self._numbers)}"
-        call = OpenCall(number, caller, call_id, request, time.monotonic() + seconds)
-        self._open[number] = call
-        self._has_open.set()
-        self._is_quiet.clear()
-        return call
-
-    def _close(self, call: OpenCall) -> None:
-        call.is_over = True
-        self._open.pop(call.id, None)
-        if not self._open:
-            self._is_quiet.set()
 
     def _run_out(self, call: OpenCall) -> None:
         took_s = time.monotonic() - call.began

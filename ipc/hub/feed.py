@@ -8,12 +8,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ipc.hub.counters import Counters
 from ipc.hub.interest import Interest
 from ipc.hub.loop_time import LoopTime
+from ipc.hub.portions import FIRST_READ_COUNT, fitting
+from ipc.hub.push import Push
 from ipc.hub.session import Session
 from ipc.hub.sight import Sight
 from ipc.hub.stores import LogStore
@@ -26,22 +27,7 @@ from ipc.stores.eventlog import Entry, Gap
 
 logger = logging.getLogger(__name__)
 
-READ_COUNT = 100
-READ_BYTES = 1024 * 1024
-# With data as large as it may be, so many are a megabyte.
-FIRST_READ_COUNT = 4
 MAX_TEXT_BYTES = 256 * 1024
-
-
-@dataclass(slots=True)
-class Push:
-    """Events that were appended to a log in one go; without ``frames`` it only says how far the log has come."""
-
-    log: str
-    prev: str
-    positions: list[str]
-    events: list[str]
-    frames: list[str]
 
 
 class Watcher(Protocol):
@@ -158,7 +144,7 @@ class LogFeed:
                 if interest.behind is not None:
                     interest.behind = entry.position
             after = reading.entries[-1].position
-            count = _fitting(reading.entries)
+            count = fitting(reading.entries)
 
     def _deliver(self, positions: Sequence[str], events: Sequence[str], frames: Sequence[str]) -> None:
         """Advance the cursor and give each live session what it wants, encoding each event once."""
@@ -283,7 +269,7 @@ class LogFeed:
                     [entry.event for entry in reading.entries],
                     [entry.frame for entry in reading.entries],
                 )
-                count = _fitting(reading.entries)
+                count = fitting(reading.entries)
         except IPCError as error:
             # The next push, or the reconcile within a second, starts it again.
             self.counters.catch_ups_failed += 1
@@ -301,12 +287,6 @@ class LogFeed:
             watcher.wake(self.log)
         for session in list(self.live):
             session.close(CloseCode.TOO_SLOW, "the log was trimmed before it was read; resume when ready")
-
-
-def _fitting(entries: Sequence[Entry]) -> int:
-    """Return how many events like these to read at once: an outbox has to hold them, and the next may be as large."""
-    average = sum(len(entry.frame) for entry in entries) // len(entries) + 1
-    return min(READ_COUNT, max(1, READ_BYTES // average))
 
 
 def _joined(texts: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -6,8 +6,6 @@ each other.
 
 import asyncio
 import logging
-import time
-from collections.abc import Sequence
 from typing import Final
 
 from ipc.hub.adoption import Adoption
@@ -15,25 +13,21 @@ from ipc.hub.appetite import Appetite
 from ipc.hub.bookkeeping import Bookkeeping
 from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
-from ipc.hub.delivery import Delivery
-from ipc.hub.group import MAX_LOSSES, GroupMembers
+from ipc.hub.group import GroupMembers
+from ipc.hub.intake import Intake
 from ipc.hub.loop_time import LoopTime
 from ipc.hub.redelivery import Redelivery
 from ipc.hub.schedule import MAX_WAITING
 from ipc.hub.session import Session
-from ipc.hub.sight import Sight
 from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
 from ipc.protocol.errors import IPCError
-from ipc.protocol.positions import START, position_key
-from ipc.stores.eventlog import Entry
-from ipc.stores.groups import Claims, GroupMissingError
+from ipc.protocol.positions import START
+from ipc.stores.group_replies import GroupMissingError
 
 logger = logging.getLogger(__name__)
 
 TEND_S: Final = 5.0
 FAILURE_PAUSE_S: Final = 1.0
-ADOPTED_UNSEEN: Final = 2
-"""Attempts of an event that was taken once and is now taken over: it may never have been looked at."""
 
 
 class GroupTask:
@@ -64,9 +58,11 @@ class GroupTask:
         self._clock = clock
         self._counters = counters
         self._ledger = ledger
-        self._loop_time = loop_time
         self._bookkeeping = Bookkeeping(group, hub_id=hub_id, ledger=ledger, clock=clock)
         self._appetite = Appetite()
+        self._intake = Intake(
+            group, groups=groups, ledger=ledger, counters=counters, appetite=self._appetite, loop_time=loop_time
+        )
         self._must_recreate = False
         self._next_tend = 0.0
         self._watched: set[Session] = set()
@@ -77,7 +73,7 @@ class GroupTask:
             dead_letters=dead_letters,
             clock=clock,
             counters=counters,
-            offer=self._offer,
+            offer=self._intake.offer,
         )
         self._adoption = Adoption(
             group.service,
@@ -87,7 +83,7 @@ class GroupTask:
             groups=groups,
             counters=counters,
             is_known=lambda log, position: (log, position) in group.known,
-            adopt=self._adopt,
+            adopt=self._intake.adopt,
             room=self._room,
             is_stuck=lambda: group.is_stuck,
         )
@@ -195,78 +191,7 @@ class GroupTask:
             # There may be more; the other logs come first.
             group.dirty.update(dict.fromkeys(logs))
         for log in logs:
-            await self._took(log, [entry for _, entry in taken])
-
-    async def _took(self, log: str, entries: Sequence[Entry]) -> None:
-        group, now_ms = self._group, time.time_ns() // 1_000_000
-        wanted = []
-        for entry in entries:
-            if (log, entry.position) in group.known:
-                continue
-            if await self._wants(log, entry):
-                wanted.append(Delivery(group, log, entry, 1, now_ms))
-            else:
-                group.known.add((log, entry.position))
-                group.ack(log, entry.position)
-        self._appetite.took(entries, wanted=len(wanted))
-        await self._offer(wanted)
-
-    async def _wants(self, log: str, entry: Entry) -> bool:
-        group = self._group
-        if group.terms.where is None:
-            return group.wants(log, entry)
-        await self._loop_time.room()
-        began = time.perf_counter()
-        try:
-            return group.wants(log, entry)
-        finally:
-            self._loop_time.use(time.perf_counter() - began)
-
-    async def _shape(self, delivery: Delivery) -> None:
-        """Select what the group wants of an event; a dead letter of it keeps the whole."""
-        await self._loop_time.room()
-        began = time.perf_counter()
-        delivery.shaped = Sight(delivery.entry.frame).shaped(self._group.terms)
-        self._loop_time.use(time.perf_counter() - began)
-
-    async def _adopt(self, log: str, claims: Claims) -> None:
-        if claims.trimmed:
-            logger.error("%s lost %d events of %s, which were trimmed", self.name, len(claims.trimmed), log)
-        adopted = []
-        for entry, attempts in claims.taken:
-            delivery = Delivery(self._group, log, entry, attempts, position_key(entry.position)[0])
-            delivery.error = "its hub went away, or nobody answered there, before it was acknowledged"
-            if attempts > ADOPTED_UNSEEN or await self._wants(log, entry):
-                adopted.append(delivery)
-            else:
-                # Its hub had taken it, and went away before it could say that nobody wants it.
-                self._group.known.add(delivery.place)
-                self._group.ack(log, entry.position)
-        await self._offer(adopted)
-        if claims.trimmed:
-            await self._ledger.lost(self.name, log, claims.trimmed)
-
-    async def _offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Hand out what is pending at this hub now, except what the group has handled already."""
-        group = self._group
-        handled: frozenset[str] = frozenset()
-        if group.once and deliveries:
-            handled = await self._groups.handled(self.name, [delivery.key for delivery in deliveries])
-        if group.terms.select is not None:
-            for delivery in deliveries:
-                await self._shape(delivery)
-        for delivery in deliveries:
-            group.known.add(delivery.place)
-            if handled and delivery.key in handled:
-                self._counters.deliveries_spared += 1
-                group.ack(delivery.log, delivery.entry.position)
-                delivery.instance = ""
-                group.notes.acked.append(delivery)
-            elif delivery.attempt > group.policy.max_attempts + MAX_LOSSES:
-                group.dead.append(delivery)
-            else:
-                group.ready.append(delivery)
-        group.hand_out()
+            await self._intake.took(log, [entry for _, entry in taken])
 
     # Beginning and end
 

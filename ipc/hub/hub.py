@@ -39,7 +39,6 @@ from ipc.protocol.discovery import Services
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import Welcome
 from ipc.protocol.routing import BROADCAST
 from ipc.stores.connection import COMMAND_TIMEOUT_S
 from ipc.stores.rate_limit import RateLimitStore
@@ -226,19 +225,7 @@ class Hub:
         """Let an instance in and welcome it; its door has verified the identity."""
         session = Session(peer, identity, origin, self.limits, on_close=self._forget, measure=self.meter)
         self.sessions[session.id] = session
-        session.answer(
-            Welcome(
-                session=session.id,
-                instance=session.instance,
-                service=session.service,
-                limits={
-                    "frame_bytes": self.limits.frame_bytes,
-                    "data_bytes": self.limits.data_bytes,
-                    "messages_per_frame": self.limits.messages_per_frame,
-                },
-                heartbeat_ms=self.limits.heartbeat_ms,
-            )
-        )
+        session.welcome()
         self._presence.changed(session)
         return session
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from ipc.hub import subscriptions
 from ipc.hub.counters import Counters
-from ipc.hub.feed import LogFeed, Push
+from ipc.hub.feed import LogFeed
 from ipc.hub.loop_time import LoopTime
+from ipc.hub.push import Push
 from ipc.hub.pushes import Pushes
 from ipc.hub.stores import LogStore
 from ipc.hub.tasks import OwnedTasks

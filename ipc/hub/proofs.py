@@ -57,7 +57,7 @@ class Proofs:
         tell_all: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
         self._manager = manager
-        self.refusals = Refusals(manager)
+        self.refusals = Refusals(manager, counters)
         self._sessions = sessions
         self._counters = counters
         self._subscribed = subscribed

@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from ipc.hub.counters import Counters
-from ipc.hub.feed import LogFeed, Push
+from ipc.hub.feed import LogFeed
+from ipc.hub.push import Push
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.positions import position_key
 from ipc.stores.connection import COMMAND_TIMEOUT_S, translated_errors

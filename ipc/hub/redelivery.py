@@ -9,7 +9,7 @@ from ipc.hub.counters import Counters
 from ipc.hub.delivery import Delivery
 from ipc.hub.group import GroupMembers
 from ipc.hub.stores import DeadLetterStore, GroupStore
-from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.dead_letter import DeadLetter
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,9 @@
-"""What the sessions of a hub were refused: counted at once, and put down in the audit trail a little later."""
+"""What the sessions of a hub are refused: counted at once, and put down in the audit trail a little later."""
 
 import logging
 from typing import Final
 
+from ipc.hub.counters import Counters
 from ipc.hub.session import Session
 from ipc.protocol.errors import ForbiddenError, IPCError, RateLimitError
 from ipc.stores.tokens import BrokerTokenManager
@@ -14,16 +15,24 @@ MAX_WAITING: Final = 64
 
 
 class Refusals:
-    """Refusals for lack of a permission or for too many messages, each written once a minute over all hubs.
+    """The refusals of one hub; for lack of a permission or for too many messages, written once a minute over all hubs.
 
     Args:
         manager: writes the trail; None where nobody proves anything, as inside the trust zone.
+        counters: count all of them.
 
     """
 
-    def __init__(self, manager: BrokerTokenManager | None) -> None:
+    def __init__(self, manager: BrokerTokenManager | None, counters: Counters) -> None:
         self._manager = manager
+        self._counters = counters
         self._waiting: dict[tuple[str, str], str] = {}
+
+    def refuse(self, session: Session, error: IPCError, request_id: str | None) -> None:
+        """Answer a request that is not carried out, and take note of that."""
+        self._counters.refuse(session.service, error.code)
+        self.add(session, error)
+        session.refuse(error, request_id)
 
     def add(self, session: Session, error: IPCError) -> None:
         """Take note of a refusal, if it is one that says something about the session."""

@@ -16,7 +16,7 @@ from ipc.protocol.codes import CloseCode, close_reason
 from ipc.protocol.errors import IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
-from ipc.protocol.messages import Ok, ServerMessage, ServerPing
+from ipc.protocol.messages import Ok, ServerMessage, ServerPing, Welcome
 from ipc.protocol.tokens import Claims
 
 FLUSH_TIMEOUT_S = 2.0
@@ -118,6 +118,22 @@ class Session:
             max_items=limits.messages_per_frame,
             max_size=limits.frame_bytes,
             name=f"outbox {self.instance}",
+        )
+
+    def welcome(self) -> None:
+        """Say that the session is let in, and what it is held to."""
+        self.answer(
+            Welcome(
+                session=self.id,
+                instance=self.instance,
+                service=self.service,
+                limits={
+                    "frame_bytes": self.limits.frame_bytes,
+                    "data_bytes": self.limits.data_bytes,
+                    "messages_per_frame": self.limits.messages_per_frame,
+                },
+                heartbeat_ms=self.limits.heartbeat_ms,
+            )
         )
 
     def prove(self, identity: Identity) -> None:

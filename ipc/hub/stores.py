@@ -11,11 +11,11 @@ from ipc.protocol.declarations import DeclaredEvent, Drift
 from ipc.protocol.delivery_status import Definition, Note
 from ipc.protocol.discovery import Change, Changes
 from ipc.protocol.services import SERVICES
-from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.event_search import Search, Sighting
 from ipc.stores.eventlog import Appended, Entry, Gap, NewEvent, Reading
+from ipc.stores.group_replies import Claims, Pending, Serving
 from ipc.stores.group_states import GroupState
-from ipc.stores.groups import Claims, Pending, Serving
 from ipc.stores.ledger import Facts
 from ipc.stores.ledger_record import Acked
 from ipc.stores.operations import Operations

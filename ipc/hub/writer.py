@@ -8,7 +8,7 @@ import msgspec
 
 from ipc.hub.batching import Batcher
 from ipc.hub.counters import Counters
-from ipc.hub.feed import Push
+from ipc.hub.push import Push
 from ipc.hub.stores import LogStore
 from ipc.protocol.codec import utf8_size
 from ipc.protocol.errors import IPCError

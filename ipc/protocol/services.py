@@ -3,6 +3,7 @@
 The full name (``exprsn-timeline``) is used in every message, the short name (``timeline``) in paths.
 """
 
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final
 
@@ -15,6 +16,7 @@ SHORT_NAMES: Final = (
     "nexus", "pulse", "vault", "herald", "setup", "workflow", "payments", "atlas", "svr",
 )  # fmt: skip
 SERVICES: Final = tuple(PREFIX + name for name in SHORT_NAMES)
+MAX_LIKENED: Final = 64
 _KNOWN: Final = frozenset(SERVICES)
 
 
@@ -30,6 +32,13 @@ def full_name(name: str) -> str:
     if full not in _KNOWN:
         raise UnknownServiceError(f"there is no service {name[:64]!r}; known are {', '.join(SHORT_NAMES)}")
     return full
+
+
+def meant_by(name: str) -> str | None:
+    """Return the short name of the service that a wrong name may have meant, None if it is like that of none."""
+    short = name[:MAX_LIKENED].lower().replace("_", "-").removeprefix(PREFIX)
+    near = get_close_matches(short, SHORT_NAMES, n=1)
+    return near[0] if near else None
 
 
 def is_service(name: str) -> bool:

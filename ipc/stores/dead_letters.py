@@ -5,21 +5,19 @@ a second time. One that is discarded is deleted, and a capped stream keeps who d
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
 from typing import Any, Final
 
-import msgspec
 from redis.asyncio import Redis
 
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError
-from ipc.protocol.frames import closed
 from ipc.protocol.routing import is_own_log, own_log
 from ipc.protocol.services import SERVICES
 from ipc.stores import keys
 from ipc.stores.connection import Script, execute, run_script, translated_errors
+from ipc.stores.dead_letter import Buried, DeadLetter, Discarded, Page, buried_of, discarded_of
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
 from ipc.stores.groups import group_rows
 from ipc.stores.ledger_record import MAX_RECORDS
@@ -33,85 +31,6 @@ LOOK_COUNT: Final = 20
 MAX_LOOKED: Final = 2_000
 _REDRIVE: Final = Script(resources.files("ipc.stores").joinpath("scripts/redrive.lua").read_text())
 _DISCARD: Final = Script(resources.files("ipc.stores").joinpath("scripts/discard.lua").read_text())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """An event that a group has given up; times in Unix milliseconds.
-
-    ``log`` and ``position`` say where the group took it from; ``frame`` is as in `Entry`.
-    """
-
-    log: str
-    position: str
-    event: str
-    frame: str
-    error: str
-    traceback: str
-    attempts: int
-    first_ms: int
-    last_ms: int
-    instance: str
-
-
-class Content(msgspec.Struct):
-    """What the frame of a dead letter says about its event."""
-
-    id: str
-    source: str
-    target: str | list[str]
-    ts: int
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    meta: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Buried:
-    """A dead letter with the place where it lies."""
-
-    id: LetterId
-    letter: DeadLetter
-
-    @property
-    def content(self) -> Content:
-        """What its frame says."""
-        return msgspec.json.decode(closed(self.letter.frame), type=Content)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What a condition sees: the event as the condition of a subscription does, and why and how often it failed."""
-        event = msgspec.json.decode(closed(self.letter.frame))
-        facts = {name: event.get(name) for name in ("id", "event", "source", "target", "data", "ts", "meta")}
-        return {**facts, "error": self.letter.error, "attempts": self.letter.attempts}
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Dead letters in order, and after which one the next page begins, where there may be more of the kind.
-
-    ``undecided`` counts those that were passed over because the condition could not be evaluated on them.
-    """
-
-    letters: list[Buried]
-    next: LetterId | None = None
-    undecided: int = 0
-
-    @property
-    def has_more(self) -> bool:
-        """Whether there may be more."""
-        return self.next is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discarded:
-    """What is kept of a dead letter that was discarded."""
-
-    letter: str
-    by: str
-    reason: str
-    event: str
-    frame: str
-    error: str
 
 
 class DeadLetters:
@@ -248,7 +167,7 @@ class DeadLetters:
                 f"there is no dead letter {letter_id}: it was redriven or discarded, or never was",
                 code=ErrorCode.NOT_FOUND,
             )
-        return _buried(letter_id.service, letter_id.group, rows[0])
+        return buried_of(letter_id.service, letter_id.group, rows[0])
 
     async def redrive(self, letters: Sequence[LetterId]) -> list[LetterId]:
         """Deliver dead letters to their groups again, as a first attempt, and return which.
@@ -317,7 +236,7 @@ class DeadLetters:
         """
         async with translated_errors(f"read what was discarded of {group}"):
             rows: Any = await self._redis.xrevrange(keys.discarded(service, group), count=limit)
-        return [msgspec.convert(_texts(row), Discarded, strict=False) for _, row in rows]
+        return [discarded_of(row) for _, row in rows]
 
     async def _read(
         self, service: str, group: str, wanted: DeadLetterFilter, after: str | None
@@ -329,7 +248,7 @@ class DeadLetters:
                     keys.dead(service, group), min=start, max=wanted.last_position, count=LOOK_COUNT
                 )
             for row in rows:
-                yield _buried(service, group, row)
+                yield buried_of(service, group, row)
             if len(rows) < LOOK_COUNT:
                 return
             start = f"({rows[-1][0].decode()}"
@@ -345,13 +264,3 @@ def _batches(letters: Sequence[LetterId]) -> Iterator[tuple[str, str, list[str]]
         positions = [letter.position for letter in ids]
         for start in range(0, len(positions), READ_COUNT):
             yield service, group, positions[start : start + READ_COUNT]
-
-
-def _buried(service: str, group: str, row: Any) -> Buried:
-    position, fields = row
-    letter = msgspec.convert(_texts(fields), DeadLetter, strict=False)
-    return Buried(LetterId(service, group, position.decode()), letter)
-
-
-def _texts(fields: dict[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in fields.items()}

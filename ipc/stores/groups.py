@@ -6,19 +6,26 @@ tutorial", consumer groups).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import IPCError
 from ipc.protocol.routing import is_own_log
 from ipc.stores import keys
 from ipc.stores.connection import Command, Script, execute, run_script, translated_errors
 from ipc.stores.eventlog import Entry
+from ipc.stores.group_replies import (
+    Claims,
+    GroupMissingError,
+    Pending,
+    Serving,
+    entries_of,
+    entry_of,
+    is_missing,
+    refusal,
+)
 from ipc.stores.ledger_record import Acked, commands_for
 
 SERVING_TTL_S: Final = 15.0
@@ -35,40 +42,6 @@ _CLAIM: Final = _script("claim")
 _HAND_OVER: Final = _script("hand_over")
 _SERVE: Final = _script("serve")
 _REMOVE_CONSUMER: Final = _script("remove_consumer")
-
-
-class GroupMissingError(IPCError):
-    """The group does not exist on the log: it was forgotten, or Redis lost its data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An entry that a consumer was given and has not acknowledged."""
-
-    position: str
-    consumer: str
-    idle_ms: int
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What became of entries that were to be taken over.
-
-    ``taken`` has each entry with how often it has been delivered, this time included; ``trimmed`` the positions whose
-    entry is gone from the log. What is in neither was acknowledged, or is another consumer's by now.
-    """
-
-    taken: list[tuple[Entry, int]]
-    trimmed: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """The hubs that serve a group, and whether the one that asked was known as one of them before."""
-
-    hubs: frozenset[str]
-    was_known: bool
 
 
 class Groups:
@@ -141,7 +114,7 @@ class Groups:
             try:
                 await self._redis.xgroup_destroy(keys.log(log), name)
             except ResponseError as error:
-                if not _is_missing(error):
+                if not is_missing(error):
                     raise
 
     async def exchange(
@@ -177,7 +150,7 @@ class Groups:
         replies = await self._ask(f"read group {name}", name, *commands)
         entries: list[tuple[str, Entry]] = []
         for log, reply in zip(logs, replies[first_read:], strict=True):
-            entries += [(log, entry) for entry in _entries(reply)]
+            entries += [(log, entry) for entry in entries_of(reply)]
         return entries
 
     async def handled(self, name: str, handled: Sequence[str]) -> frozenset[str]:
@@ -202,7 +175,7 @@ class Groups:
         async with translated_errors(f"claim in group {name}"):
             taken, trimmed = await self._run(_CLAIM, keys.log(log), name, consumer, owner, *positions)
         return Claims(
-            [(_entry(row), int(row[2])) for row in taken],
+            [(entry_of(row), int(row[2])) for row in taken],
             [position.decode() for position in trimmed],
         )
 
@@ -294,14 +267,14 @@ class Groups:
         try:
             return await run_script(self._redis, script, [key], [name, *args])
         except ResponseError as error:
-            raise _missing(name, error) from error
+            raise refusal(name, error) from error
 
     async def _ask(self, doing: str, name: str, *commands: Command) -> list[Any]:
         async with translated_errors(doing):
             replies = await execute(self._redis, *commands)
             for reply in replies:
                 if isinstance(reply, ResponseError):
-                    raise _missing(name, reply) from reply
+                    raise refusal(name, reply) from reply
         return replies
 
 
@@ -315,35 +288,7 @@ async def group_rows(redis: Redis, log: str) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = await redis.xinfo_groups(keys.log(log))
     except ResponseError as error:
-        if not _is_missing(error):
+        if not is_missing(error):
             raise
         return []
     return rows
-
-
-def _is_missing(error: ResponseError) -> bool:
-    return "NOGROUP" in str(error) or "no such key" in str(error).lower() or "key to exist" in str(error).lower()
-
-
-def _missing(name: str, error: ResponseError) -> Exception:
-    if _is_missing(error):
-        return GroupMissingError(f"there is no group {name}", code=ErrorCode.UNAVAILABLE)
-    return error
-
-
-def _entries(reply: Any) -> list[Entry]:
-    if not reply:
-        return []
-    # A map in RESP3, a list of pairs in RESP2, and here one stream at most.
-    rows = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
-    return [_entry(row) for row in rows]
-
-
-def _entry(row: Any) -> Entry:
-    """Return the entry of a row; one that somebody else has put into the stream has an empty name and frame."""
-    position: bytes = row[0]
-    values: Sequence[bytes] = row[1] or ()
-    if values[::2][:2] != [b"e", b"f"]:
-        fields = dict(zip(values[::2], values[1::2], strict=True))
-        values = (b"e", fields.get(b"e", b""), b"f", fields.get(b"f", b""))
-    return Entry(position.decode(), values[1].decode(), values[3].decode())

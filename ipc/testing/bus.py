@@ -6,33 +6,18 @@ from typing import Any, Final, Self
 
 from ipc.dispatch import EventContext
 from ipc.hub.hub import Hub
-from ipc.hub.stores import Stores
 from ipc.protocol.discovery import PRESENCE_EVENTS
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.limits import Limits
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.services import full_name
-from ipc.stores.dead_letters import DeadLetter
-from ipc.stores.operations import Operations
+from ipc.stores.dead_letter import DeadLetter
 from ipc.testing.activity import Activity, CountedTransport
-from ipc.testing.audit import MemoryAudit
 from ipc.testing.channels import MemoryChannels
 from ipc.testing.clock import ManualClock
-from ipc.testing.dead_letters import MemoryDeadLetters
-from ipc.testing.declarations import MemoryDeclarations
 from ipc.testing.emitted import Emitted, Expected, emitted_from, listed
-from ipc.testing.eventlog import MemoryEventLog
 from ipc.testing.failures import HandlerFailure
-from ipc.testing.group_states import MemoryGroupStates
-from ipc.testing.groups import MemoryGroups
-from ipc.testing.ledger import MemoryLedger
-from ipc.testing.operations import MemoryOperationIndex
-from ipc.testing.registry import MemoryRegistry
-from ipc.testing.resources import MemoryResources
-from ipc.testing.shares import MemoryShares
-from ipc.testing.statistics import MemoryStatistics
-from ipc.testing.streams import Streams
-from ipc.testing.token_records import MemoryTokenRecords
+from ipc.testing.stores import MemoryStores
 from ipc.transports.local import LocalTransport
 from ipc.worker import IPCWorker
 
@@ -40,7 +25,6 @@ SETTLE_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 1.0
 # A test may stand in a debugger for longer than a worker may be silent.
 NO_HEARTBEAT_MS: Final = 86_400_000
-NEVER_S: Final = 1e9
 
 Running = frozenset["asyncio.Task[None]"]
 
@@ -60,19 +44,7 @@ class TestBus:
     def __init__(self, *, settle_timeout_s: float = SETTLE_TIMEOUT_S) -> None:
         self.failures: list[HandlerFailure] = []
         self.clock = ManualClock()
-        streams = Streams()
-        self._eventlog = MemoryEventLog(streams, self.clock.now_ms)
-        self._groups = MemoryGroups(streams, self.clock.now_ms)
-        self._dead_letters = MemoryDeadLetters(self._groups)
-        self._ledger = MemoryLedger(streams, self._groups, self._dead_letters, self.clock.now_ms)
-        # Nobody is renewed by this clock, so nobody expires by it.
-        self._registry = MemoryRegistry(self.clock.now_ms, ttl_s=NEVER_S)
-        self._resources = MemoryResources(self.clock.now_ms, ttl_s=NEVER_S)
-        self._shares = MemoryShares()
-        self._statistics = MemoryStatistics(streams, self.clock.now_ms)
-        self._group_states = MemoryGroupStates(self._groups, self._dead_letters)
-        self._declarations = MemoryDeclarations()
-        self._operations = Operations(MemoryTokenRecords(self.clock.now_ms), MemoryAudit(), MemoryOperationIndex())
+        self._stores = MemoryStores(self.clock.now_ms)
         self._settle_timeout_s = settle_timeout_s
         self._activity = Activity()
         self._settled_at = 0
@@ -82,19 +54,7 @@ class TestBus:
 
     async def __aenter__(self) -> Self:
         self._hub = Hub(
-            stores=Stores(
-                eventlog=self._eventlog,
-                groups=self._groups,
-                dead_letters=self._dead_letters,
-                ledger=self._ledger,
-                registry=self._registry,
-                resources=self._resources,
-                shares=self._shares,
-                group_states=self._group_states,
-                statistics=self._statistics,
-                declarations=self._declarations,
-                operations=self._operations,
-            ),
+            stores=self._stores.all,
             channel_layer=MemoryChannels(),
             limits=Limits(heartbeat_ms=NO_HEARTBEAT_MS),
             clock=self.clock,
@@ -207,7 +167,7 @@ class TestBus:
         says_so = pattern.startswith("service:")
         return [
             emitted
-            for emitted in emitted_from(self._eventlog.appended)
+            for emitted in emitted_from(self._stores.eventlog.appended)
             if matches(emitted.event) and (says_so or emitted.event not in PRESENCE_EVENTS)
         ]
 
@@ -273,7 +233,7 @@ class TestBus:
 
     def dead_letters(self, service: str, group: str) -> list[DeadLetter]:
         """Return what a group has given up, oldest first."""
-        return list(self._dead_letters.letters[full_name(service), group])
+        return list(self._stores.dead_letters.letters[full_name(service), group])
 
     # Inside
 
@@ -320,6 +280,6 @@ class TestBus:
         waiting = [
             f"{event} in group {name}: attempt {attempts} is not over, or has failed and the next one comes with time; "
             "`await bus.advance(seconds)` lets it pass"
-            for name, event, attempts in self._groups.unfinished()
+            for name, event, attempts in self._stores.groups.unfinished()
         ]
         return listed("Handlers failed:", self.failures) + listed("Not finished:", waiting)

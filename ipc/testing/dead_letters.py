@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.dead_letter import DeadLetter
 from ipc.testing.groups import MemoryGroups
 
 

@@ -9,7 +9,8 @@ from ipc.protocol.delivery_status import Note, Receipt
 from ipc.protocol.positions import position_key
 from ipc.protocol.routing import is_own_log
 from ipc.stores.eventlog import Entry
-from ipc.stores.groups import NOBODY, REMEMBER_HANDLED_S, SERVING_TTL_S, Claims, GroupMissingError, Pending, Serving
+from ipc.stores.group_replies import Claims, GroupMissingError, Pending, Serving
+from ipc.stores.groups import NOBODY, REMEMBER_HANDLED_S, SERVING_TTL_S
 from ipc.stores.ledger_record import Acked, place
 from ipc.testing.streams import Streams
 

@@ -8,6 +8,7 @@ from ipc.protocol.errors import BadMessageError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import Ok, Subscribe
 from ipc.protocol.positions import START, check_position
+from ipc.protocol.retry import check_credit, check_group, retry_policy
 from ipc.protocol.routing import BROADCAST, logs_of_service
 from ipc.protocol.services import full_name
 
@@ -48,6 +49,39 @@ class GroupSubscription:
         """
         since = self.since or {}
         return {log: reason for log, reason in (ok.reasons or {}).items() if since.get(log) != START}
+
+
+def group_subscription(
+    service: str,
+    group: str,
+    events: Sequence[str],
+    *,
+    credit: int,
+    retry: Mapping[str, Any] | None,
+    once: bool,
+    since: Beginning | None,
+    where: Any,
+    select: Any,
+) -> GroupSubscription:
+    """Return a group of a service (by full name) as a worker registers for it.
+
+    Raises:
+        BadMessageError: INVALID_GROUP, INVALID_POSITION, or a wrong credit, retry or since.
+        UnknownServiceError: a log is named after no service.
+
+    """
+    check_credit(credit)
+    retry_policy(retry)
+    return GroupSubscription(
+        group=check_group(group),
+        events=events,
+        credit=credit,
+        retry=retry,
+        once=once,
+        since=beginning(service, since),
+        where=where,
+        select=select,
+    )
 
 
 def beginning(service: str, since: Beginning | None) -> dict[str, str] | None:

@@ -5,43 +5,32 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from msgspec import Raw, UnsetType
 
 from ipc.hub.tasks import OwnedTasks
-from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.declarations import Declaration
 from ipc.protocol.errors import ConfigurationError, ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import (
     Ack,
-    AnyServerMessage,
     Call,
     ClientMessage,
     Declare,
-    Error,
-    Event,
     Nack,
-    Notice,
     Ok,
-    Pong,
     Progress,
     Reply,
     Resource,
     Serve,
-    ServerCall,
-    ServerCancel,
-    ServerPing,
-    ServerReply,
     Subscription,
     Unsubscribe,
-    Welcome,
 )
-from ipc.transports.answers import error_from_message
 from ipc.transports.base import Transport
 from ipc.transports.group_subscription import GroupSubscription
+from ipc.transports.incoming import Incoming
+from ipc.transports.listener import Listener
 from ipc.transports.live import LiveSubscription
 from ipc.transports.sender import ANSWER_TIMEOUT_S, Sender, backoff_s
 
@@ -49,37 +38,6 @@ logger = logging.getLogger(__name__)
 
 STEADY_S = 5.0
 _DELAY = re.compile(r"reconnect in (\d{1,6}) ms")
-
-
-class Listener(Protocol):
-    """Who hears what a link has to tell. The methods return at once."""
-
-    def connected(self, welcome: Welcome) -> None:
-        """The session is up and subscribed."""
-
-    def not_recovered(self, reasons: dict[str, str]) -> None:
-        """Events were missed for good: the log no longer has them."""
-
-    def received(self, event: Event) -> bool:
-        """Take an event; False refuses it and all that follow, until `Link.resume`."""
-
-    def delivered(self, event: Event, session: str) -> None:
-        """Take an event of a group; it is answered with the session that it came by."""
-
-    def called(self, call: ServerCall, session: str) -> None:
-        """Take a call; it is replied to with the session that it came by."""
-
-    def cancelled(self, call_id: str, session: str) -> None:
-        """Nobody waits for the reply to a call any more."""
-
-    def operation_cancelled(self, operation: str) -> None:
-        """An operator has cancelled a long operation."""
-
-    def disconnected(self, session: str) -> None:
-        """A session is over; what came by it cannot be replied to."""
-
-    def failed(self, error: IPCError) -> None:
-        """The connection was lost, or something sent without an id was refused."""
 
 
 class Link:
@@ -116,7 +74,7 @@ class Link:
         self._listener = listener
         self._sender = Sender(transport)
         self._last_failure = ""
-        self._asked_delay_ms: int | None = None
+        self._incoming = Incoming(transport, self._live, self._sender, listener)
         self._tasks = OwnedTasks("link")
 
     @property
@@ -142,7 +100,7 @@ class Link:
         """
         attempt = 0
         while True:
-            self._asked_delay_ms = None
+            self._incoming.asked_delay_ms = None
             began = time.monotonic()
             try:
                 await self._session()
@@ -154,12 +112,12 @@ class Link:
                 if not error.may_reconnect:
                     raise
                 if delay := _DELAY.search(error.reason):
-                    self._asked_delay_ms = int(delay[1])
+                    self._incoming.asked_delay_ms = int(delay[1])
             except IPCError as error:
                 self._down(error)
                 raise
             await self._transport.close()
-            asked_ms = self._asked_delay_ms
+            asked_ms = self._incoming.asked_delay_ms
             await asyncio.sleep(backoff_s(attempt) if asked_ms is None else asked_ms / 1000)
 
     async def close(self) -> None:
@@ -263,10 +221,10 @@ class Link:
 
     async def _session(self) -> None:
         await self._transport.connect()
-        welcome = await self._welcome()
+        welcome = await self._incoming.welcome()
         self._live.connected()
         self._sender.opened(welcome.session)
-        reading = asyncio.create_task(self._read(), name="link reader")
+        reading = asyncio.create_task(self._incoming.read(), name="link reader")
         subscribing = asyncio.create_task(self._join(), name="link subscribe")
         try:
             await asyncio.wait([reading, subscribing], return_when=asyncio.FIRST_COMPLETED)
@@ -282,29 +240,6 @@ class Link:
             reading.cancel()
             subscribing.cancel()
             await asyncio.wait([reading, subscribing])
-
-    async def _welcome(self) -> Welcome:
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                messages = await self._receive()
-                if messages and isinstance(messages[0], Error):
-                    # The reason for a refused handshake; the close code that follows decides whether to come back.
-                    await self._hear_why(messages[0])
-        except TimeoutError as error:
-            raise ConnectionClosedError(1006, "no welcome came") from error
-        if not messages or not isinstance(messages[0], Welcome):
-            raise ConnectionClosedError(1006, "the first message was no welcome")
-        for message in messages[1:]:
-            self._take(message)
-        return messages[0]
-
-    async def _hear_why(self, refused: Error) -> None:
-        logger.warning("the bridge refused the session: %s %s", refused.code, refused.message)
-        try:
-            await self._transport.receive()
-        except ConnectionClosedError as error:
-            # daphne sends no reason with its close frames.
-            raise ConnectionClosedError(error.close_code, f"{refused.code}: {refused.message}") from error
 
     async def _join(self) -> None:
         await self._subscribe()
@@ -329,59 +264,6 @@ class Link:
         subscribe = self._live.subscription()
         if subscribe is not None:
             await self._sender.ask(subscribe)
-
-    async def _read(self) -> None:
-        while True:
-            for message in await self._receive():
-                self._take(message)
-
-    async def _receive(self) -> list[AnyServerMessage]:
-        try:
-            return codec.decode_server_frame(await self._transport.receive())
-        except codec.FrameError as error:
-            raise ConnectionClosedError(1006, error.message) from error
-
-    def _take(self, message: AnyServerMessage) -> None:
-        match message:
-            case Event():
-                self._take_event(message)
-            case Ok():
-                # Before the next message: the first event may be in the same frame.
-                if reasons := self._live.answered(message):
-                    self._listener.not_recovered(reasons)
-                self._sender.settle(message)
-            case ServerReply():
-                self._sender.settle(message)
-            case ServerCall():
-                self._listener.called(message, self._sender.session)
-            case ServerCancel():
-                self._listener.cancelled(message.id, self._sender.session)
-            case Error():
-                if not self._sender.settle(message):
-                    self._listener.failed(error_from_message(message))
-            case _:
-                self._take_news(message)
-
-    def _take_news(self, message: AnyServerMessage) -> None:
-        if isinstance(message, ServerPing):
-            self._sender.put(Pong(sent=message.sent), self._sender.session)
-            self._live.heartbeat(message.positions or {})
-        elif isinstance(message, Notice):
-            if message.notice == "rate_warning":
-                logger.warning("the service may send only %s more messages for now", message.remaining)
-                return
-            if message.notice == "cancelled":
-                self._listener.operation_cancelled(message.operation or "")
-                return
-            logger.info("the bridge says: %s", message.notice)
-            # daphne sends no reason with its close frames, so the delay comes in both.
-            self._asked_delay_ms = message.retry_after_ms
-
-    def _take_event(self, event: Event) -> None:
-        if event.delivery is not None:
-            self._listener.delivered(event, self._sender.session)
-        else:
-            self._live.take(event, self._listener.received)
 
     def _down(self, error: IPCError) -> None:
         if self._sender.is_up:

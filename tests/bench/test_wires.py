@@ -5,19 +5,8 @@ import json
 import pytest
 from msgspec import Raw
 
-from bench.wires import (
-    SUBSCRIBERS,
-    DoorWire,
-    EmitterWire,
-    MemberWire,
-    NativeWire,
-    PlainWire,
-    SocketIOWire,
-    Wire,
-    now_us,
-    post_data,
-    sent_at_of,
-)
+from bench.socketio_wires import DoorWire, SocketIOWire
+from bench.wires import SUBSCRIBERS, EmitterWire, MemberWire, NativeWire, PlainWire, Wire, now_us, post_data, sent_at_of
 from ipc.protocol.codec import decode_client_frame, encode
 from ipc.protocol.limits import Limits
 from ipc.protocol.messages import Emit, Event, Ping, Pong, Subscribe, Welcome

@@ -9,8 +9,9 @@ from ipc.hub.mesh import Mesh, redis_stores
 from ipc.hub.stores import RegistryStore, Stores
 from ipc.stores.audit import Audit, AuditTrail
 from ipc.stores.connection import connect
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.dead_letter_filter import DeadLetterFilter
-from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.operations import Operations
 from ipc.stores.rate_limit import RateLimits, RateLimitStore
 from ipc.stores.registry import GRACE_S, TTL_S, Registry

@@ -4,9 +4,10 @@ import pytest
 
 from ipc.hub.stores import GroupStore, LogStore, Stores
 from ipc.protocol.routing import own_log
-from ipc.stores.dead_letters import DeadLetter
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.eventlog import Entry, NewEvent
-from ipc.stores.groups import NOBODY, Claims, GroupMissingError
+from ipc.stores.group_replies import Claims, GroupMissingError
+from ipc.stores.groups import NOBODY
 from tests.contracts.backends import Backend
 from tests.contracts.conftest import MakeBackend
 

@@ -83,3 +83,10 @@ class Member:
         """Tell whether the hub still answers; what it sent before that has then arrived."""
         answer = await self.ask(type="ping")
         return bool(answer["type"] == "pong")
+
+    async def refused_with(self, **message: Any) -> str:
+        """Return the code with which a request is refused, after which the session goes on."""
+        answer = await self.ask(**message)
+        assert answer["type"] == "error", answer
+        assert await self.is_well()
+        return str(answer["code"])

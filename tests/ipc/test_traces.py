@@ -180,8 +180,8 @@ async def test_lines_of_a_handler_and_of_its_failure_say_what_they_are_about(
     await Member(hub, "timeline").emit(id="e1", traceparent=TRACE)
     async with asyncio.timeout(GUARD_S):
         await failed.wait()
-    known = {name: facts for name, facts in found if name in {"test_traces", "ipc.worker"} and facts}
-    assert set(known) == {"test_traces", "ipc.worker"}
+    known = {name: facts for name, facts in found if name in {"test_traces", "ipc.run"} and facts}
+    assert set(known) == {"test_traces", "ipc.run"}
     for said in known.values():
         assert (said["session"], said["event_id"], said["trace_id"]) == (session, "e1", TRACE_ID)
 

@@ -160,8 +160,8 @@ async def test_a_bridge_that_does_not_answer_does_not_hold_up_a_stop(
     worker: IPCWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told goodbye, and not waited for."""
-    monkeypatch.setattr("ipc.worker.LEAVE_TIMEOUT_S", 0.01)
-    monkeypatch.setattr("ipc.transports.link.ANSWER_TIMEOUT_S", 3_600.0)
+    monkeypatch.setattr("ipc.run.LEAVE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("ipc.transports.sender.ANSWER_TIMEOUT_S", 3_600.0)
     transport = ScriptedTransport()
     await worker.start(transport)
     await transport.subscribes()

@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 from exprsn.embedded import EmbeddedValkey
 from ipc import EventContext, IPCWorker, Reject
 from ipc.protocol.messages import Welcome
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.dead_letter_filter import DeadLetterFilter
-from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.groups import Groups
 from ipc.transports.websocket import WebSocketTransport
 from tests import servers

@@ -12,7 +12,8 @@ from ipc.hub.emitting import Emitted, emit_as
 from ipc.hub.hub import Hub
 from ipc.protocol import codec
 from ipc.protocol.messages import Emit
-from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.dead_letter import DeadLetter
+from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.groups import Groups
 from ipc.transports.local import LocalTransport
 

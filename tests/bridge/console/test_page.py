@@ -1,10 +1,7 @@
 """What all pages of the console have in common."""
 
-import pytest
 from django.test import AsyncClient
 
-from bridge.console.page import mesh_redis
-from ipc.protocol.errors import UnavailableError
 from tests.bridge.console.conftest import LogIn
 
 
@@ -12,11 +9,6 @@ async def test_a_page_can_only_be_looked_at(log_in: LogIn) -> None:
     client = await log_in("root", is_superuser=True)
     for ask in (client.post, client.put, client.patch, client.delete):
         assert (await ask("/admin/console/audit")).status_code == 405
-
-
-def test_without_a_mesh_there_is_nothing_to_read_from() -> None:
-    with pytest.raises(UnavailableError, match="REDIS_URL"):
-        mesh_redis()
 
 
 async def test_scripts_of_the_admin_and_of_nothing_else_may_be_compiled() -> None:

@@ -1,8 +1,8 @@
 """How a dead letter is shown."""
 
 from ipc.django_app.dead_letters import letter_detail, letter_line, one_line
+from ipc.stores.dead_letter import Buried
 from ipc.stores.dead_letter_filter import LetterId
-from ipc.stores.dead_letters import Buried
 from tests.ipc.stores.test_dead_letters import letter
 
 BURIED = Buried(LetterId("exprsn-herald", "notify", "3-0"), letter(last_ms=1_795_445_282_363))

@@ -90,7 +90,7 @@ class World:
         assert all(session.id in self.sessions and count <= LIMIT for session, count in held.items())
         for call in self.begun:
             assert self.answers[call.caller_id] == int(call.is_over)
-            assert (self.calls.find(call.id) is None) == call.is_over
+            assert (self.calls.open.find(call.id) is None) == call.is_over
 
 
 async def play(steps: list[tuple[str, int]]) -> None:

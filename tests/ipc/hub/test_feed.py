@@ -7,10 +7,12 @@ import pytest
 from redis.asyncio import Redis
 
 from ipc.hub import feed as feed_module
+from ipc.hub import portions
 from ipc.hub.counters import Counters
-from ipc.hub.feed import LogFeed, Push
+from ipc.hub.feed import LogFeed
 from ipc.hub.interest import Interest
 from ipc.hub.loop_time import LoopTime
+from ipc.hub.push import Push
 from ipc.hub.session import Identity, Origin, Session
 from ipc.hub.subscriptions import fall_behind
 from ipc.hub.tasks import OwnedTasks
@@ -146,7 +148,7 @@ async def test_a_push_without_frames_is_read_from_the_log(follower: Follower) ->
 
 async def test_catching_up_goes_on_over_many_pages(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also over what is appended while it reads."""
-    monkeypatch.setattr(feed_module, "READ_COUNT", 3)
+    monkeypatch.setattr(portions, "READ_COUNT", 3)
     peer = follower.member("*")
     await follower.append(*range(50))
     follower.feed.reached((await follower.append(50)).positions[0])
@@ -174,7 +176,7 @@ async def test_large_events_are_read_in_small_pages(follower: Follower, monkeypa
     follower.feed.reached(positions[-1])
     await follower.caught_up()
     assert sum(pages) == 40 * len(frame)
-    assert max(pages) <= feed_module.READ_BYTES
+    assert max(pages) <= portions.READ_BYTES
 
 
 async def test_each_session_gets_what_it_wants(follower: Follower) -> None:

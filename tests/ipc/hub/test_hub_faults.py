@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ipc.hub import feed as feed_module
+from ipc.hub import portions
 from ipc.hub.hub import Hub
 from tests.ipc.conftest import MakeHub
 from tests.ipc.exchange import Exchange
@@ -166,7 +166,7 @@ async def test_whatever_happens_to_pushes_nothing_is_lost_repeated_or_out_of_ord
 ) -> None:
     """Three hubs emit to two logs at once over a layer that does its worst, with sessions that come and go."""
     chance = random.Random(seed)  # noqa: S311 - to be repeatable, no secret
-    monkeypatch.setattr(feed_module, "READ_COUNT", chance.choice([1, 3, 100]))
+    monkeypatch.setattr(portions, "READ_COUNT", chance.choice([1, 3, 100]))
     hubs = [await make_hub() for _ in range(3)]
     members = [await listening(hub) for hub in hubs for _ in range(2)]
     emitters = [Member(hub, "spark") for hub in hubs]

@@ -7,7 +7,8 @@ import pytest
 
 from ipc.hub import pushes as pushes_module
 from ipc.hub.counters import Counters
-from ipc.hub.feed import LogFeed, Push
+from ipc.hub.feed import LogFeed
+from ipc.hub.push import Push
 from ipc.hub.pushes import Pushes
 from ipc.protocol.errors import UnavailableError
 from tests.ipc.conftest import MakeHub

@@ -47,13 +47,13 @@ async def test_what_a_session_may_not_is_in_the_trail_once(hub: Hub, audit: Memo
 
 async def test_who_tries_everything_fills_nothing(hub: Hub) -> None:
     member = Member(hub, permissions=[])
-    refusals = Refusals(hub.proofs.manager)
+    refusals = Refusals(hub.proofs.manager, hub.counters)
     for number in range(2 * MAX_WAITING):
         refusals.add(member.session, ForbiddenError("no", details={"needed": f"emit:a:{number}"}))
     assert len(refusals._waiting) == MAX_WAITING
 
 
 async def test_a_mistake_is_no_refusal(hub: Hub) -> None:
-    refusals = Refusals(hub.proofs.manager)
+    refusals = Refusals(hub.proofs.manager, hub.counters)
     refusals.add(Member(hub).session, BadMessageError("wrong"))
     assert not refusals._waiting

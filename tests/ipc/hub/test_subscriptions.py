@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from ipc.hub import feed as feed_module
+from ipc.hub import portions
 from ipc.hub.hub import Hub
 from ipc.protocol.limits import Limits
 from ipc.protocol.positions import position_key
@@ -165,7 +165,7 @@ async def test_since_may_be_ahead_of_this_hub(make_hub: MakeHub, exchange: Excha
 
 async def test_a_replay_meets_what_is_emitted_meanwhile(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost or doubled where the replay ends and the live events begin, however long it takes."""
-    monkeypatch.setattr(feed_module, "READ_COUNT", 7)
+    monkeypatch.setattr(portions, "READ_COUNT", 7)
     emitter, member = Member(hub), Member(hub)
     positions = await emitter.emit_numbers(range(100))
     emitting = asyncio.create_task(emitter.emit_numbers(range(100, 300)))

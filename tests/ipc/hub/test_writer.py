@@ -8,7 +8,7 @@ import pytest
 from exprsn.embedded import EmbeddedValkey
 from ipc.hub import writer as writer_module
 from ipc.hub.counters import Counters
-from ipc.hub.feed import Push
+from ipc.hub.push import Push
 from ipc.hub.writer import Emission, LogWriter
 from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.stores.eventlog import Appended, EventLog, NewEvent

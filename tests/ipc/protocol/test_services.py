@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from exprsn.catalogue import CATALOGUE, PORTS, TIMELINE_REDIRECT_PORT
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import UnknownServiceError
-from ipc.protocol.services import SERVICES, SHORT_NAMES, full_name, namespace, short_name
+from ipc.protocol.services import SERVICES, SHORT_NAMES, full_name, meant_by, namespace, short_name
 
 
 def test_the_catalogue_has_the_services_of_the_protocol() -> None:
@@ -58,3 +58,19 @@ def test_any_text_is_a_service_or_unknown(name: str) -> None:
         assert full_name(name) in SERVICES
     except UnknownServiceError as unknown:
         assert len(unknown.message) < 500  # noqa: PT017 - both ways are fine, a long message is not
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("tymeline", "timeline"),
+        ("exprsn-tymeline", "timeline"),
+        ("Herald", "herald"),
+        ("exprsn_spark", "spark"),
+        ("nobody", None),
+        ("", None),
+        ("x" * 1_000_000, None),
+    ],
+)
+def test_a_wrong_name_is_likened_to_the_nearest_if_it_is_near(name: str, meant: str | None) -> None:
+    assert meant_by(name) == meant

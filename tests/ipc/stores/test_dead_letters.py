@@ -10,8 +10,9 @@ from ipc.protocol.errors import BadMessageError
 from ipc.protocol.routing import own_log
 from ipc.stores import dead_letters as module
 from ipc.stores import keys
+from ipc.stores.dead_letter import DeadLetter
 from ipc.stores.dead_letter_filter import DeadLetterFilter, LetterId
-from ipc.stores.dead_letters import DeadLetter, DeadLetters
+from ipc.stores.dead_letters import DeadLetters
 from ipc.stores.eventlog import EventLog, NewEvent
 from ipc.stores.groups import Groups
 
