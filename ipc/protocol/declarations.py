@@ -3,7 +3,7 @@
 A schema comes from another service, so it is bounded before anybody compiles it, and refers to nothing but itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -90,6 +90,20 @@ def check_declaration(declaration: Declaration) -> None:
             _check_reference(event, declaration.schema, reference)
         if foreign := sorted(name for name in _FOREIGN & node.keys() if isinstance(node[name], str)):
             raise _wrong(event, f"has {', '.join(foreign)}: name its parts in $defs, and refer to them with #/$defs/…")
+
+
+def in_frames(declarations: Iterable[Declaration], frame_bytes: int) -> list[list[Declaration]]:
+    """Divide declarations so that those which go together fit into a frame, which has room for more than them."""
+    frames: list[list[Declaration]] = []
+    left = 0
+    for declaration in declarations:
+        size = len(msgspec.json.encode(declaration))
+        if not frames or size > left:
+            frames.append([])
+            left = frame_bytes // 2
+        frames[-1].append(declaration)
+        left -= size
+    return frames
 
 
 def evaluations(schema: Mapping[str, Any]) -> int | None:

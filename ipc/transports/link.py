@@ -10,7 +10,7 @@ from msgspec import Raw, UnsetType
 
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codes import CloseCode
-from ipc.protocol.declarations import Declaration
+from ipc.protocol.declarations import Declaration, in_frames
 from ipc.protocol.errors import ConfigurationError, ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import (
@@ -225,7 +225,7 @@ class Link:
         self._live.connected()
         self._sender.opened(welcome.session)
         reading = asyncio.create_task(self._incoming.read(), name="link reader")
-        subscribing = asyncio.create_task(self._join(), name="link subscribe")
+        subscribing = asyncio.create_task(self._join(welcome.limits), name="link subscribe")
         try:
             await asyncio.wait([reading, subscribing], return_when=asyncio.FIRST_COMPLETED)
             if subscribing.done():
@@ -241,7 +241,7 @@ class Link:
             subscribing.cancel()
             await asyncio.wait([reading, subscribing])
 
-    async def _join(self) -> None:
+    async def _join(self, limits: Mapping[str, int]) -> None:
         await self._subscribe()
         for group in self._groups:
             if missed := group.missed(await self._sender.ask(group.as_message())):
@@ -249,16 +249,17 @@ class Link:
         if self._resources:
             await self._sender.ask(Serve(id=new_ulid(), resources=self._resources))
         if self._declarations:
-            await self._declare()
+            await self._declare(limits)
 
-    async def _declare(self) -> None:
+    async def _declare(self, limits: Mapping[str, int]) -> None:
         """Say what events are; a hub that does not take it, or is too old to know it, is no reason to stay away."""
-        try:
-            await self._sender.ask(Declare(id=new_ulid(), events=self._declarations))
-        except IPCError as error:
-            if error.retryable:
-                raise
-            self._listener.failed(error)
+        for events in in_frames(self._declarations, limits["frame_bytes"]):
+            try:
+                await self._sender.ask(Declare(id=new_ulid(), events=events))
+            except IPCError as error:
+                if error.retryable:
+                    raise
+                self._listener.failed(error)
 
     async def _subscribe(self) -> None:
         subscribe = self._live.subscription()

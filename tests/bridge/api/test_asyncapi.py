@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from ipc import IPCWorker
+from ipc.protocol.declarations import MAX_BYTES, MAX_EVENTS
 from ipc.transports.websocket import WebSocketTransport
 from tests.asyncapi_parser import faults
 from tests.clients import DEADLINE_S, attached
@@ -58,6 +59,22 @@ async def test_the_mesh_is_a_document_of_asyncapi(bridge: ServerProcess) -> None
     (declared,) = services.json()["data"]["services"][0]["declares"]
     assert (declared["event"], declared["isChecked"], declared["drift"]["lastPointer"]) == ("frame:sent", True, "/kind")
     assert await asyncio.to_thread(faults, response.text) == []
+
+
+async def test_as_much_may_be_declared_as_a_service_may_say(bridge: ServerProcess) -> None:
+    """Together that is more than a frame holds."""
+    gallery = IPCWorker("gallery")
+    for number in range(MAX_EVENTS):
+        gallery.declare_event(f"album:made{number}", schema={"type": "string"}, examples=["x" * (MAX_BYTES - 1024)])
+    await gallery.start(WebSocketTransport(bridge.ws_url, "gallery", ca_file=bridge.ca_file))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await gallery.ready()
+        services = await asyncio.to_thread(bridge.get, "/api/ipc/services?service=gallery", headers=OPERATOR)
+        (found,) = services.json()["data"]["services"]
+        assert {each["event"] for each in found["declares"]} == {f"album:made{number}" for number in range(MAX_EVENTS)}
+    finally:
+        await gallery.stop()
 
 
 def test_it_is_for_who_is_known_and_for_the_development_machine_itself(bridge: ServerProcess) -> None:

@@ -5,7 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from ipc.protocol.declarations import MAX_BYTES, MAX_DEPTH, Declaration, check_declaration, evaluations, resolved
+from ipc.protocol.declarations import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    Declaration,
+    check_declaration,
+    evaluations,
+    in_frames,
+    resolved,
+)
 from ipc.protocol.errors import BadMessageError
 
 
@@ -112,3 +120,11 @@ def test_a_reference_is_a_pointer() -> None:
     assert resolved(schema, "#/$defs/a~1b~0/0/x") == 1
     assert resolved(schema, "#/$defs/none/x") is None
     assert resolved(schema, "#/$defs/a~1b~0/01x") is None
+
+
+def test_declarations_are_divided_so_that_each_part_fits_with_room_to_spare() -> None:
+    small, large = declaration({}), declaration({}, description="x" * 900)
+    assert in_frames([], 2000) == []
+    assert in_frames([small, small], 2000) == [[small, small]]
+    assert in_frames([large, small, large, large], 2000) == [[large, small], [large], [large]]
+    assert in_frames([large, small], 10) == [[large], [small]]
