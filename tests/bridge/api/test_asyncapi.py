@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ipc import IPCWorker
-from ipc.protocol.declarations import MAX_BYTES, MAX_EVENTS
+from ipc.protocol.declarations import MAX_BYTES, MAX_EVENTS, Declaration
 from ipc.transports.websocket import WebSocketTransport
 from tests.asyncapi_parser import faults
 from tests.clients import DEADLINE_S, attached
@@ -65,7 +65,9 @@ async def test_as_much_may_be_declared_as_a_service_may_say(bridge: ServerProces
     """Together that is more than a frame holds."""
     gallery = IPCWorker("gallery")
     for number in range(MAX_EVENTS):
-        gallery.declare_event(f"album:made{number}", schema={"type": "string"}, examples=["x" * (MAX_BYTES - 1024)])
+        event, schema = f"album:made{number}", {"type": "string"}
+        rest = len(msgspec.json.encode(Declaration(event=event, schema=schema, examples=[""])))
+        gallery.declare_event(event, schema=schema, examples=["x" * (MAX_BYTES - rest)])
     await gallery.start(WebSocketTransport(bridge.ws_url, "gallery", ca_file=bridge.ca_file))
     try:
         async with asyncio.timeout(DEADLINE_S):
