@@ -7,6 +7,9 @@ PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_A
 	REDIS_URL=redis://127.0.0.1:6379/0 DATABASE_URL=sqlite://:memory: SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	IPC_BROKER_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))')
 
+# Hundreds of processes import what is here: each would compile it again if none might write down what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # More than there are cores, since most tests wait for the processes that they start.
 TEST_PROCESSES ?= 4
 
