@@ -40,7 +40,7 @@ def bridge_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded
 
 
 @pytest.fixture(scope="session")
-def bridges(
+def shared_bridge(
     bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[Kind], ServerProcess]]:
     """Start a bridge behind a server when it is first asked for, and keep it until all tests are done."""
@@ -57,9 +57,9 @@ def bridges(
 
 
 @pytest.fixture(scope="session", params=KINDS)
-def bridge(request: pytest.FixtureRequest, bridges: Callable[[Kind], ServerProcess]) -> Iterator[ServerProcess]:
+def bridge(request: pytest.FixtureRequest, shared_bridge: Callable[[Kind], ServerProcess]) -> Iterator[ServerProcess]:
     """A bridge behind daphne, then one behind uvicorn; what a test does to it, the next one must not notice."""
-    server = bridges(request.param)
+    server = shared_bridge(request.param)
     said_before = len(server.output())
     yield server
     # uvicorn logs text that is no UTF-8, and Django a strange Host, with a traceback of its own.

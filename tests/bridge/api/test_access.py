@@ -36,9 +36,9 @@ for name, role in (("operator", "admin"), ("viewer", "viewer"), ("reader", "")):
 
 
 @pytest.fixture(scope="module")
-def development(bridges: Callable[[Kind], ServerProcess]) -> ServerProcess:
+def development(shared_bridge: Callable[[Kind], ServerProcess]) -> ServerProcess:
     """A bridge that lets its own machine in."""
-    return bridges("uvicorn")
+    return shared_bridge("uvicorn")
 
 
 @pytest.fixture(scope="module")

@@ -103,9 +103,9 @@ def complaint(bridge: ServerProcess, *arguments: str) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="session")
-def bridge(bridges: Callable[[Kind], ServerProcess]) -> ServerProcess:
+def bridge(shared_bridge: Callable[[Kind], ServerProcess]) -> ServerProcess:
     """One bridge: what commands do does not depend on its server."""
-    return bridges("daphne")
+    return shared_bridge("daphne")
 
 
 @pytest.fixture
