@@ -213,10 +213,23 @@ def _migrated() -> Path:
 
 
 def certificates(directory: Path) -> Path:
-    """Make a CA with the certificates of the two services and of localhost, and return where they are."""
+    """Put a CA with the certificates of the two services and of localhost somewhere, and return where they are.
+
+    The CA is the same for all tests of a process: the keys take a third of a second to find.
+    """
+    return shutil.copytree(_certificates(), directory, dirs_exist_ok=True)
+
+
+def own_certificates(directory: Path) -> Path:
+    """Make the same of a CA that nobody else has."""
     with override_settings(CERTS_DIR=directory):
         call_command("gencerts", service=["bridge", "timeline", "localhost"], verbosity=0)
     return directory
+
+
+@functools.cache
+def _certificates() -> Path:
+    return own_certificates(Path(tempfile.mkdtemp(dir=settings.VAR_DIR)))
 
 
 def free_port() -> int:
