@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 FIRST = ("test_walkthroughs.py", "migration", "npm", "test_postgres.py", "browser", "faults")
 LAST = ("certs", "contracts", "ipc", "timeline")
 # Folders whose files share what takes seconds to start: with each in one process, it is started once.
-TOGETHER = ("tests/browser/", "tests/bridge/cli/", "tests/bridge/doors/")
+TOGETHER = ("tests/browser/", "tests/bridge/api/", "tests/bridge/cli/", "tests/bridge/doors/")
 
 # A busy machine is no reason to fail.
 settings.register_profile("untimed", deadline=None)
