@@ -7,11 +7,14 @@ PRODUCTION = env EXPRSN_ENV=production DEBUG=false DEV_BYPASS=false IPC_BYPASS_A
 	REDIS_URL=redis://127.0.0.1:6379/0 DATABASE_URL=sqlite://:memory: SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))') \
 	IPC_BROKER_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))')
 
+# Hundreds of processes import what is here: each would compile it again if none might write down what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # More than there are cores, since most tests wait for the processes that they start.
 TEST_PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage soak fuzz check audit bench setup setup-dev
+.PHONY: help run demo test coverage soak fuzz check check-types check-all-but-types audit bench setup setup-dev
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +38,15 @@ soak: setup-dev  ## kill, freeze and cut everything under durable load, for some
 fuzz: setup-dev  ## try many frames on the codec and on live bridges; FUZZ_FRAMES=n says how many, FUZZ_SEED=n repeats a run
 	FUZZ_FRAMES=$${FUZZ_FRAMES:-100000} $(PYTHON) -m pytest tests/fuzz -n 0 -s $(PYTEST_ARGS)
 
-check: setup-dev  ## format, lint, imports, types, deployment checks, migrations, the OpenAPI schemas
+check: check-all-but-types check-types  ## format, lint, imports, types, deployment checks, migrations, the OpenAPI schemas; -j2 for two at once
+
+check-types: setup-dev
+	$(PYTHON) -m mypy
+
+check-all-but-types: setup-dev
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	.venv/bin/lint-imports
-	$(PYTHON) -m mypy
 	@echo "manage.py check --deploy, as in production"
 	@$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) manage.py makemigrations --check --dry-run

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class CertsConfig(AppConfig):
-    """Listed before daphne and staticfiles, so that its runserver wins."""
+    """Listed before staticfiles, and before daphne where that is an app, so that its runserver wins."""
 
     name = "certs"
     verbose_name = "Certificates"

@@ -34,9 +34,9 @@ REDIRECT_PORTS = {"timeline": env.port("TIMELINE_REDIRECT_PORT", TIMELINE_REDIRE
 
 INSTALLED_APPS = [
     "exprsn",
-    # Before daphne and staticfiles: its runserver is daphne's with TLS.
+    # Before staticfiles: its runserver is daphne's with TLS. daphne itself is no app here, or every command and every
+    # other server would import it.
     "certs",
-    "daphne",
     # Before the admin, whose templates it replaces; exprsn's own come before both.
     "unfold.apps.BasicAppConfig",
     "exprsn.admin_site.ConsoleAdminConfig",

@@ -9,6 +9,8 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from hypothesis import settings
 from pytest_django import Settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from exprsn.embedded import EmbeddedValkey
 from ipc.django_app.conf import conf
@@ -20,8 +22,10 @@ pytest_plugins = ["tests.leaks"]
 
 HERE = Path(__file__).parent
 # What takes a minute or more is begun first, and folders of many short tests come last: so no process finishes alone.
-FIRST = ("test_walkthroughs.py", "migration", "npm", "test_postgres.py", "faults")
+FIRST = ("test_walkthroughs.py", "migration", "npm", "test_postgres.py", "browser", "faults")
 LAST = ("certs", "contracts", "ipc", "timeline")
+# Folders whose files share what takes seconds to start: with each in one process, it is started once.
+TOGETHER = ("tests/browser/", "tests/bridge/api/", "tests/bridge/cli/", "tests/bridge/doors/")
 
 # A busy machine is no reason to fail.
 settings.register_profile("untimed", deadline=None)
@@ -32,6 +36,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests in the order in which processes take their files."""
     tops = {item: item.path.relative_to(HERE).parts[0] for item in items if item.path.is_relative_to(HERE)}
     items.sort(key=lambda item: FIRST.index(top) if (top := tops.get(item)) in FIRST else len(FIRST) + (top in LAST))
+
+
+class ByFolder(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives the tests of a file to one process, and where files share much, those of their folder."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder | None:
+    """Take it for `--dist loadfile`."""
+    return ByFolder(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

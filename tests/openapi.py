@@ -1,5 +1,6 @@
 """schemathesis on a running service: requests made up from its schema, each answer held against the schema."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,7 +48,8 @@ class Api:
     def __init__(
         self, service: str, special: Mapping[str, Mapping[str, Any]] | None = None, *, by_chance: bool = True
     ) -> None:
-        config = SchemathesisConfig.from_dict(
+        self._described = described(service)
+        self._config = SchemathesisConfig.from_dict(
             {
                 "seed": SEED,
                 "generation": {"max-examples": EXAMPLES, "deterministic": True, "database": "none"},
@@ -59,9 +61,13 @@ class Api:
                 "phases": {"fuzzing": {"enabled": by_chance}},
             }
         )
-        self._schema = schemathesis.openapi.from_dict(described(service), config=config)
-        raw = self._schema.raw_schema["paths"]
-        self.operations = [operation["operationId"] for methods in raw.values() for operation in methods.values()]
+        addresses = self._described["paths"].values()
+        self.operations = [operation["operationId"] for methods in addresses for operation in methods.values()]
+
+    @functools.cached_property
+    def _schema(self) -> Any:
+        """Read when a test wants it: each process collects all tests, and few run these."""
+        return schemathesis.openapi.from_dict(self._described, config=self._config)
 
     def exercise(self, operation_id: str, send: Callable[[schemathesis.Case], None]) -> None:
         """Send what is made up for an operation: examples, what its schema covers at its edges, and chance."""

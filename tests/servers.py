@@ -1,17 +1,21 @@
 """The services as processes of their own, for tests: started on a free port, stopped by their process id."""
 
+import functools
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 import httpx
+from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 
@@ -184,22 +188,48 @@ def timeline(redis_url: str, certs_dir: Path, var_dir: Path, **settings: str) ->
         **settings,
     }
     command = [sys.executable, "manage.py", "runserver", "--noreload", "--service", "timeline"]
-    server = _server(command, environment, port, certs_dir, var_dir)
+    make_database(var_dir)
+    return _server(command, environment, port, certs_dir, var_dir)
+
+
+def make_database(var_dir: Path) -> None:
+    """Give a server the database that `manage.py migrate` makes."""
+    var_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(_migrated(), var_dir / "db.sqlite3")
+
+
+@functools.cache
+def _migrated() -> Path:
+    """Make it once in a process of tests: copying is quicker."""
+    folder = Path(tempfile.mkdtemp(dir=settings.VAR_DIR))
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, **_environment("", folder, folder)},
         check=True,
         timeout=START_TIMEOUT_S,
     )
-    return server
+    return folder / "db.sqlite3"
 
 
 def certificates(directory: Path) -> Path:
-    """Make a CA with the certificates of the two services and of localhost, and return where they are."""
+    """Put a CA with the certificates of the two services and of localhost somewhere, and return where they are.
+
+    The CA is the same for all tests of a process: the keys take a third of a second to find.
+    """
+    return shutil.copytree(_certificates(), directory, dirs_exist_ok=True)
+
+
+def own_certificates(directory: Path) -> Path:
+    """Make the same of a CA that nobody else has."""
     with override_settings(CERTS_DIR=directory):
         call_command("gencerts", service=["bridge", "timeline", "localhost"], verbosity=0)
     return directory
+
+
+@functools.cache
+def _certificates() -> Path:
+    return own_certificates(Path(tempfile.mkdtemp(dir=settings.VAR_DIR)))
 
 
 def free_port() -> int:

@@ -92,7 +92,8 @@ def run(directory: Path, code: str, *arguments: str) -> "subprocess.CompletedPro
         code if "def test_" in code else "def test_logs():\n" + "\n".join(f"    {line}" for line in code.splitlines())
     )
     (directory / "test_careless.py").write_text(BEGIN + body)
-    plugins = ["-p", "tests.leaks", "-p", "no:cacheprovider", "--rootdir", str(directory), "-c", os.devnull]
+    plugins = ["-p", "tests.leaks", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
+    plugins += ["--rootdir", str(directory), "-c", os.devnull]
     command = [sys.executable, "-m", "pytest", *plugins, "--ds=tests.settings", f"--basetemp={directory / 'tmp'}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(

@@ -6,7 +6,6 @@ from pathlib import Path
 from ipc.protocol.errors import ConfigurationError
 from ipc.transports.base import Transport
 from ipc.transports.bridge_url import checked_bridge_url
-from ipc.transports.local import MeshTransport
 from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
 
@@ -29,5 +28,8 @@ def transport_from_environment(service: str, *, version: str = "") -> Transport:
             bridge_url, service, ca_file=ca_file, certs_dir=certs_dir, version=version, tokens=tokens
         )
     if redis_url := os.environ.get("REDIS_URL"):
+        # Imported where it is wanted: a hub with its Redis is half of what importing `ipc` would take.
+        from ipc.transports.local import MeshTransport
+
         return MeshTransport(redis_url, service, version=version)
     raise ConfigurationError("set BRIDGE_URL (wss://host:3010) or REDIS_URL (redis://host:6379/0)")

@@ -1,5 +1,6 @@
 """Real bridges, one behind each server, that the tests of this folder share."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tests.servers import HTTP_KINDS, KINDS, Kind, ServerProcess
 
 MakeBridge = Callable[..., ServerProcess]
 # Folders and modules whose tests come by HTTP, or by a socket whose frames are tested elsewhere.
-BY_HTTP = {"api", "console", "management", "test_admin.py", "test_check.py", "test_mesh_stats.py"}
+BY_HTTP = {"api", "console", "management", "test_admin.py", "test_check.py", "test_mesh_stats.py", "test_views.py"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,21 +39,33 @@ def bridge_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared_bridge(
+    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Kind], ServerProcess]]:
+    """Start a bridge behind a server when it is first asked for, and keep it until all tests are done."""
+    started: dict[Kind, ServerProcess] = {}
+    with contextlib.ExitStack() as stack:
+
+        def bridge(kind: Kind) -> ServerProcess:
+            if kind not in started:
+                var_dir = tmp_path_factory.mktemp(kind)
+                started[kind] = stack.enter_context(servers.bridge(kind, bridge_valkey.url, certs_dir, var_dir))
+            return started[kind]
+
+        yield bridge
+
+
 @pytest.fixture(scope="session", params=KINDS)
-def bridge(
-    request: pytest.FixtureRequest,
-    bridge_valkey: EmbeddedValkey,
-    certs_dir: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[ServerProcess]:
+def bridge(request: pytest.FixtureRequest, shared_bridge: Callable[[Kind], ServerProcess]) -> Iterator[ServerProcess]:
     """A bridge behind daphne, then one behind uvicorn; what a test does to it, the next one must not notice."""
-    var_dir = tmp_path_factory.mktemp(request.param)
-    with servers.bridge(request.param, bridge_valkey.url, certs_dir, var_dir) as server:
-        yield server
-        # uvicorn logs text that is no UTF-8, and Django a strange Host, with a traceback of its own.
-        output = server.output()
-        theirs = output.count("Invalid UTF-8 sequence received from client") + output.count(" django.security.Dis")
-        assert output.count("Traceback") == theirs, output[output.find("Traceback") - 500 :][:5_000]
+    server = shared_bridge(request.param)
+    said_before = len(server.output())
+    yield server
+    # uvicorn logs text that is no UTF-8, and Django a strange Host, with a traceback of its own.
+    output = server.output()[said_before:]
+    theirs = output.count("Invalid UTF-8 sequence received from client") + output.count(" django.security.Dis")
+    assert output.count("Traceback") == theirs, output[output.find("Traceback") - 500 :][:5_000]
 
 
 @pytest.fixture(params=KINDS)

@@ -136,7 +136,7 @@ def test_no_bridge_is_said_so_and_exits_1(certs_dir: Path) -> None:
 
 
 def test_a_certificate_of_another_ca_is_not_trusted(bridge: ServerProcess, tmp_path: Path) -> None:
-    other = servers.certificates(tmp_path / "other") / "ca-cert.pem"
+    other = servers.own_certificates(tmp_path / "other") / "ca-cert.pem"
     lines, complaint = check(bridge.url, other)
     for line in lines[:3]:
         assert "FAIL  the certificate is not trusted: " in line

@@ -2,12 +2,12 @@
 
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+from django.test import override_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,10 +16,8 @@ ROOT = Path(__file__).parents[2]
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the certificates of all services."""
     directory = tmp_path_factory.mktemp("certs")
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "exprsn.settings", "CERTS_DIR": str(directory)}
-    subprocess.run(
-        [sys.executable, "manage.py", "gencerts"], cwd=ROOT, env=environment, check=True, capture_output=True
-    )
+    with override_settings(CERTS_DIR=directory):
+        call_command("gencerts", verbosity=0)
     return directory
 
 

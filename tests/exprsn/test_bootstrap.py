@@ -3,6 +3,7 @@
 import fcntl
 import importlib.metadata
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -25,6 +26,21 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "requirements.txt").write_text("# nothing\n")
     (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\n")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with nothing but pip, which takes seconds to make, to be copied."""
+    folder = tmp_path_factory.mktemp("bare") / ".venv"
+    venv.create(folder, with_pip=True)
+    return folder
+
+
+@pytest.fixture
+def prepared(checkout: Path, bare: Path) -> Path:
+    """The same with an environment in which nothing was installed yet."""
+    shutil.copytree(bare, checkout / ".venv", symlinks=True)
+    return checkout
 
 
 def test_everything_is_made_once_and_a_repeat_touches_nothing(
@@ -126,15 +142,14 @@ def test_ctrl_c_in_the_middle_is_one_line(checkout: Path) -> None:
 
 
 def test_changed_requirements_are_installed_into_the_same_environment(
-    checkout: Path, capsys: pytest.CaptureFixture[str]
+    prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Setup(checkout, bootstrap.RUN).run()
-    capsys.readouterr()
-    (checkout / "requirements.txt").write_text("# still nothing\n")
-    Setup(checkout, bootstrap.RUN).run()
-    said = capsys.readouterr().out
-    assert "installing requirements.txt" in said
-    assert "making .venv" not in said
+    for _ in range(2):
+        Setup(prepared, bootstrap.RUN).run()
+        said = capsys.readouterr().out
+        assert "installing requirements.txt" in said
+        assert "making .venv" not in said
+        (prepared / "requirements.txt").write_text("# still nothing\n")
 
 
 def test_an_environment_left_half_made_is_made_anew(checkout: Path) -> None:
@@ -144,17 +159,16 @@ def test_an_environment_left_half_made_is_made_anew(checkout: Path) -> None:
     subprocess.run([checkout / ".venv/bin/python", "-m", "pip", "--version"], check=True, capture_output=True)
 
 
-def test_a_failing_install_is_one_sentence_with_the_reason_and_the_log(checkout: Path) -> None:
-    (checkout / "requirements.txt").write_text("./no-such-package\n")
-    venv.create(checkout / ".venv", with_pip=True)
+def test_a_failing_install_is_one_sentence_with_the_reason_and_the_log(prepared: Path) -> None:
+    (prepared / "requirements.txt").write_text("./no-such-package\n")
     with pytest.raises(SetupError) as failed:
-        Setup(checkout, bootstrap.RUN).run()
+        Setup(prepared, bootstrap.RUN).run()
     said = str(failed.value)
     assert said.startswith("installing requirements.txt failed: ")
     assert "no-such-package" in said
-    assert said.endswith(f"the whole log is {checkout}/var/log/pip.log")
+    assert said.endswith(f"the whole log is {prepared}/var/log/pip.log")
     assert "\n" not in said
-    assert not (checkout / ".venv" / ".installed-requirements.txt").exists()
+    assert not (prepared / ".venv" / ".installed-requirements.txt").exists()
 
 
 def test_a_directory_that_cannot_be_written_is_one_sentence(checkout: Path) -> None:
@@ -163,23 +177,24 @@ def test_a_directory_that_cannot_be_written_is_one_sentence(checkout: Path) -> N
         Setup(checkout, bootstrap.RUN).run()
 
 
-def test_a_second_setup_waits_for_the_first(checkout: Path) -> None:
+def test_a_second_setup_waits_for_the_first(prepared: Path) -> None:
     """Its first line says so, and it goes on once the lock is free."""
-    (checkout / "var").mkdir()
+    installed = prepared / ".venv" / ".installed-requirements.txt"
+    (prepared / "var").mkdir()
     program = (
         "import sys; from pathlib import Path; from exprsn.bootstrap import *; Setup(Path(sys.argv[1]), RUN).run()"
     )
-    with (checkout / "var" / "setup.lock").open("w") as lock:
+    with (prepared / "var" / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         waiting = subprocess.Popen(
-            [sys.executable, "-c", program, checkout], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ
+            [sys.executable, "-c", program, prepared], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ
         )
         assert waiting.stdout is not None
         assert "another make is setting up" in waiting.stdout.readline()
-        assert not (checkout / ".venv").exists()
+        assert not installed.exists()
     with waiting:
         assert waiting.wait(60) == 0
-    assert (checkout / ".venv" / "bin" / "python").exists()
+    assert installed.exists()
 
 
 @pytest.mark.parametrize(

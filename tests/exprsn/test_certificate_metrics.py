@@ -16,7 +16,7 @@ def ends() -> dict[str, float]:
 
 
 def test_each_certificate_that_is_here_has_its_end(settings: Settings, tmp_path: Path) -> None:
-    settings.CERTS_DIR = servers.certificates(tmp_path)
+    settings.CERTS_DIR = servers.own_certificates(tmp_path)
     store = CertificateStore(tmp_path)
     found = ends()
     assert set(found) == {"root", "localhost", "exprsn-bridge", "exprsn-timeline"}
@@ -26,7 +26,7 @@ def test_each_certificate_that_is_here_has_its_end(settings: Settings, tmp_path:
 
 def test_one_that_cannot_be_read_ended_long_ago(settings: Settings, tmp_path: Path) -> None:
     """So that its alert comes, instead of none for want of a value."""
-    settings.CERTS_DIR = servers.certificates(tmp_path)
+    settings.CERTS_DIR = servers.own_certificates(tmp_path)
     CertificateStore(tmp_path).certificate_path("exprsn-bridge").write_text("no certificate")
     assert ends()["exprsn-bridge"] == 0
 

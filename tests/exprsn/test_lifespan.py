@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,12 @@ async def test_everything_else_is_the_applications() -> None:
 
     await Lifespan(application, Recorder)({"type": "http"}, unreachable, unreachable)  # type: ignore[arg-type]  # not called
     assert seen == ["http"]
+
+
+def test_another_server_does_not_import_daphne(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "daphne.server", raising=False)
+    Lifespan(unreachable, Recorder).follow_daphne()  # type: ignore[arg-type]  # not called
+    assert "daphne.server" not in sys.modules
 
 
 @pytest.fixture(scope="module")

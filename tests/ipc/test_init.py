@@ -35,4 +35,4 @@ def test_importing_it_needs_neither_django_nor_the_network() -> None:
     assert ran.returncode == 0, ran.stderr
     imported = set(ran.stdout.split())
     assert "ipc" in imported
-    assert imported.isdisjoint({"django", "channels", "channels_redis", "rest_framework", "daphne", "twisted"})
+    assert imported.isdisjoint({"django", "channels", "channels_redis", "rest_framework", "daphne", "twisted", "redis"})

@@ -1,7 +1,5 @@
 """A bridge that the tests of the HTTP API share, and that wants a proof from everybody."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 from exprsn.embedded import EmbeddedValkey
 from tests import servers
 from tests.bridge.tokens import LOCKED
-from tests.servers import ROOT, ServerProcess
+from tests.servers import ServerProcess
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +18,7 @@ def locked(
     """A bridge in development, with every bypass off; what a test does to it, the next one must not notice."""
     var_dir = tmp_path_factory.mktemp("access-locked")
     settings = {**LOCKED, "DEV_BYPASS": "false"}
+    servers.make_database(var_dir)
     with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, var_dir, **settings) as server:
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=ROOT, env=server.environment, check=True, timeout=60,
-        )  # fmt: skip
         yield server
         assert "Traceback" not in server.output()

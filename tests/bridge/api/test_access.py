@@ -3,8 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ from bridge.roles import VIEWER
 from bridge.urls import urlpatterns
 from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.permissions import USUAL
-from tests import servers
 from tests.bridge.api.doorkeeping import ADDRESSES, Address
 from tests.bridge.tokens import encoded, managed, minted
-from tests.servers import ROOT, ServerProcess
+from tests.servers import ROOT, Kind, ServerProcess
 
 pytestmark = pytest.mark.processes
 BYPASS = {"X-IPC-Request": "true"}
@@ -38,13 +36,9 @@ for name, role in (("operator", "admin"), ("viewer", "viewer"), ("reader", "")):
 
 
 @pytest.fixture(scope="module")
-def development(
-    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServerProcess]:
+def development(shared_bridge: Callable[[Kind], ServerProcess]) -> ServerProcess:
     """A bridge that lets its own machine in."""
-    var_dir = tmp_path_factory.mktemp("access-development")
-    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, var_dir) as server:
-        yield server
+    return shared_bridge("uvicorn")
 
 
 @pytest.fixture(scope="module")

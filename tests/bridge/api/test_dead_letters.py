@@ -90,6 +90,10 @@ async def test_what_has_no_group_any_more_does_not_keep_the_rest_back(bridge: Se
         assert (again["id"], again["attempt"]) == (letter["eventId"], 1)
         await client.say({"type": "ack", "deliveries": [again["delivery"]]})
         assert await client.is_well()
+        # Another test redrives all that there is.
+        body = {"id": orphan["id"], "reason": "a test"}
+        status, answer = await asyncio.to_thread(call, bridge, "POST", f"{PATH}/discard", json=body)
+        assert (status, answer["data"]["discarded"]) == (200, [orphan["id"]])
 
 
 async def test_pages_and_filters(bridge: ServerProcess, group: str) -> None:

@@ -8,17 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from io import StringIO
-from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from exprsn.embedded import EmbeddedValkey
-from tests import servers
 from tests.clients import DEADLINE_S
-from tests.servers import ROOT, ServerProcess
+from tests.servers import ROOT, Kind, ServerProcess
 
 START_S = 60.0
 
@@ -106,12 +103,9 @@ def complaint(bridge: ServerProcess, *arguments: str) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="session")
-def bridge(
-    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServerProcess]:
+def bridge(shared_bridge: Callable[[Kind], ServerProcess]) -> ServerProcess:
     """One bridge: what commands do does not depend on its server."""
-    with servers.bridge("daphne", bridge_valkey.url, certs_dir, tmp_path_factory.mktemp("cli")) as server:
-        yield server
+    return shared_bridge("daphne")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ async def test_it_is_for_who_may_see_the_mesh(log_in: LogIn) -> None:
 
 
 async def test_those_that_are_there_are_shown(client: AsyncClient, settings: Settings, tmp_path: Path) -> None:
-    settings.CERTS_DIR = servers.certificates(tmp_path / "certs")
+    settings.CERTS_DIR = servers.own_certificates(tmp_path / "certs")
     answer = await client.get(PATH)
     assert answer.context["rows"][0]["info"].name == "root"
     assert {row["info"].name for row in answer.context["rows"]} >= {"root", "localhost", "exprsn-bridge"}

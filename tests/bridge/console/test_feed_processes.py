@@ -9,7 +9,7 @@ import pytest
 from exprsn.embedded import EmbeddedValkey
 from tests.bridge.conftest import MakeBridge
 from tests.logins import people
-from tests.servers import STOP_TIMEOUT_S
+from tests.servers import STOP_TIMEOUT_S, ServerProcess
 
 pytestmark = pytest.mark.processes
 PATH = "/admin/console/feed?about=overview"
@@ -55,11 +55,6 @@ def test_it_streams_until_the_server_stops(make_bridge: MakeBridge, own_valkey: 
         assert "Traceback" not in bridge.output()
 
 
-def test_who_is_not_logged_in_is_refused_and_no_stream_begun(
-    make_bridge: MakeBridge, own_valkey: EmbeddedValkey
-) -> None:
-    bridge = make_bridge(own_valkey.url)
-    people(bridge)
-    with bridge:
-        answer = bridge.get(PATH, headers={"Accept": "text/event-stream"})
-        assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")
+def test_who_is_not_logged_in_is_refused_and_no_stream_begun(bridge: ServerProcess) -> None:
+    answer = bridge.get(PATH, headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.json()["error"]) == (403, "FORBIDDEN")

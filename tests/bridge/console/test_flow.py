@@ -27,6 +27,7 @@ def bridge(request: pytest.FixtureRequest, own_valkey: EmbeddedValkey, tmp_path:
     """A bridge as in production, with tables and an administrator."""
     certs, var = servers.certificates(tmp_path / "certs"), tmp_path / "var"
     keys = {"SECRET_KEY": KEY, "IPC_BROKER_KEY": KEY}
+    servers.make_database(var)
     with servers.bridge(request.param, own_valkey.url, certs, var, **SETTINGS, **keys) as server:
         told = {
             "VAR_DIR": str(var),
@@ -37,7 +38,6 @@ def bridge(request: pytest.FixtureRequest, own_valkey: EmbeddedValkey, tmp_path:
         }
         environment = {**os.environ, **told, "DJANGO_SUPERUSER_PASSWORD": PASSWORD, "REDIS_URL": own_valkey.url}
         for command in (
-            ["migrate", "--verbosity", "0"],
             ["createsuperuser", "--noinput", "--username", "ada", "--email", "ada@example.com"],
             ["brokertoken", "mint", "herald"],
         ):
