@@ -25,11 +25,11 @@ SERVICES: Final = ("herald", "atlas", "vault", "herald")
 MOST_AT_ONCE: Final = 40
 # A frame that cannot be taken apart, text that is no UTF-8, what is too large, and who reads too slowly.
 FORESEEN: Final = {CloseCode.BAD_FRAME, CloseCode.TOO_LARGE, CloseCode.TOO_SLOW, 1007, 1009, LOST}
-# What is said before a socket is closed with a code.
+# What is said before a socket is closed with a code; who reads too slowly gets the code alone, since what waits for it
+# is dropped.
 TOLD: Final[dict[int, str]] = {
     CloseCode.BAD_FRAME: ErrorCode.INVALID_JSON,
     CloseCode.TOO_LARGE: ErrorCode.FRAME_TOO_LARGE,
-    CloseCode.TOO_SLOW: ErrorCode.TOO_SLOW,
 }
 LIMITS: Final = Limits()
 
