@@ -51,7 +51,11 @@ def test_the_roles_get_what_is_new(installed: None) -> None:
     assert not set(NEW) & may("operator")
     User.objects.all().delete()
     migrate(*newest())
-    assert {role: may(role) for role in ROLES} == {"viewer": set(VIEWER), "operator": set(OPERATOR), "admin": set(ADMIN)}
+    assert {role: may(role) for role in ROLES} == {
+        "viewer": set(VIEWER),
+        "operator": set(OPERATOR),
+        "admin": set(ADMIN),
+    }
     assert set(NEW) <= set(OPERATOR) - set(VIEWER)
 
 
