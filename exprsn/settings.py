@@ -224,9 +224,15 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "human" if IN_DEVELOPMENT else "json", opt
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"without_query": {"()": "exprsn.addresses.WithoutQuery"}},
+    "filters": {
+        "without_query": {"()": "exprsn.addresses.WithoutQuery"},
+        "without_traceback": {"()": "exprsn.suspicions.WithoutTraceback"},
+    },
     "formatters": {"line": {"()": "ipc.logs.formatter", "log_format": LOG_FORMAT, "service": EXPRSN_SERVICE}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # At the handler: Django has a logger for each suspicion, and a filter is not for the loggers below its own.
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_traceback"]},
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # Django's own handlers would print what the root prints a second time.
