@@ -78,7 +78,8 @@ class Connection:
     """A connection to a server, with a clock of its own."""
 
     def __init__(self) -> None:
-        self.clock, self.server, self.wire = Clock(), Server(), Transport()
+        self.clock, self.server = Clock(), Server()
+        self.wire = Transport()  # type: ignore[no-untyped-call]  # Twisted's
         factory = BoundedFactory(self.server, LIMIT)
         factory.reactor = self.clock
         self.channel: BoundedChannel = factory.buildProtocol(None)
