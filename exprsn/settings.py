@@ -56,9 +56,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "ipc.django_app.tracing.TraceMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    # Before what answers by itself, such as by leading to HTTPS: what they put on answers is for all of them.
     "exprsn.headers.PermissionsPolicyMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "exprsn.headers.AdminScriptsMiddleware",
     # Before all that asks who somebody is.
     "ipc.django_app.middleware.DevBypassMiddleware",
@@ -67,7 +69,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ipc.django_app.middleware.IPCMiddleware",
 ]
 TEMPLATES = [
