@@ -14,11 +14,13 @@ from twisted.internet.error import CannotListenError
 
 from certs.backpressure import Writability
 from certs.redirect import RedirectFactory, Target
+from certs.requests import BoundedFactory
 
 # Its type is that of no one reactor: the module turns into the one that was installed.
 _reactor: Any = _installed_reactor
 _DRAIN_S: Final = 11.0
 _BACKLOG: Final = 1024
+MAX_BODY: Final = 2 * 1024 * 1024
 _CANCEL_S: Final = 1.0
 # A socket whose client is gone: its application has this long to notice.
 _CLOSE_S: Final = 5
@@ -54,15 +56,25 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
     """
 
     def __init__(
-        self, application: Any, ports: Ports, *, on_listening: OnListening | None = None, **options: Any
+        self,
+        application: Any,
+        ports: Ports,
+        *,
+        on_listening: OnListening | None = None,
+        max_body_bytes: int = MAX_BODY,
+        **options: Any,
     ) -> None:
-        """Take the application; ``on_listening`` hears the port and the redirect's port."""
+        """Take the application; ``on_listening`` hears the port and the redirect's port.
+
+        Of a body that is larger than ``max_body_bytes`` the application gets a byte more than that, or none at all.
+        """
         options = {"application_close_timeout": _CLOSE_S, "server_name": "", **options}
         # It refuses to be made without endpoints; it is given its ports when everything else is ready.
         super().__init__(application, endpoints=["unused"], ready_callable=self._listen, **options)
         self.endpoints: list[str] = []
         self._ports = ports
         self._on_listening = on_listening
+        self._max_body_bytes = max_body_bytes
         self._open: list[Any] = []
         self._stopping = False
 
@@ -94,7 +106,7 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
         # A client whose frame is too large is told 1009; by default autobahn cuts the connection without a word.
         self.ws_factory.setProtocolOptions(failByDrop=False)
         ports = self._ports
-        main = self._open_port(ports.port, self.http_factory, tls=ports.tls)
+        main = self._open_port(ports.port, BoundedFactory(self, self._max_body_bytes), tls=ports.tls)
         redirect = None
         if ports.redirect_port is not None:
             redirect = self._open_port(ports.redirect_port, RedirectFactory(Target(main, ports.allowed_hosts)))

@@ -28,7 +28,7 @@ class HTTPServerManager:
         self._server: DaphneServer | None = None
 
     def start(self, application: Any, *, on_listening: OnListening | None = None, **options: Any) -> None:
-        """Serve until SIGINT, SIGTERM or `stop`; the options are those of daphne's Server.
+        """Serve until SIGINT, SIGTERM or `stop`; the options are those of `DaphneServer`.
 
         ``on_listening`` hears the port, and the redirect's port or None.
 

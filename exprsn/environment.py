@@ -3,8 +3,9 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 MAX_PORT: Final = 65_535
@@ -76,6 +77,22 @@ def choice(name: str, default: str, *, options: tuple[str, ...]) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """Return a variable that is a list divided by commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return the address of a database as Django has it.
+
+    Raises:
+        ImproperlyConfigured: it is none. What was found there is not said, since it may be a part of the password.
+
+    """
+    try:
+        return dict(dj_database_url.parse(url))
+    except (ValueError, KeyError):
+        raise ImproperlyConfigured(
+            "DATABASE_URL is no address of a database: write postgres://user:password@host:5432/name, or"
+            " sqlite:///path, and special characters of the password percent-encoded"
+        ) from None
 
 
 def secret(name: str, *, file: Path, may_create: bool, random_bytes: int = 48, is_needed: bool = True) -> str:

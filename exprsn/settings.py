@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import dj_database_url
 from csp.constants import NONE, SELF
 from dotenv import load_dotenv
 
@@ -56,9 +55,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "ipc.django_app.tracing.TraceMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    # Before what answers by itself, such as by leading to HTTPS: what they put on answers is for all of them.
     "exprsn.headers.PermissionsPolicyMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "exprsn.headers.AdminScriptsMiddleware",
     # Before all that asks who somebody is.
     "ipc.django_app.middleware.DevBypassMiddleware",
@@ -67,7 +68,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "ipc.django_app.middleware.IPCMiddleware",
     # Within what tells the length of an answer.
     "exprsn.lines.JSONLineMiddleware",
@@ -101,7 +101,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-DATABASES = {"default": dj_database_url.parse(env.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
+DATABASES = {"default": env.database(env.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Write-ahead logging lets the bridge and Timeline share one file; IMMEDIATE takes the write lock at BEGIN, where
     # waiting for it works (sqlite.org/wal.html, "SQLITE_BUSY").
@@ -228,9 +228,15 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "human" if IN_DEVELOPMENT else "json", opt
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"without_query": {"()": "exprsn.addresses.WithoutQuery"}},
+    "filters": {
+        "without_query": {"()": "exprsn.addresses.WithoutQuery"},
+        "without_traceback": {"()": "exprsn.suspicions.WithoutTraceback"},
+    },
     "formatters": {"line": {"()": "ipc.logs.formatter", "log_format": LOG_FORMAT, "service": EXPRSN_SERVICE}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # At the handler: Django has a logger for each suspicion, and a filter is not for the loggers below its own.
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_traceback"]},
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # Django's own handlers would print what the root prints a second time.

@@ -1,4 +1,4 @@
-"""A plugin that fails a run in whose logs a secret is: a token, a key, or a password of one of its tests.
+"""A plugin that fails a run in whose logs a secret is: a token, a key, a session or a password of one of its tests.
 
 It learns the secrets where they come to be, keeps every line that is logged in this process, and at the end of the
 session looks through those lines and through all log files below the session's directory, in which processes that
@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-KEYS: Final = ("SECRET_KEY", "IPC_BROKER_KEY", "ADMIN_PASSWORD", "CA_KEY_PASSWORD", "IPC_TOKEN")
+KEYS: Final = (
+    *("SECRET_KEY", "IPC_BROKER_KEY", "ADMIN_PASSWORD", "CA_KEY_PASSWORD", "IPC_TOKEN", "IPC_METRICS_TOKEN"),
+    "DJANGO_SUPERUSER_PASSWORD",
+)
 URLS: Final = ("REDIS_URL", "DATABASE_URL", "PREFETCH_REDIS_URL")
 MIN_LENGTH: Final = 8
 # JSON that begins with an object, in base64: every JWT, whoever has made it (RFC 7519).
@@ -87,6 +90,7 @@ def learn(watch: Watch, patch: pytest.MonkeyPatch) -> None:
     """Hear of each secret of this process, and of those that it tells others."""
     from django.conf import settings
     from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.sessions.backends.base import SessionBase
 
     from ipc.protocol.tokens import TokenKeys
     from ipc.transports.tokens import CertificateTokens
@@ -95,6 +99,7 @@ def learn(watch: Watch, patch: pytest.MonkeyPatch) -> None:
     noticed(patch, TokenKeys, "sign", lambda token, *_: watch.token(token))
     noticed(patch, CertificateTokens, "_assertion", lambda assertion, *_: watch.token(assertion))
     noticed(patch, AbstractBaseUser, "set_password", lambda _, _user, password: watch.secret(password))
+    noticed(patch, SessionBase, "_get_new_session_key", lambda key, *_: watch.secret(key))
     noticed(patch, subprocess.Popen, "__init__", lambda *_, env=None, **_options: watch.environment(env))
 
 

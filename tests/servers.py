@@ -161,7 +161,7 @@ def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **setting
     else:
         command = [sys.executable, "-m", "uvicorn", "exprsn.asgi:application", "--port", str(port)]
         command += ["--ws", WS_PROTOCOLS[kind], "--ws-max-size", str(2 * 1024 * 1024), "--no-access-log"]
-        command += ["--no-server-header"]
+        command += ["--no-server-header", "--no-proxy-headers", "--ws-ping-interval", "0"]
         if kind == "uvicorn":
             command += ["--ws-per-message-deflate", "false", "--http", "bridge.doors.heads:HeadProtocol"]
         command += ["--ssl-certfile", str(certs_dir / "localhost-cert.pem")]

@@ -42,6 +42,28 @@ NOT_IN_THE_TREE = re.compile(
 )
 
 
+@pytest.mark.parametrize(
+    "option", ["--http bridge.doors.heads:HeadProtocol", "--no-proxy-headers", "--no-server-header"]
+)
+def test_no_page_serves_by_uvicorn_without_what_protects_it(option: str) -> None:
+    """Nobody sees that one is missing until somebody uses it."""
+    served = served_by_uvicorn()
+    assert len(served) > 3
+    assert [line for line in served if option not in line] == []
+
+
+def test_no_page_serves_sockets_by_uvicorn_that_would_end_who_is_busy() -> None:
+    """Timeline has no sockets."""
+    sockets = [line for line in served_by_uvicorn() if "--ws " in line]
+    assert len(sockets) > 2
+    assert [line for line in sockets if "--ws-ping-interval 0" not in line] == []
+
+
+def served_by_uvicorn() -> list[str]:
+    texts = [document.read_text("utf-8").replace("\\\n", " ") for document in DOCUMENTS]
+    return [line for text in texts for line in text.splitlines() if "uvicorn exprsn.asgi:application --" in line]
+
+
 def test_every_variable_that_is_read_is_in_the_table_with_its_readers_and_no_other_is() -> None:
     documented = {codes(row["name"])[0]: set(codes(row["read by"])) for row in SETTINGS}
     assert len(documented) == len(SETTINGS), "a variable is in the table twice"

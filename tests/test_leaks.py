@@ -50,6 +50,16 @@ def test_a_password_of_an_operator():
     User().set_password("horse battery 1")
     logger.error("horse battery 1")
 
+def test_the_key_of_a_session(monkeypatch):
+    from django.contrib.sessions.backends.base import SessionBase
+    monkeypatch.setattr(SessionBase, "exists", lambda *_: False)
+    logger.error("with %r", SessionBase()._get_new_session_key())
+
+def test_the_token_of_the_metrics(tmp_path):
+    with (tmp_path / "metrics.log").open("w") as log:
+        command = [sys.executable, "-c", "import os; print(os.environ['IPC_METRICS_TOKEN'])"]
+        subprocess.run(command, env={"IPC_METRICS_TOKEN": "s3cret-of-metrics"}, stdout=log, check=True)
+
 def test_a_password_of_redis_in_the_log_of_a_process(tmp_path):
     with (tmp_path / "redis.log").open("w") as log:
         command = [sys.executable, "-c", "import os; print(os.environ['REDIS_URL'])"]
@@ -66,11 +76,13 @@ FOUND = [
     ("in-process", "a key or a password"),
     ("in-process", "a key or a password"),
     ("in-process", "a key or a password"),
+    ("in-process", "a key or a password"),
     ("in-process", "a token"),
     ("in-process", "a token"),
     ("in-process", "the signature of a token"),
     ("in-process", "the signature of a token"),
     ("in-process", "the signature of a token"),
+    ("metrics", "a key or a password"),
     ("redis", "a key or a password"),
 ]
 CLEAN = """
@@ -111,7 +123,7 @@ def run(directory: Path, code: str, *arguments: str) -> "subprocess.CompletedPro
 def test_a_run_that_logs_secrets_fails_and_says_where(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """The tests themselves pass."""
     ran = run(tmp_path, LEAKS, *arguments)
-    assert (ran.returncode, "8 passed" in ran.stdout) == (1, True), ran.stdout + ran.stderr
+    assert (ran.returncode, "10 passed" in ran.stdout) == (1, True), ran.stdout + ran.stderr
     found = re.findall(r"^E +/\S+/(\S+)\.log:\d+: (.*)$", ran.stdout, re.MULTILINE)
     assert sorted(found) == FOUND
 

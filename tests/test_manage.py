@@ -24,6 +24,11 @@ def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[st
         ({"BRIDGE_PORT": "99999"}, "BRIDGE_PORT is a port, 1 to 65535, not 99999"),
         ({"BRIDGE_PORT": "abc"}, "BRIDGE_PORT is a whole number of 0 or more, not 'abc'"),
         (
+            {"DATABASE_URL": "postgres://u:pass#word@h:5432/x"},
+            "DATABASE_URL is no address of a database: write postgres://user:password@host:5432/name, or"
+            " sqlite:///path, and special characters of the password percent-encoded",
+        ),
+        (
             {"EXPRSN_ENV": "production", "SECRET_KEY": ""},
             "set SECRET_KEY: outside development there is no default secret. On a development machine set"
             " EXPRSN_ENV=development: is .env a copy of .env.example?",

@@ -36,12 +36,19 @@ async def write_once_a_minute(action: str, *, by: str, subject: str, details: Ma
         await Audit(redis).write_once_a_minute(action, by=by, subject=subject, details=details)
 
 
-def write_now(action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
-    """Write something down from a thread of the server; without a mesh, or while it is away, the log has it."""
+def write_now(
+    action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, is_anybodys: bool = False
+) -> None:
+    """Write something down from a thread of the server; without a mesh, or while it is away, the log has it.
+
+    What ``is_anybodys`` to do is written once a minute for each who does it, or the trail would soon have nothing else.
+    """
     redis = current_redis()
     try:
         if redis is not None:
-            async_to_sync(Audit(redis).write)(action, by=by, subject=subject, details=details)
+            trail = Audit(redis)
+            write = trail.write_once_a_minute if is_anybodys else trail.write
+            async_to_sync(write)(action, by=by, subject=subject, details=details)
             return
     except IPCError as error:
         logger.warning("the audit trail cannot be written: %s", error.message)

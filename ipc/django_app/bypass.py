@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 HEADERS: Final = ("X-Broker-Token", "X-IPC-Request")
 WRITTEN_EVERY_S: Final = 60
 Kind = Literal["http", "socket"]
-_OF_PROXIES: Final = frozenset({"forwarded", "x-real-ip", "via"})
-_OF_PROXIES_TOO: Final = "x-forwarded-"
+_OF_PROXIES: Final = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"}
+)
+_OF_PROXIES_TOO: Final = ("x-forwarded-", "x-original-", "x-envoy-")
 
 
 def is_bypass_on() -> bool:

@@ -1,11 +1,12 @@
 """Logins of people: written down, and slowed where somebody guesses.
 
-Ten failures for a name, or a hundred from an address, within a quarter of an hour end the trying until it is over. It
-is done by the backend of Django's authentication, so it holds for each way to log in; while Redis is away, nothing is
-counted.
+Ten failures for a name, or a hundred from an address (of IPv6 a network), within a quarter of an hour end the trying
+until it is over. It is done by the backend of Django's authentication, so it holds for each way to log in; while Redis
+is away, nothing is counted.
 """
 
 import hashlib
+import ipaddress
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 MAX_OF_NAME: Final = 10
 MAX_OF_ADDRESS: Final = 100
 WHILE_MS: Final = 900_000
+IPV6_PREFIX: Final = 64
+"""Bits of an address that name a network (RFC 4291, section 2.5.1)."""
 UNKNOWN: Final = "unknown"
 
 
@@ -82,7 +85,7 @@ def _logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
 def _failed(*, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     typed = credentials.get("username")
     _change_counters(Attempts.add, _counters(request, typed), ttl_ms=WHILE_MS)
-    write_now("login.failed", by=_address(request), subject=_name_of(typed))
+    write_now("login.failed", by=_origin(request), subject=_name_of(typed), is_anybodys=True)
 
 
 def _change_counters(change: Callable[..., Coroutine[Any, Any, None]], *args: Any, **options: Any) -> None:
@@ -104,8 +107,20 @@ def _name_of(typed: Any) -> str:
 def _counters(request: HttpRequest | None, username: Any) -> list[str]:
     """Return the names of the counters, of the name first; what was typed is not kept as it is."""
     digest = hashlib.sha256(str(username).encode(errors="surrogatepass")).hexdigest()[:32]
-    return [f"login/{digest}", f"login/from/{_address(request)}"]
+    return [f"login/{digest}", f"login/from/{_origin(request)}"]
 
 
 def _address(request: HttpRequest | None) -> str:
     return (request.META.get("REMOTE_ADDR") if request is not None else None) or UNKNOWN
+
+
+def _origin(request: HttpRequest | None) -> str:
+    """Return where somebody comes from: of IPv6 the network, since whoever has one address there has all of it."""
+    address = _address(request)
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))

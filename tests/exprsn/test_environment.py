@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from exprsn.environment import choice, port, secret
+from exprsn.environment import choice, database, port, secret
 from tests.servers import ROOT
 
 MAKE = """
@@ -71,3 +71,26 @@ def test_another_choice_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: 
     monkeypatch.setenv("A_CHOICE", value)
     with pytest.raises(ImproperlyConfigured, match=f"A_CHOICE is human or json, not '{value}'"):
         choice("A_CHOICE", "human", options=("human", "json"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:s3cret/word@h/x",
+        "postgres://u:s3cret#word@h:1/x",
+        "u:s3cret@h",
+        "nosuch://u:s3cret@h/x",
+        "postgres://u:s3cret@[h/x",
+        "postgres://u:s3cret@h:port/x",
+    ],
+)
+def test_what_is_no_address_of_a_database_is_said_without_the_password(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="percent-encoded") as raised:
+        database(url)
+    assert "s3cret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_an_address_of_a_database_is_what_django_takes() -> None:
+    found = database("postgres://u:p%40ss@h:5432/x")
+    assert (found["ENGINE"], found["PASSWORD"], found["NAME"]) == ("django.db.backends.postgresql", "p@ss", "x")

@@ -3,6 +3,7 @@
 import pytest
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
+from django.test import Client
 
 from exprsn.headers import POLICY, PermissionsPolicyMiddleware
 
@@ -25,6 +26,14 @@ async def test_an_asynchronous_stack_has_it() -> None:
     middleware = PermissionsPolicyMiddleware(answer_later)
     assert iscoroutinefunction(middleware)
     assert (await middleware(HttpRequest()))["Permissions-Policy"] == POLICY
+
+
+def test_who_is_led_to_https_gets_all_of_them_too() -> None:
+    answer = Client().get("/health")
+    assert (answer.status_code, answer.headers["Location"]) == (301, "https://testserver/health")
+    assert answer.headers["Permissions-Policy"] == POLICY
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert (answer.headers["X-Frame-Options"], answer.headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
 
 
 @pytest.mark.parametrize("feature", ["camera", "geolocation", "microphone"])

@@ -1,6 +1,8 @@
 """The settings of production in real servers: what browsers are told, and what strangers are not."""
 
+import json
 import re
+import socket
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -129,6 +131,29 @@ def test_a_body_that_no_view_takes_is_refused(production: ServerProcess) -> None
         answer = production.request("POST", "/api/ipc/tokens", content=b" " * size, headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (413, "FRAME_TOO_LARGE")
     assert production.health() is not None
+
+
+def test_a_body_that_says_it_is_too_large_is_not_waited_for(production: ServerProcess) -> None:
+    """Nor is what turns out so read to its end: a stranger could fill the disk with it."""
+    head = "POST /api/ipc/tokens HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    endless = "Transfer-Encoding: chunked\r\n\r\n" + f"{3 * MEGABYTE:x}\r\n" + "x" * 3 * MEGABYTE
+    for rest in (f"Content-Length: {10**12}\r\n\r\n", endless):
+        with (
+            socket.create_connection(("localhost", production.port), timeout=20) as plain,
+            production.trust.wrap_socket(plain, server_hostname="localhost") as wire,
+        ):
+            wire.sendall((head + rest).encode())
+            answer = wire.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 413 "), answer
+        assert b"connection: close" in answer.lower()
+
+
+def test_a_request_that_no_honest_client_makes_costs_one_line(production: ServerProcess) -> None:
+    before = len(production.output().splitlines())
+    assert production.get("/health", headers={"Host": "nobody.example"}).status_code == 400
+    lines = [line for line in production.output().splitlines()[before:] if "nobody.example" in line]
+    assert len(lines) == 1
+    assert (json.loads(lines[0])["level"], "Traceback" in lines[0]) == ("warning", False)
 
 
 def test_nobody_uploads_files_or_endless_forms(production: ServerProcess) -> None:

@@ -1,5 +1,6 @@
 """A bridge to try things on, which has to be well when everything was tried."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.servers import Kind, ServerProcess
 KINDS: tuple[Kind, ...] = ("daphne", "uvicorn") if ASKED else ("uvicorn",)
 # What servers log with a traceback of their own, of what a client has sent: text that is no UTF-8.
 THEIRS = "Invalid UTF-8 sequence received from client"
+SERIOUS = re.compile(r"\S+ +(?:ERROR|CRITICAL) ")
+# One session forgets a group of which another is a member.
+FORGOTTEN = "it begins again with all that its logs have"
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -30,3 +34,5 @@ def bridge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         output = made.output()
         assert "met a bug" not in output
         assert output.count("Traceback") == output.count(THEIRS), output[output.find("Traceback") - 500 :][:5_000]
+        serious = [line for line in output.splitlines() if SERIOUS.match(line)]
+        assert [line for line in serious if THEIRS not in line and FORGOTTEN not in line] == []

@@ -76,6 +76,8 @@ class Command(DaphneCommand):  # type: ignore[misc]  # daphne has no types
                 signal_handlers=not options["use_reloader"],
                 action_logger=self.log_action,
                 http_timeout=self.http_timeout,
+                # As for sockets above, and as `exprsn.bodies` has it for every server.
+                max_body_bytes=2 * settings.IPC_MAX_FRAME,
                 # Which server this is, is nobody's business.
                 server_name="",
                 root_path=settings.FORCE_SCRIPT_NAME or "",

@@ -214,6 +214,26 @@ def test_a_development_machine_may_look_around(development: ServerProcess, addre
 
 
 @every_address
+def test_no_web_page_in_a_developers_browser_may_use_the_bypass(development: ServerProcess, address: Address) -> None:
+    """Its browser asks whether it may send the header (Fetch, "CORS protocol"), and is not told so; and a name that
+    somebody lets point to this machine is not ours."""
+    asking = {
+        "Origin": "https://page.example",
+        "Access-Control-Request-Method": address.method,
+        "Access-Control-Request-Headers": "x-ipc-request",
+    }
+    preflight = development.request("OPTIONS", f"/api/ipc/{address.path}", headers=asking)
+    assert preflight.status_code in {401, 405}
+    for response in (
+        preflight,
+        development.get("/api/ipc/stats", headers={**BYPASS, "Origin": "https://page.example"}),
+    ):
+        assert not [name for name in response.headers if name.startswith("access-control-")]
+    rebound = {**BYPASS, "Host": f"page.example:{development.port}"}
+    assert ask(development, address, rebound) == (400, "INVALID_MESSAGE")
+
+
+@every_address
 def test_a_session_that_cannot_be_looked_up_is_tried_again(development: ServerProcess, address: Address) -> None:
     """The database of this bridge has no tables."""
     assert ask(development, address, cookie("0" * 32, has_csrf_token=True)) == (503, "UNAVAILABLE")

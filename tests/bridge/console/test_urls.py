@@ -60,6 +60,21 @@ async def test_nobody_else_is_let_in(log_in: LogIn, hub: Hub, is_staff: bool | N
                 assert "/admin/login/" in answer.headers["Location"]
 
 
+async def test_every_address_tells_browsers_to_be_careful(log_in: LogIn, hub: Hub) -> None:
+    """Whatever it answers, also where it refuses or finds nothing."""
+    root = await log_in("root", is_superuser=True)
+    for path in (*paths(), "/admin/", "/admin/timeline/post/", "/admin/auth/user/", "/admin/nowhere/"):
+        for answer in (await root.get(path), await root.post(path, {}), await AsyncClient().get(path)):
+            headers = answer.headers
+            assert "default-src 'none'" in headers["Content-Security-Policy"], path
+            assert "unsafe-inline" not in headers["Content-Security-Policy"], path
+            assert (headers["X-Content-Type-Options"], headers["X-Frame-Options"]) == ("nosniff", "DENY"), path
+            assert headers["Referrer-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin", path
+            assert "camera=()" in headers["Permissions-Policy"], path
+            if answer.status_code == 200:
+                assert "no-store" in headers["Cache-Control"], path
+
+
 async def test_without_a_csrf_token_nothing_is_done(roles: Roles, hub: Hub) -> None:
     admin = await roles("admin")
     strict = AsyncClient(enforce_csrf_checks=True)

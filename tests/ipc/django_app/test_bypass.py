@@ -28,7 +28,18 @@ def test_another_machine_may_not(peer: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["X-Forwarded-For", "x-forwarded-for", "FORWARDED", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Port", "Via"],
+    [
+        *(
+            "X-Forwarded-For",
+            "x-forwarded-for",
+            "FORWARDED",
+            "X-Real-IP",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Port",
+            "Via",
+        ),
+        *("CF-Connecting-IP", "True-Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "X-Original-Forwarded-For"),
+    ],
 )
 def test_what_came_through_a_proxy_may_not(name: str) -> None:
     assert problem_of("127.0.0.1", ["host", name]) == "it came through a proxy, so it may be from anywhere"

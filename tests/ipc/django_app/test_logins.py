@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth import aauthenticate
+from django.contrib.auth import aauthenticate, authenticate
 from django.contrib.auth.models import User
-from django.test import AsyncClient
+from django.test import AsyncClient, RequestFactory
 from pytest_django import Settings
 
 from exprsn.embedded import EmbeddedValkey
@@ -58,6 +58,37 @@ async def test_guessing_a_password_ends_even_with_the_right_one(runtime: Runtime
     assert not await log_in("ada", PASSWORD)
     assert await aauthenticate(None, username="ada", password=PASSWORD) is None
     assert await log_in("bob", PASSWORD)
+
+
+async def test_whoever_goes_on_guessing_does_not_fill_the_trail(runtime: Runtime, ada: User) -> None:
+    """Else a stranger could have it forget everything else."""
+    for number in range(MAX_OF_NAME + 5):
+        assert not await log_in("ada", f"guess {number}")
+        assert not await log_in(f"nobody {number}", "guess")
+    assert await told(runtime) == [("login.failed", "127.0.0.1", "ada"), ("login.failed", "127.0.0.1", "unknown")]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "origin"),
+    [
+        (["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2::1%eth0"], "2001:db8:1:2::/64"),
+        (["::ffff:192.0.2.7", "192.0.2.7"], "192.0.2.7"),
+        (["192.0.2.8"], "192.0.2.8"),
+        (["a socket"], "a socket"),
+    ],
+)
+async def test_all_addresses_of_a_network_of_ipv6_are_one_who_guesses(
+    runtime: Runtime, ada: User, addresses: list[str], origin: str
+) -> None:
+    async def tried(username: str, password: str, address: str) -> bool:
+        request = RequestFactory().post("/", REMOTE_ADDR=address)
+        return await sync_to_async(authenticate)(request, username=username, password=password) is not None
+
+    for number in range(MAX_OF_ADDRESS):
+        assert not await tried(f"name {number}", "password", addresses[number % len(addresses)])
+    assert {entry[1] for entry in await told(runtime)} == {origin}
+    assert [await tried("ada", PASSWORD, address) for address in addresses] == [False] * len(addresses)
+    assert await tried("ada", PASSWORD, "2001:db8:1:3::1")
 
 
 async def test_a_login_that_works_forgives_the_ones_before(runtime: Runtime, ada: User) -> None:
