@@ -33,6 +33,8 @@ Headers = Mapping[bytes, bytes]
 _INSTANCE = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 # What others have put tokens into.
 _SECRETS = frozenset({"token", "access_token", "broker_token", "brokertoken", "auth", "authorization", "jwt", "bearer"})
+# How a token begins whatever it is called: the header and the claims of a JWT are JSON objects.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]*\.")
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?")
 
 
@@ -99,7 +101,8 @@ def check_origin(headers: Headers) -> None:
     except ValueError:
         # Such as "http://[": no page has such an origin.
         host = ""
-    if not validate_host(host, settings.ALLOWED_HOSTS):
+    # An address of IPv6 has its brackets there.
+    if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
         raise RefusedError(
             ForbiddenError(f"pages of {host[:100]!r} may not open sockets here; ALLOWED_HOSTS names those that may"),
             CloseCode.FORBIDDEN,
@@ -151,8 +154,8 @@ def check_address(query: bytes) -> None:
         RefusedError: 4401.
 
     """
-    names = {name.lower() for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
-    if names & _SECRETS:
+    said = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    if any(name.lower() in _SECRETS or _TOKEN.search(name) or _TOKEN.search(value) for name, value in said):
         raise RefusedError(
             UnauthenticatedError(
                 "a token does not belong into an address, which is written down in many places, so take it for known "

@@ -249,6 +249,10 @@ class Hub:
         """Carry out a frame of a session; returns when the session may send more."""
         await requests.receive(self, session, frame)
 
+    async def carry_out(self, session: Session, messages: requests.Messages) -> None:
+        """Carry out what a session has sent together with its proof, which its door has taken apart."""
+        await requests.carry_out(self, session, messages)
+
     async def detach(self, session: Session) -> None:
         """Forget a session whose connection is gone."""
         self._forget(session)
