@@ -245,6 +245,10 @@ class Hub:
         """Return what measures the messages of an identity, None where they are not limited."""
         return self.limiter.meter(identity) if self.limiter is not None else None
 
+    def token_meter(self, service: str) -> Meter | None:
+        """Return what measures the tokens that a service gets for its certificate, None where they are not limited."""
+        return self.limiter.token_meter(service) if self.limiter is not None else None
+
     async def receive(self, session: Session, frame: str | bytes) -> None:
         """Carry out a frame of a session; returns when the session may send more."""
         await requests.receive(self, session, frame)

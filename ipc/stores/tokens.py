@@ -23,6 +23,7 @@ from ipc.protocol.tokens import (
     target_name,
 )
 from ipc.stores.audit import AuditTrail
+from ipc.stores.audit_filter import by_certificate
 from ipc.stores.token_records import TokenRecord, TokenRecordStore
 from ipc.stores.token_states import TokenStates
 
@@ -287,7 +288,7 @@ class BrokerTokenManager:
         """Write down that a token was refused that was signed here once."""
         details = {"code": error.code, "source": claims.source}
         await self.audit.write_once_a_minute(
-            "token.refused", by=by, subject=claims.id, details=details, apart=error.code
+            "token.refused", by=by, subject=claims.id, details=details, apart=error.code, cause=claims.source
         )
 
     async def _remember(self, claims: Claims, by: str) -> None:
@@ -302,7 +303,8 @@ class BrokerTokenManager:
             "stateful": claims.stateful,
             "rateLimitExempt": claims.rate_limit_exempt,
         }
-        await self.audit.write("token.mint", by=by, subject=claims.id, details=details)
+        cause = claims.source if by == by_certificate(claims.source) else ""
+        await self.audit.write("token.mint", by=by, subject=claims.id, details=details, cause=cause)
 
 
 class TokenPage(msgspec.Struct, frozen=True, kw_only=True):

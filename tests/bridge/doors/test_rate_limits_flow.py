@@ -10,7 +10,7 @@ import pytest
 from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.errors import RateLimitError
 from ipc.protocol.permissions import USUAL
-from ipc.transports.tokens import GivenToken
+from ipc.transports.tokens import CertificateTokens, GivenToken
 from ipc.transports.websocket import WebSocketTransport
 from ipc.worker import IPCWorker
 from tests import servers
@@ -150,6 +150,34 @@ async def test_an_operator_is_charged_to_whom_they_speak_as(
     answer = bridges[0].request("POST", "/api/ipc/emit?service=svr", json={"event": "a:b"}, headers=headers)
     assert (answer.status_code, answer.headers["RateLimit-Remaining"]) == (200, "999")
     assert "RateLimit-Limit" not in bridges[0].get("/api/ipc/stats", headers=headers).headers
+
+
+async def test_a_service_gets_so_many_tokens_for_its_certificate(bridge_valkey: EmbeddedValkey, tmp_path: Path) -> None:
+    """Also when it has sent all that it may; but one that was taken over keeps no bridge busy with making tokens."""
+    certs_dir = servers.certificates(tmp_path / "certs")
+    limited = {**LOCKED, "IPC_RATE_LIMIT": "true", "IPC_RATE_MAX": "3"}
+    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, tmp_path, **limited) as bridge:
+        source = CertificateTokens(
+            bridge.ws_url,
+            "timeline",
+            certificate_file=certs_dir / "exprsn-timeline-cert.pem",
+            key_file=certs_dir / "exprsn-timeline-key.pem",
+            ca_file=bridge.ca_file,
+        )
+        token = (await source.token()).text
+        assert ask(bridge, token, body=[{"event": "a:b"}] * 3).status_code == 200
+        assert ask(bridge, token).status_code == 429
+
+        def post(assertion: str) -> httpx.Response:
+            return bridge.request("POST", "/api/ipc/tokens", json={"assertion": assertion})
+
+        answers = [post(source._assertion()) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+        refused = answers[-1]
+        assert (refused.json()["error"], 0 < int(refused.headers["Retry-After"]) <= 60) == ("RATE_LIMIT_EXCEEDED", True)
+        # What proves nothing costs the service nothing.
+        assert post("a.b.c").status_code == 401
 
 
 async def test_more_events_than_the_budget_has_are_refused_for_good(
