@@ -27,8 +27,8 @@ from ipc.protocol.cloudevents import MediaType
 from ipc.protocol.errors import BadMessageError, ForbiddenError, IPCError, TokenError, UnavailableError
 from ipc.protocol.services import SERVICES
 from ipc.stores.audit_filter import by_certificate
+from ipc.stores.token_pages import MAX_PAGE
 from ipc.stores.token_records import TokenRecord
-from ipc.stores.tokens import MAX_PAGE
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from ipc.protocol.errors import TokenError
 from ipc.protocol.permissions import USUAL
 from ipc.protocol.tokens import Claims
 from ipc.stores.connection import connect
-from ipc.stores.tokens import BrokerTokenManager, Minted, TokenPage
+from ipc.stores.token_pages import TokenPage
+from ipc.stores.tokens import BrokerTokenManager, Minted
 
 T = TypeVar("T")
 

@@ -9,8 +9,7 @@ import msgspec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
-from ipc.protocol.moments import written_ms
-from ipc.protocol.services import SERVICES, full_name
+from ipc.protocol.services import full_name
 from ipc.protocol.signed_tokens import LEEWAY_S
 from ipc.protocol.tokens import (
     ANY_TARGET,
@@ -24,12 +23,12 @@ from ipc.protocol.tokens import (
 )
 from ipc.stores.audit import AuditTrail
 from ipc.stores.audit_filter import by_certificate
+from ipc.stores.token_pages import TokenPage, page_of_tokens
 from ipc.stores.token_records import TokenRecord, TokenRecordStore
 from ipc.stores.token_states import TokenStates
 
 TTL_S: Final = 300
 STATEFUL_TTL_S: Final = 7 * 86_400
-MAX_PAGE: Final = 1_000
 
 
 class Minted(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -252,28 +251,9 @@ class BrokerTokenManager:
         await self.audit.write("token.revoke", by=by, subject=name, details={"issuedBy": until_s})
         return until_s
 
-    async def find(self, source: str | None = None, *, after: str = "", count: int = 100) -> "TokenPage":
-        """Return tokens that hold, of a service or of all, and where to go on.
-
-        Raises:
-            UnknownServiceError: there is no such service.
-            BadMessageError: this is no place to go on from.
-            UnavailableError: Redis is out of reach.
-
-        """
-        only = full_name(source) if source is not None else None
-        begin, place = _place(after, only)
-        wanted = min(count, MAX_PAGE)
-        found: list[TokenRecord] = []
-        for name in SERVICES[SERVICES.index(begin) :] if only is None else (only,):
-            place = place if name == begin else ""
-            found += await self._records.page(
-                name, after=place, count=wanted + 1 - len(found), now_ms=int(self._now_s() * 1000)
-            )
-            if len(found) > wanted:
-                last = found[wanted - 1].claims
-                return TokenPage(tokens=found[:wanted], next=f"{last.source}/{int(last.exp * 1000)}-{last.id}")
-        return TokenPage(tokens=found, next=None)
+    async def find(self, source: str | None = None, *, after: str = "", count: int = 100) -> TokenPage:
+        """Return tokens that hold, as `page_of_tokens` does."""
+        return await page_of_tokens(self._records, source, after=after, count=count, now_s=self._now_s())
 
     async def is_first_use(self, name: str, *, ttl_s: float) -> bool:
         """Tell whether something that is good for once, such as an assertion, is used for the first time.
@@ -305,21 +285,3 @@ class BrokerTokenManager:
         }
         cause = claims.source if by == by_certificate(claims.source) else ""
         await self.audit.write("token.mint", by=by, subject=claims.id, details=details, cause=cause)
-
-
-class TokenPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some tokens, by service and by when they expire, and where the following ones begin, if there are any."""
-
-    tokens: list[TokenRecord]
-    next: str | None
-
-
-def _place(after: str, only: str | None) -> tuple[str, str]:
-    if not after:
-        return only or SERVICES[0], ""
-    service, _, place = after.partition("/")
-    exp_ms, _, token_id = place.partition("-")
-    is_place = written_ms(exp_ms) is not None and ulid_ms(token_id) is not None
-    if not is_place or service not in SERVICES or only not in {None, service}:
-        raise BadMessageError(f"{after[:80]!r} is no place to go on from: repeat the next of the page before")
-    return service, place
