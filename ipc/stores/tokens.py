@@ -242,11 +242,14 @@ class BrokerTokenManager:
 
         Raises:
             UnknownServiceError: there is no such service.
+            BadMessageError: the time is still to come, and would end tokens that are made until then.
             UnavailableError: Redis is out of reach.
 
         """
-        name = full_name(source)
-        until_s = round(self._now_s() if before_s is None else before_s, 3)
+        name, now_s = full_name(source), self._now_s()
+        until_s = round(now_s if before_s is None else before_s, 3)
+        if until_s > now_s + LEEWAY_S:
+            raise BadMessageError(f"tokens of {name} are revoked by when they were issued, and that is still to come")
         await self._records.revoke_source(name, before_s=until_s)
         await self.audit.write("token.revoke", by=by, subject=name, details={"issuedBy": until_s})
         return until_s
