@@ -86,6 +86,6 @@ def _status(error: CallError) -> int:
     """
     try:
         status = ErrorCode(error.code).http_status
-        return FORBIDDEN if status == UNAUTHENTICATED else status
     except ValueError:
         return UNAVAILABLE if error.retryable is True else BAD_REQUEST
+    return FORBIDDEN if status == UNAUTHENTICATED else status
