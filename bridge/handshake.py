@@ -12,13 +12,15 @@ from django.http.request import validate_host
 from ipc.django_app.bypass import bypass_uses, is_bypass_on, problem_of
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
-from ipc.hub.session import Identity, Origin
+from ipc.hub.hub import Hub
+from ipc.hub.session import Identity, Origin, Peer, Session
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode, may_reconnect
 from ipc.protocol.discovery import version_of
 from ipc.protocol.errors import (
     ForbiddenError,
     IPCError,
+    OverloadedError,
     TokenError,
     UnauthenticatedError,
     UnavailableError,
@@ -227,6 +229,19 @@ def ended_before(code: CloseCode, reason: str) -> RefusedError:
     """Return the refusal of a connection whose session was closed, with a code, before it had begun."""
     usual = ErrorCode.UNAVAILABLE if may_reconnect(code) else ErrorCode.FORBIDDEN
     return RefusedError(error_from_code(_CODES_OF_ENDS.get(code, usual), reason), code)
+
+
+def attached(hub: Hub, peer: Peer, identity: Identity, origin: Origin) -> Session:
+    """Let a connection in whose identity is verified.
+
+    Raises:
+        RefusedError: 4503, its service has as many sessions at this bridge as it may.
+
+    """
+    try:
+        return hub.attach(peer, identity, origin)
+    except OverloadedError as error:
+        raise RefusedError(error, CloseCode.DRAINING) from None
 
 
 def origin_of(headers: Headers, client: tuple[str, int] | None, *, door: str = "websocket") -> Origin:

@@ -80,7 +80,7 @@ class NativeConsumer(AsyncConsumer):
         hub = current_hub()
         if hub is None or hub.is_draining:
             raise handshake.not_running()
-        return hub, hub.attach(peer, identity, handshake.origin_of(headers, client)), rest
+        return hub, handshake.attached(hub, peer, identity, handshake.origin_of(headers, client)), rest
 
     async def _token_said(self, receive: Receive) -> tuple[str, Messages]:
         """Return the token of the first message, and what came in one frame with it."""

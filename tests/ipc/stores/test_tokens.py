@@ -187,6 +187,14 @@ async def test_the_list_is_rid_of_what_has_expired(make_manager: MakeManager, re
     assert await redis_client.zcard(keys.tokens("exprsn-timeline")) == 1
 
 
+async def test_the_list_of_a_service_has_an_end(manager: BrokerTokenManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that end first are left out; they hold all the same."""
+    monkeypatch.setattr("ipc.stores.token_records.MAX_LISTED", 3)
+    made = [await minted(manager, ttl_s=60 + number) for number in range(5)]
+    assert [record.claims.id for record in (await manager.find()).tokens] == [each.claims.id for each in made[2:]]
+    assert await code_of(manager, made[0].token) is None
+
+
 async def test_the_trail_says_who_and_what_and_never_the_token(
     manager: BrokerTokenManager, redis_client: Redis
 ) -> None:
