@@ -275,7 +275,9 @@ async def test_a_session_does_what_its_permissions_cover(hub: Hub) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else value["type"],
 )
-async def test_a_refusal_names_the_permission_that_is_missing(hub: Hub, message: dict[str, Any], needed: str) -> None:
+async def test_a_refusal_names_the_permission_that_is_missing(
+    hub: Hub, message: dict[str, object], needed: str
+) -> None:
     """Each verb asks for its own, whatever else the session may do."""
     member = Member(hub, permissions={"emit:post:*", "subscribe:post:*", "call:posts.read", "serve:mails"})
     refused = await member.ask(**message)
