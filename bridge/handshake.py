@@ -12,13 +12,15 @@ from django.http.request import validate_host
 from ipc.django_app.bypass import bypass_uses, is_bypass_on, problem_of
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
-from ipc.hub.session import Identity, Origin
+from ipc.hub.hub import Hub
+from ipc.hub.session import Identity, Origin, Peer, Session
 from ipc.protocol.codec import FrameError
 from ipc.protocol.codes import CloseCode, ErrorCode, may_reconnect
 from ipc.protocol.discovery import version_of
 from ipc.protocol.errors import (
     ForbiddenError,
     IPCError,
+    OverloadedError,
     TokenError,
     UnauthenticatedError,
     UnavailableError,
@@ -33,6 +35,8 @@ Headers = Mapping[bytes, bytes]
 _INSTANCE = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 # What others have put tokens into.
 _SECRETS = frozenset({"token", "access_token", "broker_token", "brokertoken", "auth", "authorization", "jwt", "bearer"})
+# How a token begins whatever it is called: the header and the claims of a JWT are JSON objects.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]*\.")
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?")
 
 
@@ -99,7 +103,8 @@ def check_origin(headers: Headers) -> None:
     except ValueError:
         # Such as "http://[": no page has such an origin.
         host = ""
-    if not validate_host(host, settings.ALLOWED_HOSTS):
+    # An address of IPv6 has its brackets there.
+    if not validate_host(f"[{host}]" if ":" in host else host, settings.ALLOWED_HOSTS):
         raise RefusedError(
             ForbiddenError(f"pages of {host[:100]!r} may not open sockets here; ALLOWED_HOSTS names those that may"),
             CloseCode.FORBIDDEN,
@@ -151,8 +156,8 @@ def check_address(query: bytes) -> None:
         RefusedError: 4401.
 
     """
-    names = {name.lower() for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)}
-    if names & _SECRETS:
+    said = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    if any(name.lower() in _SECRETS or _TOKEN.search(name) or _TOKEN.search(value) for name, value in said):
         raise RefusedError(
             UnauthenticatedError(
                 "a token does not belong into an address, which is written down in many places, so take it for known "
@@ -224,6 +229,19 @@ def ended_before(code: CloseCode, reason: str) -> RefusedError:
     """Return the refusal of a connection whose session was closed, with a code, before it had begun."""
     usual = ErrorCode.UNAVAILABLE if may_reconnect(code) else ErrorCode.FORBIDDEN
     return RefusedError(error_from_code(_CODES_OF_ENDS.get(code, usual), reason), code)
+
+
+def attached(hub: Hub, peer: Peer, identity: Identity, origin: Origin) -> Session:
+    """Let a connection in whose identity is verified.
+
+    Raises:
+        RefusedError: 4503, its service has as many sessions at this bridge as it may.
+
+    """
+    try:
+        return hub.attach(peer, identity, origin)
+    except OverloadedError as error:
+        raise RefusedError(error, CloseCode.DRAINING) from None
 
 
 def origin_of(headers: Headers, client: tuple[str, int] | None, *, door: str = "websocket") -> Origin:

@@ -19,6 +19,8 @@ from ipc.protocol.errors import BadMessageError
 from ipc.protocol.messages import Call, CallError, RequestId, TraceParent
 
 BAD_REQUEST: Final = 400
+UNAUTHENTICATED: Final = 401
+FORBIDDEN: Final = 403
 UNAVAILABLE: Final = 503
 
 
@@ -78,8 +80,12 @@ def _refusal(error: CallError) -> HttpResponse:
 
 
 def _status(error: CallError) -> int:
-    """Return the status of a code of the table; of another one, whether trying again may help."""
+    """Return the status of a code of the table; of another one, whether trying again may help.
+
+    401 would say that the caller's own proof is wrong, which the bridge has taken: no owner says so in its place.
+    """
     try:
-        return ErrorCode(error.code).http_status
+        status = ErrorCode(error.code).http_status
     except ValueError:
         return UNAVAILABLE if error.retryable is True else BAD_REQUEST
+    return FORBIDDEN if status == UNAUTHENTICATED else status

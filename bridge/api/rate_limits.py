@@ -36,6 +36,28 @@ async def charge(request: HttpRequest, hub: Hub, identity: Identity, count: int 
     raise error
 
 
+async def charge_token(request: HttpRequest, hub: Hub, service: str) -> None:
+    """Count a token that a service wants for its certificate.
+
+    Raises:
+        RateLimitError: it has had so many; ``retry_after_ms`` says when it can have another.
+
+    """
+    meter = hub.token_meter(service)
+    if meter is None:
+        return
+    setattr(request, _METER, meter)
+    if await meter.take(1) == 1:
+        return
+    error, budget = meter.refusal(), meter.budget
+    hub.counters.refuse(service, error.code)
+    raise RateLimitError(
+        f"{service} gets {budget.maximum} tokens in any {budget.window_ms / 1000:g} s for its certificate, and has",
+        retry_after_ms=error.retry_after_ms,
+        details=error.details,
+    )
+
+
 def show_budget(request: HttpRequest, response: HttpResponseBase) -> None:
     """Put what is left into the headers of an answer (draft-ietf-httpapi-ratelimit-headers-03).
 

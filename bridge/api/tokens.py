@@ -14,6 +14,7 @@ from bridge.api.answers import refusal, success
 from bridge.api.authentication import refuse_token_in_address
 from bridge.api.bodies import body_of, check_json_type, decoded
 from bridge.api.loop_view import LoopView, answered
+from bridge.api.rate_limits import charge_token, show_budget
 from certs.assertions import LEEWAY_S, MAX_LIFETIME_S, Assertion, verify_assertion
 from certs.errors import BadAssertionError, CertificateError
 from certs.store import CertificateStore
@@ -26,8 +27,8 @@ from ipc.protocol.cloudevents import MediaType
 from ipc.protocol.errors import BadMessageError, ForbiddenError, IPCError, TokenError, UnavailableError
 from ipc.protocol.services import SERVICES
 from ipc.stores.audit_filter import by_certificate
+from ipc.stores.token_pages import MAX_PAGE
 from ipc.stores.token_records import TokenRecord
-from ipc.stores.tokens import MAX_PAGE
 
 logger = logging.getLogger(__name__)
 
@@ -66,9 +67,11 @@ class TokenListView(LoopView):
             refuse_token_in_address(request)
             check_json_type(MediaType.of(request.headers.get("Content-Type", "")))
             asked: Proof = decoded(_PROOF, body_of(request))
-            return await _token_for(asked.assertion)
+            answer = await _token_for(request, asked.assertion)
         except IPCError as error:
-            return refusal(error)
+            answer = refusal(error)
+        show_budget(request, answer)
+        return answer
 
 
 async def _listed(hub: Hub, request: HttpRequest) -> HttpResponse:
@@ -95,7 +98,7 @@ def _told(record: TokenRecord) -> dict[str, Any]:
     }
 
 
-async def _token_for(text: str) -> HttpResponse:
+async def _token_for(request: HttpRequest, text: str) -> HttpResponse:
     hub = running_hub()
     try:
         # In a thread: it reads files, and checks signatures of whoever asks.
@@ -109,6 +112,7 @@ async def _token_for(text: str) -> HttpResponse:
         hub.counters.tokens_refused += 1
         logger.warning("an assertion of %s was shown a second time", service)
         raise TokenError("the assertion proves nothing: it was used before, and is good for once")
+    await charge_token(request, hub, service)
     permissions = conf.permissions_of(service)
     if not permissions:
         raise ForbiddenError(f"IPC_PERMISSIONS leaves {service} none, so it gets no token")

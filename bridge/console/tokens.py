@@ -28,8 +28,8 @@ from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import ulid_ms
 from ipc.protocol.services import short_name
 from ipc.protocol.tokens import MAX_LIFETIME_S, Claims, check_claims
+from ipc.stores.token_pages import TokenPage
 from ipc.stores.token_records import TokenRecord
-from ipc.stores.tokens import TokenPage
 
 COUNT: Final = 50
 

@@ -21,6 +21,7 @@ from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
 from ipc.hub.draining import send_away
 from ipc.hub.hub import Hub
+from ipc.hub.requests import Messages
 from ipc.hub.session import Session
 from ipc.protocol import codec
 from ipc.protocol.codes import CloseCode, close_reason
@@ -49,7 +50,7 @@ class NativeConsumer(AsyncConsumer):
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if offered else None})
         peer = _SocketPeer(send, asyncio.current_task())
         try:
-            hub, session = await self._admit(scope, receive, send, peer)
+            hub, session, rest = await self._admit(scope, receive, send, peer)
         except RefusedError as refused:
             handshake.count_refusal(refused, handshake.name_in(scope))
             await peer.refuse(refused)
@@ -58,12 +59,16 @@ class NativeConsumer(AsyncConsumer):
             return
         try:
             with attending(session.id):
-                await self._carry(hub, session, receive)
+                await self._carry(hub, session, rest, receive)
         except asyncio.CancelledError:
             if not peer.is_dropped:
                 raise
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send, peer: "_SocketPeer") -> tuple[Hub, Session]:
+    async def _admit(
+        self, scope: Scope, receive: Receive, send: Send, peer: "_SocketPeer"
+    ) -> tuple[Hub, Session, Messages]:
+        """Let the socket in, and return what came in one frame with its proof, too."""
+        rest: Messages = []
         headers, client = dict(scope["headers"]), scope.get("client")
         handshake.check_origin(headers)
         service = handshake.service_of(scope)
@@ -75,16 +80,17 @@ class NativeConsumer(AsyncConsumer):
             if token is None:
                 with strangers.enter(client):
                     await limit_reading(scope, send, STRANGER_BYTES)
-                    token = await self._token_said(receive)
+                    token, rest = await self._token_said(receive)
             by = client[0] if client else "unknown"
             identity = await handshake.identity_from_token(token, service=service, by=by)
         hub = current_hub()
         if hub is None or hub.is_draining:
             raise handshake.not_running()
         await limit_reading(scope, send, None)
-        return hub, hub.attach(peer, identity, handshake.origin_of(headers, client))
+        return hub, handshake.attached(hub, peer, identity, handshake.origin_of(headers, client)), rest
 
-    async def _token_said(self, receive: Receive) -> str:
+    async def _token_said(self, receive: Receive) -> tuple[str, Messages]:
+        """Return the token of the first message, and what came in one frame with it."""
         limits = conf.limits()
         try:
             async with asyncio.timeout(limits.auth_timeout_ms / 1000):
@@ -94,15 +100,17 @@ class NativeConsumer(AsyncConsumer):
         if message["type"] != "websocket.receive":
             raise _Gone
         try:
-            first = codec.decode_client_frame(message.get("text") or "", limits)[0]
+            first, *rest = codec.decode_client_frame(message.get("text") or "", limits)
         except codec.FrameError as error:
             raise handshake.frame_refused(error) from None
         if not isinstance(first, Auth):
             raise handshake.auth_missing()
-        return first.token
+        return first.token, rest
 
-    async def _carry(self, hub: Hub, session: Session, receive: Receive) -> None:
+    async def _carry(self, hub: Hub, session: Session, rest: Messages, receive: Receive) -> None:
         try:
+            if rest:
+                await hub.carry_out(session, rest)
             while (message := await receive())["type"] == "websocket.receive":
                 text = message.get("text")
                 if text is None:

@@ -9,7 +9,7 @@ from ipc.protocol.messages import MAX_ID_LENGTH
 from ipc.protocol.patterns import MAX_NAME_LENGTH as MAX_EVENT_LENGTH
 from ipc.protocol.routing import BROADCAST, MAX_TARGETS
 from ipc.protocol.services import PREFIX, SHORT_NAMES
-from ipc.stores.tokens import MAX_PAGE
+from ipc.stores.token_pages import MAX_PAGE
 
 _SEGMENT: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]*"
 _NUMBER: Final = r"(0|[1-9][0-9]{0,18})"

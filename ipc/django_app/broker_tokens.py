@@ -1,5 +1,6 @@
 """What operators do with broker tokens, and how a command shows them."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,10 +12,12 @@ from ipc.django_app.conf import conf
 from ipc.hub.mesh import Mesh
 from ipc.hub.proofs import Proofs
 from ipc.protocol.errors import TokenError
+from ipc.protocol.moments import moment_ms
 from ipc.protocol.permissions import USUAL
 from ipc.protocol.tokens import Claims
 from ipc.stores.connection import connect
-from ipc.stores.tokens import BrokerTokenManager, Minted, TokenPage
+from ipc.stores.token_pages import TokenPage
+from ipc.stores.tokens import BrokerTokenManager, Minted
 
 T = TypeVar("T")
 
@@ -56,15 +59,16 @@ async def revoke(token_id: str) -> None:
     await _told(lambda proofs: proofs.revoke(token_id, by=command_user()))
 
 
-async def revoke_source(source: str) -> None:
-    """Revoke all tokens of a service that have been issued up to now, and tell all hubs.
+async def revoke_source(source: str, *, before: str | None = None) -> None:
+    """Revoke all tokens of a service that were issued by a moment, until now without one, and tell all hubs.
 
     Raises:
         IPCError: as `Proofs.revoke_source` raises it.
         WeakKeyError: there is no good key.
 
     """
-    await _told(lambda proofs: proofs.revoke_source(source, by=command_user()))
+    before_s = None if before is None else moment_ms(before, now_ms=time.time_ns() // 1_000_000) / 1000
+    await _told(lambda proofs: proofs.revoke_source(source, by=command_user(), before_s=before_s))
 
 
 async def find(source: str | None, *, after: str, count: int) -> TokenPage:

@@ -101,6 +101,7 @@ def check_limits(**_kwargs: Any) -> list[CheckMessage]:
         "IPC_OUTBOX_BYTES": limits.outbox_bytes,
         "IPC_OUTBOX_MESSAGES": limits.outbox_messages,
         "IPC_MAX_GROUPS": limits.groups_per_service,
+        "IPC_MAX_SESSIONS": limits.sessions_per_service,
         "IPC_CALLS_PER_SESSION": limits.calls_per_session,
         "IPC_CALLS_PER_OWNER": limits.calls_per_owner,
         "IPC_BREAKER_FAILURES": limits.breaker_failures,

@@ -200,6 +200,7 @@ class Conf:
             outbox_bytes=int(_setting("IPC_OUTBOX_BYTES", default.outbox_bytes)),
             outbox_messages=int(_setting("IPC_OUTBOX_MESSAGES", default.outbox_messages)),
             groups_per_service=int(_setting("IPC_MAX_GROUPS", default.groups_per_service)),
+            sessions_per_service=int(_setting("IPC_MAX_SESSIONS", default.sessions_per_service)),
             calls_per_session=int(_setting("IPC_CALLS_PER_SESSION", default.calls_per_session)),
             calls_per_owner=int(_setting("IPC_CALLS_PER_OWNER", default.calls_per_owner)),
             breaker_failures=int(_setting("IPC_BREAKER_FAILURES", default.breaker_failures)),

@@ -31,6 +31,7 @@ from ipc.protocol.messages import CallError, Reply
 Look = Callable[[list[OpenCall], float], None]
 
 TICK_S: Final = 0.05
+MAYBE: Final = "; the call may have been carried out"
 JUST_OVER_S: Final = 2 * TICK_S
 """A caller that takes a call back so shortly before its deadline has looked at its own clock: nobody had answered."""
 
@@ -198,7 +199,8 @@ class Calls:
         """Give a call whose owner is gone to another if it may be repeated, else end it."""
         if call.is_over:
             return
-        lost = OwnerLostError(f"{reason}; the call may have been carried out")
+        # The hub of its owner has said so already.
+        lost = OwnerLostError(f"{reason.removesuffix(MAYBE)}{MAYBE}")
         self._part(call, Answer.of(lost).error)
         if call.request.is_repeatable and time.monotonic() < call.deadline:
             self._counters.calls_repeated += 1

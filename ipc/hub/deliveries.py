@@ -11,6 +11,7 @@ from msgspec import UNSET
 from ipc.hub.delivery import Delivery
 from ipc.hub.feed import LogFeed
 from ipc.hub.group import GroupMembers
+from ipc.hub.group_rights import GroupRights
 from ipc.hub.group_task import GroupTask
 from ipc.hub.session import Session
 from ipc.hub.stores import DeadLetterStore, GroupStore, LedgerStore
@@ -46,6 +47,7 @@ class Deliveries:
         self._hub = hub
         self._ledger = ledger
         self._store = groups
+        self._rights = GroupRights(groups, ledger)
         self._dead_letters = dead_letters
         self._groups: dict[tuple[str, str], GroupMembers] = {}
         self._at_work: dict[GroupMembers, _AtWork] = {}
@@ -60,6 +62,7 @@ class Deliveries:
 
         Raises:
             BadMessageError: the group's name, the credit or the retry policy is wrong, or there are too many groups.
+            ForbiddenError: the group hears what the session may not.
             UnavailableError: Redis is out of reach, or the group is being forgotten.
 
         """
@@ -75,6 +78,7 @@ class Deliveries:
         key = (session.service, name)
         if key in self._forgetting:
             raise UnavailableError(f"the group {name} is being forgotten; subscribe again for a new one")
+        await self._rights.check_may_join(session, name)
         feeds = [await self._hub.logs.follow(log) for log in logs_of_service(session.service)]
         async with self._within_cap(session.service, f"{session.service}/{name}"):
             reasons = await self._create(f"{session.service}/{name}", feeds, since)
@@ -98,6 +102,7 @@ class Deliveries:
 
         Raises:
             BadMessageError: the group's name is wrong, or it is to be forgotten while it has other members.
+            ForbiddenError: it is to be forgotten, and hears what the session may not.
             UnavailableError: Redis is out of reach.
 
         """
@@ -227,6 +232,7 @@ class Deliveries:
     async def _forget(self, session: Session, key: tuple[str, str]) -> None:
         """Delete a group that has no members besides the one that asks for it, here or at another hub."""
         service, name = key
+        await self._rights.check_may_forget(session, name)
         others = await self._store.served_by(service, name) - {self._hub.id}
         group = self._groups.get(key)
         if others or (group is not None and group.members.keys() - {session}):

@@ -52,6 +52,11 @@ class Delivery(msgspec.Struct, eq=False):
         return self.log, self.entry.position
 
     @property
+    def kind(self) -> tuple[str, Session | None]:
+        """What says which members may take it: the name of its event, and who has not answered for it in time."""
+        return self.entry.event, self.missed_by
+
+    @property
     def key(self) -> str:
         """What stays the same when the emitter appends the event again, or a hub delivers it again."""
         about = msgspec.json.decode(closed(self.entry.frame), type=_About)

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
+from ipc.hub.group_rights import current
 from ipc.hub.interest import Interest
 from ipc.hub.terms import terms_of
 from ipc.jsonlex import JSONLexError
-from ipc.protocol.delivery_status import DEFINITION_SLACK_MS, Definition
+from ipc.protocol.delivery_status import Definition
 from ipc.protocol.discovery import Hearing
 from ipc.protocol.explanation import GroupVerdict, LiveVerdict, Reason
 from ipc.protocol.patterns import compile_pattern
@@ -128,13 +129,7 @@ def group_verdict(state: GroupState, definitions: Sequence[Definition], event: S
 def _group_judgement(state: GroupState, definitions: Sequence[Definition], event: Supposed) -> Judgement:
     if not _is_for(state.service, event.logs):
         return Judgement(False, Reason.TARGET, f"it is for {', '.join(event.logs)}")
-    newest_ms = max((definition.last_ms for definition in definitions), default=0)
-    # A hub repeats every few seconds what its group wants; when all have gone, what the last one said counts.
-    judgements = [
-        judge(hearing_of(definition), event)
-        for definition in sorted(definitions)
-        if definition.last_ms > newest_ms - DEFINITION_SLACK_MS
-    ]
+    judgements = [judge(hearing_of(definition), event) for definition in current(definitions)]
     if not judgements:
         return Judgement(None, Reason.UNKNOWN, "nobody has said what it wants")
     if len({judgement.gets for judgement in judgements}) > 1:

@@ -8,12 +8,13 @@ import heapq
 import logging
 import random
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
 from ipc.hub.clock import Clock
 from ipc.hub.counters import Counters
 from ipc.hub.delivery import MAX_UNANSWERED, Delivery, Member
+from ipc.hub.group_rights import may_hear
 from ipc.hub.interest import Interest
 from ipc.hub.notes import Notes
 from ipc.hub.schedule import Deadlines, Retries
@@ -200,19 +201,27 @@ class GroupMembers:
             self._fail(delivery, f"not acknowledged within {self.policy.ack_ms} ms")
 
     def hand_out(self) -> None:
-        """Hand out what is ready, as far as members take it: each to the one that has most credit left.
+        """Hand out what is ready, as far as members take it: each to the one that has most credit left and may hear it.
 
         One that was not answered in time goes to another member, if any has credit left.
         """
-        while self.ready and (takers := self._takers(self.ready[0].missed_by)):
-            missed_by = self.ready[0].missed_by
-            while takers and self.ready and self.ready[0].missed_by is missed_by:
+        self._pass_over_unheard()
+        while self.ready and (takers := self._takers(self.ready[0])):
+            kind = self.ready[0].kind
+            while takers and self.ready and self.ready[0].kind == kind:
                 taken, number, member = takers[0]
                 self._give(self.ready.popleft(), member)
                 if taken + 1 < 0 and member.session.has_room and not member.session.is_closed:
                     heapq.heapreplace(takers, (taken + 1, number, member))
                 else:
                     heapq.heappop(takers)
+            self._pass_over_unheard()
+
+    def _pass_over_unheard(self) -> None:
+        """Fail what comes next if no member may hear it: their tokens permit less than those before them did."""
+        while self.ready and self.members and not any(self._hearers(self.ready[0])):
+            delivery = self.ready.popleft()
+            self._fail(delivery, f"no member here has the permission subscribe:{delivery.entry.event}")
 
     def forget_all(self) -> None:
         """Forget what no member holds; it is pending at this hub still."""
@@ -226,13 +235,17 @@ class GroupMembers:
         for delivery in (*held, *self.ready, *self.dead, *self.retries):
             delivery.is_trimmed = True
 
-    def _takers(self, missed_by: Session | None) -> list[tuple[int, int, Member]]:
+    def _takers(self, delivery: Delivery) -> list[tuple[int, int, Member]]:
         """Return a heap of the members with credit left, the one with most of it first: less of it is more here."""
-        members = enumerate(self.members.values())
-        takers = [(-free, number, member) for number, member in members if (free := member.free)]
-        others = [taker for taker in takers if taker[2].session is not missed_by]
+        hearers = enumerate(self._hearers(delivery))
+        takers = [(-free, number, member) for number, member in hearers if (free := member.free)]
+        others = [taker for taker in takers if taker[2].session is not delivery.missed_by]
         heapq.heapify(takers := others or takers)
         return takers
+
+    def _hearers(self, delivery: Delivery) -> Iterator[Member]:
+        event = delivery.entry.event
+        return (member for member in self.members.values() if may_hear(member.session.identity, event))
 
     def _holder(self, delivery: Delivery) -> Member | None:
         return self.members.get(delivery.session) if delivery.session is not None else None

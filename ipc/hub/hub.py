@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from typing import Any
 
 from ipc.hub import requests, subscriptions
@@ -36,7 +37,7 @@ from ipc.hub.statistics import HubStatistics
 from ipc.hub.stores import Stores
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.discovery import Services
-from ipc.protocol.errors import IPCError
+from ipc.protocol.errors import IPCError, OverloadedError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.limits import Limits
 from ipc.protocol.routing import BROADCAST
@@ -91,6 +92,7 @@ class Hub:
         )
         self.explainer = Explainer(self.registry, stores.group_states, stores.ledger, limits=self.limits)
         self.sessions: dict[str, Session] = {}
+        self._attached = Counter[str]()
         self.is_draining = False
         feeds: dict[str, LogFeed] = {}
         self._tasks = OwnedTasks(f"hub {self.id}")
@@ -222,7 +224,16 @@ class Hub:
     # Sessions
 
     def attach(self, peer: Peer, identity: Identity, origin: Origin) -> Session:
-        """Let an instance in and welcome it; its door has verified the identity."""
+        """Let an instance in and welcome it; its door has verified the identity.
+
+        Raises:
+            OverloadedError: its service has as many sessions here as it may.
+
+        """
+        most = self.limits.sessions_per_service
+        if self._attached[identity.service] >= most:
+            raise OverloadedError(f"{identity.service} has {most} sessions here, as many as it may (IPC_MAX_SESSIONS)")
+        self._attached[identity.service] += 1
         session = Session(peer, identity, origin, self.limits, on_close=self._forget, measure=self.meter)
         self.sessions[session.id] = session
         session.welcome()
@@ -233,9 +244,17 @@ class Hub:
         """Return what measures the messages of an identity, None where they are not limited."""
         return self.limiter.meter(identity) if self.limiter is not None else None
 
+    def token_meter(self, service: str) -> Meter | None:
+        """Return what measures the tokens that a service gets for its certificate, None where they are not limited."""
+        return self.limiter.token_meter(service) if self.limiter is not None else None
+
     async def receive(self, session: Session, frame: str | bytes) -> None:
         """Carry out a frame of a session; returns when the session may send more."""
         await requests.receive(self, session, frame)
+
+    async def carry_out(self, session: Session, messages: requests.Messages) -> None:
+        """Carry out what a session has sent together with its proof, which its door has taken apart."""
+        await requests.carry_out(self, session, messages)
 
     async def detach(self, session: Session) -> None:
         """Forget a session whose connection is gone."""
@@ -248,8 +267,9 @@ class Hub:
         self.calling.leave(session)
         self.operations.leave(session)
         if self.sessions.pop(session.id, None) is not None:
+            self._attached[session.service] -= 1
             self._presence.changed(session)
-            if not any(other.service == session.service for other in self.sessions.values()):
+            if not self._attached[session.service]:
                 self.drift.left(session.service)
 
     # What runs beside

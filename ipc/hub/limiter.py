@@ -47,15 +47,24 @@ class Limiter:
         self._limits = limits
         self._counters = counters
         self._clock = clock
-        self._meters: dict[tuple[str, bool], Meter] = {}
+        self._meters: dict[Budget, Meter] = {}
         self._lent = asyncio.Event()
 
     def meter(self, identity: Identity) -> Meter:
         """Return what measures the messages of a session; all of its service and kind share it."""
         is_exempt = identity.claims is not None and identity.claims.rate_limit_exempt
-        if (meter := self._meters.get((identity.service, is_exempt))) is None:
-            meter = self._meters[identity.service, is_exempt] = Meter(
-                Budget.of(identity.service, self._limits, is_exempt=is_exempt),
+        return self._meter(Budget.of(identity.service, self._limits, is_exempt=is_exempt))
+
+    def token_meter(self, service: str) -> Meter:
+        """Return what measures the tokens that a service gets for its certificate: as many as it may send messages,
+        and beside those, since one that has sent all it may needs a token all the same.
+        """
+        return self._meter(Budget.of_tokens(service, self._limits))
+
+    def _meter(self, budget: Budget) -> Meter:
+        if (meter := self._meters.get(budget)) is None:
+            meter = self._meters[budget] = Meter(
+                budget,
                 self._store,
                 self._hub,
                 counters=self._counters,

@@ -49,7 +49,7 @@ class Refusals:
             try:
                 if self._manager is not None:
                     await self._manager.audit.write_once_a_minute(
-                        "session.refused", by=service, subject=what, details={"instance": instance}
+                        "session.refused", by=service, subject=what, details={"instance": instance}, cause=service
                     )
             except IPCError as error:
                 logger.warning("refusals are missing in the audit trail: %s", error)

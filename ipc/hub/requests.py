@@ -58,7 +58,7 @@ Measured with 200 acknowledged emits a frame: a third more of them in a second, 
 
 
 async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
-    """Carry out a frame of a session, message by message in order; what is wrong is answered, never raised."""
+    """Carry out a frame of a session; what is wrong is answered, never raised."""
     session.last_activity_ms = time.time_ns() // 1_000_000
     hub.counters.frames_received += 1
     try:
@@ -69,6 +69,11 @@ async def receive(hub: "Hub", session: Session, frame: str | bytes) -> None:
         too_large = error.code is ErrorCode.FRAME_TOO_LARGE
         session.close(CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME, error.message)
         return
+    await carry_out(hub, session, messages)
+
+
+async def carry_out(hub: "Hub", session: Session, messages: Messages) -> None:
+    """Carry out messages of a session, in order; what is wrong is answered, never raised."""
     if session.meter is not None:
         messages = await _within_limit(hub, session, session.meter, messages)
     for number, message in enumerate(messages):

@@ -13,6 +13,7 @@ class Limits:
     messages_per_frame: int = 512
     patterns_per_session: int = 256
     groups_per_service: int = 100
+    sessions_per_service: int = 1_000
     calls_per_session: int = 1_024
     calls_per_owner: int = 256
     breaker_failures: int = 5

@@ -14,6 +14,8 @@ from ipc.protocol.explanation import Explanation
 from ipc.protocol.operations import MAX_ERROR, MAX_NAME, MAX_TEXT, OperationInfo
 
 MAX_ID_LENGTH: Final = 64
+MAX_RETRY_AFTER_MS: Final = 86_400_000
+"""A day: what an owner may ask its callers to wait for."""
 
 RequestId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 DeliveryIds = Annotated[list[str], Meta(min_length=1, max_length=1_000)]
@@ -168,7 +170,7 @@ class CallError(Struct, omit_defaults=True, kw_only=True):
     code: Annotated[str, Meta(min_length=1, max_length=64)]
     message: Annotated[str, Meta(max_length=4_000)]
     retryable: bool | UnsetType = UNSET
-    retry_after_ms: int | UnsetType = UNSET
+    retry_after_ms: Annotated[int, Meta(ge=0, le=MAX_RETRY_AFTER_MS)] | UnsetType = UNSET
     details: Any | UnsetType = UNSET
 
 

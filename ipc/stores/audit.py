@@ -21,16 +21,30 @@ MAX_TEXT: Final = 200
 SEARCH_S: Final = 2.0
 AGAIN_MS: Final = 60_000
 """After how long the same is written down again, where somebody does it all the time."""
+MOST_A_MINUTE: Final = 60
+"""How many entries of one action a service can cause in a minute: with them alone it fills the trail in a day."""
+LEFT_OUT: Final = {"furtherLeftOut": True}
+"""What the last of those says besides: whatever comes in the same minute is not written down."""
+_COUNTED_MS: Final = 120_000
 
 
 class AuditTrail(Protocol):
     """Where it is written and read."""
 
-    async def write(self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
+    async def write(
+        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, cause: str = ""
+    ) -> None:
         """Write down that somebody has done something to something."""
 
     async def write_once_a_minute(
-        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, apart: str = ""
+        self,
+        action: str,
+        *,
+        by: str,
+        subject: str,
+        details: Mapping[str, Any] | None = None,
+        apart: str = "",
+        cause: str = "",
     ) -> None:
         """Write it down unless the same was, a moment ago."""
 
@@ -46,7 +60,9 @@ class Audit:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def write(self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
+    async def write(
+        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, cause: str = ""
+    ) -> None:
         """Write down that somebody has done something to something.
 
         Args:
@@ -54,24 +70,38 @@ class Audit:
             by: a service, an operator, or ``unknown``.
             subject: what it was done to, such as the id of a token.
             details: further facts, JSON values.
+            cause: the service that can have it written all the time, of whose only the first in a minute are.
 
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
+        told = dict(details or {})
+        if cause:
+            place = await self._place(action, cause)
+            if place > MOST_A_MINUTE:
+                return
+            told |= LEFT_OUT if place == MOST_A_MINUTE else {}
         fields = {
             "at": str(time.time_ns() // 1_000_000),
             "action": action,
             "by": by[:MAX_TEXT],
             "subject": subject[:MAX_TEXT],
-            "details": msgspec.json.encode(details or {}).decode(),
+            "details": msgspec.json.encode(told).decode(),
         }
         flat = [part for field in fields.items() for part in field]
         async with translated_errors("write the audit trail"):
             await execute(self._redis, ("XADD", keys.AUDIT, "MAXLEN", "~", MAX_ENTRIES, "*", *flat))
 
     async def write_once_a_minute(
-        self, action: str, *, by: str, subject: str, details: Mapping[str, Any] | None = None, apart: str = ""
+        self,
+        action: str,
+        *,
+        by: str,
+        subject: str,
+        details: Mapping[str, Any] | None = None,
+        apart: str = "",
+        cause: str = "",
     ) -> None:
         """Write down what somebody does again and again, once a minute: nobody shall fill the trail with it.
 
@@ -81,6 +111,7 @@ class Audit:
             subject: as `write` takes it; with both before it, what is the same.
             details: as `write` takes them. They may differ in what is the same.
             apart: what makes it another all the same.
+            cause: as `write` takes it.
 
         Raises:
             UnavailableError: Redis is out of reach.
@@ -90,7 +121,14 @@ class Audit:
         async with translated_errors("write the audit trail"):
             (is_first,) = await execute(self._redis, ("SET", key, "1", "NX", "PX", AGAIN_MS))
         if is_first is not None:
-            await self.write(action, by=by, subject=subject, details=details)
+            await self.write(action, by=by, subject=subject, details=details, cause=cause)
+
+    async def _place(self, action: str, cause: str) -> int:
+        """Return the how-manieth this is in this minute."""
+        key = keys.used(f"audit/{action}/{cause}/{int(time.time() // 60)}")
+        async with translated_errors("write the audit trail"):
+            _, count = await execute(self._redis, ("SET", key, 0, "NX", "PX", _COUNTED_MS), ("INCR", key))
+        return int(count)
 
     async def read(
         self, wanted: AuditFilter, *, count: int = 50, after: str = "", max_looked: int = MAX_LOOKED

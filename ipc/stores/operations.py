@@ -94,7 +94,9 @@ class Operations:
         await self._records.put(record, ttl_ms=TTL_MS, now_ms=info.begun_ms)
         await self._records.set_state(_key(info.id), _state(info), ttl_ms=TTL_MS)
         await self._index.add(info.service, info.id, info.begun_ms)
-        await self._audit.write("operation.begin", by=info.instance, subject=info.id, details={"name": info.name})
+        await self._audit.write(
+            "operation.begin", by=info.instance, subject=info.id, details={"name": info.name}, cause=info.service
+        )
 
     async def get(self, operation: str) -> OperationInfo | None:
         """Return what is known of an operation, or None where that is nothing.
@@ -125,7 +127,9 @@ class Operations:
 
         """
         await self._records.revoke(info.id, ttl_ms=MAX_LIFETIME_S * 1000)
-        await self._audit.write("operation.cancel", by=by, subject=info.id, details={"name": info.name})
+        # One that an instance has cancelled itself it could begin and cancel all the time.
+        cause = info.service if by.startswith(f"{info.service}:") else ""
+        await self._audit.write("operation.cancel", by=by, subject=info.id, details={"name": info.name}, cause=cause)
 
     async def revoked(self, operations: Sequence[OperationInfo]) -> list[bool]:
         """Tell which handles are revoked, by whatever way.

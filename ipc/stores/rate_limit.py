@@ -41,6 +41,11 @@ class Budget:
             window_ms=limits.rate_window_ms,
         )
 
+    @classmethod
+    def of_tokens(cls, service: str, limits: Limits) -> Self:
+        """Return the budget of the tokens that a service gets for its certificate."""
+        return cls(name=f"{service}/tokens", maximum=limits.rate_max, window_ms=limits.rate_window_ms)
+
     def remaining(self, found: "Allowance") -> int:
         """Return what is left of it, without what is lent to hubs."""
         return max(0, self.maximum - found.total - found.kept)

@@ -9,8 +9,7 @@ import msgspec
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
-from ipc.protocol.moments import written_ms
-from ipc.protocol.services import SERVICES, full_name
+from ipc.protocol.services import full_name
 from ipc.protocol.signed_tokens import LEEWAY_S
 from ipc.protocol.tokens import (
     ANY_TARGET,
@@ -23,12 +22,13 @@ from ipc.protocol.tokens import (
     target_name,
 )
 from ipc.stores.audit import AuditTrail
+from ipc.stores.audit_filter import by_certificate
+from ipc.stores.token_pages import TokenPage, page_of_tokens
 from ipc.stores.token_records import TokenRecord, TokenRecordStore
 from ipc.stores.token_states import TokenStates
 
 TTL_S: Final = 300
 STATEFUL_TTL_S: Final = 7 * 86_400
-MAX_PAGE: Final = 1_000
 
 
 class Minted(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -242,37 +242,21 @@ class BrokerTokenManager:
 
         Raises:
             UnknownServiceError: there is no such service.
+            BadMessageError: the time is still to come, and would end tokens that are made until then.
             UnavailableError: Redis is out of reach.
 
         """
-        name = full_name(source)
-        until_s = round(self._now_s() if before_s is None else before_s, 3)
+        name, now_s = full_name(source), self._now_s()
+        until_s = round(now_s if before_s is None else before_s, 3)
+        if until_s > now_s + LEEWAY_S:
+            raise BadMessageError(f"tokens of {name} are revoked by when they were issued, and that is still to come")
         await self._records.revoke_source(name, before_s=until_s)
         await self.audit.write("token.revoke", by=by, subject=name, details={"issuedBy": until_s})
         return until_s
 
-    async def find(self, source: str | None = None, *, after: str = "", count: int = 100) -> "TokenPage":
-        """Return tokens that hold, of a service or of all, and where to go on.
-
-        Raises:
-            UnknownServiceError: there is no such service.
-            BadMessageError: this is no place to go on from.
-            UnavailableError: Redis is out of reach.
-
-        """
-        only = full_name(source) if source is not None else None
-        begin, place = _place(after, only)
-        wanted = min(count, MAX_PAGE)
-        found: list[TokenRecord] = []
-        for name in SERVICES[SERVICES.index(begin) :] if only is None else (only,):
-            place = place if name == begin else ""
-            found += await self._records.page(
-                name, after=place, count=wanted + 1 - len(found), now_ms=int(self._now_s() * 1000)
-            )
-            if len(found) > wanted:
-                last = found[wanted - 1].claims
-                return TokenPage(tokens=found[:wanted], next=f"{last.source}/{int(last.exp * 1000)}-{last.id}")
-        return TokenPage(tokens=found, next=None)
+    async def find(self, source: str | None = None, *, after: str = "", count: int = 100) -> TokenPage:
+        """Return tokens that hold, as `page_of_tokens` does."""
+        return await page_of_tokens(self._records, source, after=after, count=count, now_s=self._now_s())
 
     async def is_first_use(self, name: str, *, ttl_s: float) -> bool:
         """Tell whether something that is good for once, such as an assertion, is used for the first time.
@@ -287,7 +271,7 @@ class BrokerTokenManager:
         """Write down that a token was refused that was signed here once."""
         details = {"code": error.code, "source": claims.source}
         await self.audit.write_once_a_minute(
-            "token.refused", by=by, subject=claims.id, details=details, apart=error.code
+            "token.refused", by=by, subject=claims.id, details=details, apart=error.code, cause=claims.source
         )
 
     async def _remember(self, claims: Claims, by: str) -> None:
@@ -302,22 +286,5 @@ class BrokerTokenManager:
             "stateful": claims.stateful,
             "rateLimitExempt": claims.rate_limit_exempt,
         }
-        await self.audit.write("token.mint", by=by, subject=claims.id, details=details)
-
-
-class TokenPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some tokens, by service and by when they expire, and where the following ones begin, if there are any."""
-
-    tokens: list[TokenRecord]
-    next: str | None
-
-
-def _place(after: str, only: str | None) -> tuple[str, str]:
-    if not after:
-        return only or SERVICES[0], ""
-    service, _, place = after.partition("/")
-    exp_ms, _, token_id = place.partition("-")
-    is_place = written_ms(exp_ms) is not None and ulid_ms(token_id) is not None
-    if not is_place or service not in SERVICES or only not in {None, service}:
-        raise BadMessageError(f"{after[:80]!r} is no place to go on from: repeat the next of the page before")
-    return service, place
+        cause = claims.source if by == by_certificate(claims.source) else ""
+        await self.audit.write("token.mint", by=by, subject=claims.id, details=details, cause=cause)

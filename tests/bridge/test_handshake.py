@@ -46,7 +46,9 @@ async def test_a_page_of_a_foreign_site_gets_an_error_and_4403(bridge: ServerPro
         assert await client.close_code() == 4403
 
 
-@pytest.mark.parametrize("origin", ["https://localhost:3010", "http://127.0.0.1", "https://console.localhost"])
+@pytest.mark.parametrize(
+    "origin", ["https://localhost:3010", "http://127.0.0.1", "https://[::1]:3010", "https://console.localhost"]
+)
 async def test_a_page_of_an_allowed_host_is_let_in(bridge: ServerProcess, origin: str) -> None:
     async with attached(bridge, "herald", additional_headers={"Origin": origin}) as client:
         assert await client.is_well()

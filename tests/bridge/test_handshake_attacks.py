@@ -75,6 +75,17 @@ async def test_a_good_token_lets_in_by_header_and_by_auth(locked: ServerProcess,
         assert await client.is_well()
 
 
+async def test_what_comes_in_one_frame_behind_auth_is_carried_out(locked: ServerProcess, redis_url: str) -> None:
+    """With the permissions of that token, as anything later; what is wrong is answered, too."""
+    token = (await minted(redis_url, permissions=["emit:a:b"])).token
+    async with socket_to(locked, "/ipc/herald") as client:
+        emits = [{"type": "emit", "id": event, "event": event, "ack": True} for event in ("a:b", "c:d")]
+        await client.say({"type": "auth", "token": token}, *emits, {"type": "dance", "id": "x"})
+        assert (await client.next())["type"] == "welcome"
+        answers = {answer["id"]: answer.get("code", "") for answer in [await client.next() for _ in range(3)]}
+        assert answers == {"a:b": "", "c:d": "FORBIDDEN", "x": "UNKNOWN_TYPE"}
+
+
 async def test_a_token_of_ones_own_making_is_refused(locked: ServerProcess, redis_url: str, certs_dir: Path) -> None:
     """Without a signature, with another algorithm, another key, the CA's public one, or a header that names one."""
     good = (await minted(redis_url)).token
@@ -159,12 +170,13 @@ async def test_names_with_tricks_are_refused(locked: ServerProcess, redis_url: s
         assert await refusal(locked, token) == ("TOKEN_INVALID", 4401)
 
 
-@pytest.mark.parametrize("name", ["token", "access_token", "Authorization", "%74oken", "jwt"])
+@pytest.mark.parametrize("name", ["token", "access_token", "Authorization", "%74oken", "jwt", "t", "q=Bearer%20"])
 async def test_a_token_in_an_address_is_refused_even_if_it_is_good(
     locked: ServerProcess, redis_url: str, name: str
 ) -> None:
     token = (await minted(redis_url)).token
-    async with socket_to(locked, f"/ipc/herald?x=1&{name}={token}", **bearer(token)) as client:
+    query = f"{name}{token}" if "=" in name else f"{name}={token}"
+    async with socket_to(locked, f"/ipc/herald?x=1&{query}", **bearer(token)) as client:
         error = await client.next()
         assert (error["code"], await client.close_code()) == ("UNAUTHENTICATED", 4401)
         assert "does not belong into an address" in error["message"]

@@ -1,9 +1,11 @@
 """The audit trail, on Valkey and on the twin alike: what is written is read, newest first, and never without an end."""
 
+import time
+
 import pytest
 
 from ipc.protocol.errors import BadMessageError
-from ipc.stores.audit import AuditTrail
+from ipc.stores.audit import MOST_A_MINUTE, AuditTrail
 from ipc.stores.audit_filter import MAX_PAGE, AuditFilter, AuditPage, by_certificate
 from tests.contracts.backends import Backend
 
@@ -55,6 +57,27 @@ async def test_what_is_done_all_the_time_is_written_once_a_minute(audit: AuditTr
         ("token.refused", "ann", "one"),
     ]
     assert entries[-1].details == {"n": 0}
+
+
+async def test_a_service_does_not_fill_the_trail(audit: AuditTrail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each action it causes, so many are written in a minute, and the last says so; others' are, and the next's."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_030.0)
+    for number in range(MOST_A_MINUTE + 2):
+        await audit.write_once_a_minute("session.refused", by="s", subject=f"n{number}", cause="exprsn-spark")
+        await audit.write("operation.begin", by="s", subject=f"n{number}", details={"n": 1}, cause="exprsn-spark")
+    await write(audit, *(f"o{number}" for number in range(MOST_A_MINUTE)), action="session.refused")
+    await audit.write("session.refused", by="h", subject="h", cause="exprsn-herald")
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_090.0)
+    await audit.write("session.refused", by="s", subject="next", cause="exprsn-spark")
+    written = [*reversed((await audit.read(ALL, count=MAX_PAGE)).entries)]
+    of_spark = [entry for entry in written if entry.by == "s"]
+    refused = [entry for entry in of_spark if entry.action == "session.refused"]
+    begun = [entry for entry in of_spark if entry.action == "operation.begin"]
+    assert [entry.subject for entry in refused] == [*(f"n{number}" for number in range(MOST_A_MINUTE)), "next"]
+    assert [entry.details for entry in refused] == [{}] * (MOST_A_MINUTE - 1) + [{"furtherLeftOut": True}, {}]
+    assert [entry.details for entry in begun][-2:] == [{"n": 1}, {"n": 1, "furtherLeftOut": True}]
+    assert len(begun) == MOST_A_MINUTE
+    assert len(written) == len(of_spark) + MOST_A_MINUTE + 1
 
 
 async def test_pages_follow_each_other_without_gap_or_repeat(audit: AuditTrail) -> None:

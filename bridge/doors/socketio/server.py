@@ -192,7 +192,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         if hub is None or hub.is_draining:
             raise handshake.not_running()
         peer = NamespacePeer(connection, namespace, self._bodies, partial(self.disconnect, sid, namespace=namespace))
-        session = hub.attach(peer, identity, admission.origin_of(scope, auth))
+        session = handshake.attached(hub, peer, identity, admission.origin_of(scope, auth))
         connection.peers[namespace] = peer
         try:
             await peer.attach(hub, session, admission.first_subscription(identity, auth))

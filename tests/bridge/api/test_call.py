@@ -66,6 +66,8 @@ async def test_no_data_is_null(bridge: ServerProcess) -> None:
         ({"code": "VALIDATION_FAILED", "message": "no", "details": {"title": ["too long"]}}, 400, None),
         ({"code": "NOT_FOUND", "message": "no"}, 404, None),
         ({"code": "OVERLOADED", "message": "no", "retry_after_ms": 1_500}, 503, "2"),
+        ({"code": "TOKEN_REVOKED", "message": "no"}, 403, None),
+        ({"code": "UNAUTHENTICATED", "message": "no"}, 403, None),
         ({"code": "OUT_OF_PAINT", "message": "no", "details": [1]}, 400, None),
         ({"code": "OUT_OF_PAINT", "message": "no", "retryable": True, "retry_after_ms": 1}, 503, "1"),
     ],
@@ -75,9 +77,19 @@ async def test_an_error_of_the_owner_keeps_its_code(
 ) -> None:
     _, response = await answered(bridge, {}, {"error": error})
     assert (response.status_code, response.headers.get("retry-after")) == (status, after)
+    assert "www-authenticate" not in response.headers
     assert response.json() == {
         "success": False, "error": error["code"], "message": "no", "details": error.get("details"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("after_ms", [-1, 86_400_001, 10**400, "soon", 0.5])
+async def test_an_owner_that_names_no_sensible_time_to_wait_is_refused(bridge: ServerProcess, after_ms: Any) -> None:
+    """It is told so, and its caller need not wait for another reply."""
+    error = {"code": "OVERLOADED", "message": "no", "retry_after_ms": after_ms}
+    _, response = await answered(bridge, {}, {"error": error})
+    assert (response.status_code, response.json()["error"]) == (500, "INTERNAL")
+    assert "was refused" in response.json()["message"]
 
 
 async def test_a_client_that_goes_away_takes_its_call_back(bridge: ServerProcess) -> None:

@@ -1,6 +1,7 @@
 """Rate limits over two bridge processes with one Redis, behind each server."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pytest
 from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.errors import RateLimitError
 from ipc.protocol.permissions import USUAL
-from ipc.transports.tokens import GivenToken
+from ipc.transports.tokens import CertificateTokens, GivenToken
 from ipc.transports.websocket import WebSocketTransport
 from ipc.worker import IPCWorker
 from tests import servers
+from tests.bridge.doors.socketio.engine_io import ended, opened
 from tests.bridge.tokens import LOCKED, bearer, minted
-from tests.clients import Client, attached
+from tests.clients import Client, attached, socket_to
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -34,6 +36,16 @@ def bridges(
     ]
     with made[0] as one, made[1] as two:
         yield one, two
+
+
+@pytest.fixture(scope="module")
+def small(bridge_valkey: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A bridge that lets little through, and knows the certificate of Timeline."""
+    folder = tmp_path_factory.mktemp("small")
+    limited = {**LOCKED, "IPC_RATE_LIMIT": "true", "IPC_RATE_MAX": "10", "IPC_MAX_SESSIONS": "2"}
+    certs_dir = servers.certificates(folder / "certs")
+    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, folder, **limited) as bridge:
+        yield bridge
 
 
 async def emit(client: Client, count: int) -> list[str]:
@@ -152,15 +164,53 @@ async def test_an_operator_is_charged_to_whom_they_speak_as(
     assert "RateLimit-Limit" not in bridges[0].get("/api/ipc/stats", headers=headers).headers
 
 
+async def test_a_service_gets_so_many_tokens_for_its_certificate(small: ServerProcess) -> None:
+    """Also when it has sent all that it may; but one that was taken over keeps no bridge busy with making tokens."""
+    source = CertificateTokens(
+        small.ws_url,
+        "timeline",
+        certificate_file=small.ca_file.with_name("exprsn-timeline-cert.pem"),
+        key_file=small.ca_file.with_name("exprsn-timeline-key.pem"),
+        ca_file=small.ca_file,
+    )
+    token = (await source.token()).text
+    assert ask(small, token, body=[{"event": "a:b"}] * 10).status_code == 200
+    assert ask(small, token).status_code == 429
+
+    def post(assertion: str) -> httpx.Response:
+        return small.request("POST", "/api/ipc/tokens", json={"assertion": assertion})
+
+    answers = [post(source._assertion()) for _ in range(10)]
+    assert [answer.status_code for answer in answers] == [200] * 9 + [429]
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers][-3:] == ["1", "0", "0"]
+    refused = answers[-1]
+    assert (refused.json()["error"], 0 < int(refused.headers["Retry-After"]) <= 60) == ("RATE_LIMIT_EXCEEDED", True)
+    # What proves nothing costs the service nothing.
+    assert post("a.b.c").status_code == 401
+
+
+async def test_a_service_has_so_many_sessions_at_a_bridge(small: ServerProcess, bridge_valkey: EmbeddedValkey) -> None:
+    """By whichever door; whoever has one token of it does not keep others out with that."""
+    token = (await minted(bridge_valkey.url, "pulse")).token
+    async with attached(small, "pulse", **bearer(token)), attached(small, "pulse", **bearer(token)):
+        async with socket_to(small, "/ipc/pulse", **bearer(token)) as client:
+            refused = await client.next()
+            assert (refused["code"], refused["retryable"]) == ("OVERLOADED", True)
+            assert await client.close_code() == 4503
+        async with opened(small, f"40/ipc/pulse,{json.dumps({'token': token})}") as socket:
+            assert (await ended(socket))[0] == 4503
+        other = (await minted(bridge_valkey.url, "atlas")).token
+        async with attached(small, "atlas", **bearer(other)) as client:
+            assert await client.is_well()
+
+
 async def test_more_events_than_the_budget_has_are_refused_for_good(
-    bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path: Path
+    small: ServerProcess, bridge_valkey: EmbeddedValkey
 ) -> None:
-    limited = {**LOCKED, "IPC_RATE_LIMIT": "true", "IPC_RATE_MAX": "10"}
     token = (await minted(bridge_valkey.url, "workflow")).token
-    with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, tmp_path, **limited) as bridge:
-        answer = ask(bridge, token, body=[{"event": "a:b"}] * 11)
-        assert (answer.status_code, answer.json()["message"]) == (
-            429,
-            "a request has at most 10 events here, this one has 11: divide it",
-        )
-        assert ask(bridge, token, body=[{"event": "a:b"}] * 10).status_code == 200
+    answer = ask(small, token, body=[{"event": "a:b"}] * 11)
+    assert (answer.status_code, answer.json()["message"]) == (
+        429,
+        "a request has at most 10 events here, this one has 11: divide it",
+    )
+    assert ask(small, token, body=[{"event": "a:b"}] * 10).status_code == 200

@@ -19,7 +19,7 @@ def test_settings_are_read_on_access(settings: Settings) -> None:
 
 def test_a_project_that_sets_nothing_gets_the_librarys_defaults_and_no_bypass(settings: Settings) -> None:
     for name in ("EXPRSN_ENV", "DEV_BYPASS", "IPC_BYPASS_AUTH", "IPC_MAX_FRAME", "IPC_MAX_DATA", "IPC_MAX_MESSAGES",
-                 "IPC_OUTBOX_BYTES", "IPC_OUTBOX_MESSAGES", "IPC_MAX_GROUPS", "IPC_HEARTBEAT",
+                 "IPC_OUTBOX_BYTES", "IPC_OUTBOX_MESSAGES", "IPC_MAX_GROUPS", "IPC_MAX_SESSIONS", "IPC_HEARTBEAT",
                  "IPC_CALLS_PER_SESSION", "IPC_CALLS_PER_OWNER", "IPC_BREAKER_FAILURES", "IPC_BREAKER_PAUSE",
                  "IPC_LOG_MAXLEN", "IPC_LOG_TTL"):  # fmt: skip
         delattr(settings, name)

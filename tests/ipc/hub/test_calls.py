@@ -129,6 +129,7 @@ async def test_with_no_other_owner_a_read_is_lost_too(caller: Party, owner: Part
     await owner.given()
     await owner.leaves()
     assert await caller.code("c") == "OWNER_LOST"
+    assert (await caller.reply("c"))["error"]["message"].count("may have been carried out") == 1
 
 
 async def test_a_caller_that_goes_away_takes_its_calls_back(caller: Party, owner: Party) -> None:

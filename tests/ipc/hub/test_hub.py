@@ -11,6 +11,7 @@ from ipc.hub import draining
 from ipc.hub import hub as hub_module
 from ipc.hub import writer as writer_module
 from ipc.hub.hub import Hub
+from ipc.protocol.errors import OverloadedError
 from ipc.protocol.limits import Limits
 from ipc.protocol.positions import position_key
 from ipc.protocol.services import SERVICES
@@ -35,6 +36,20 @@ async def test_who_is_let_in_is_welcomed(make_hub: MakeHub) -> None:
             "heartbeat_ms": 9_000,
         }
     ]
+
+
+async def test_a_service_has_so_many_sessions_at_a_hub(make_hub: MakeHub) -> None:
+    """So that nobody takes all sockets of a bridge with one token; another service is let in all the same."""
+    hub = await make_hub(limits=Limits(sessions_per_service=2))
+    first, _ = Member(hub, "herald"), Member(hub, "herald")
+    with pytest.raises(OverloadedError, match="exprsn-herald has 2 sessions here"):
+        Member(hub, "herald")
+    assert await Member(hub, "spark").is_well()
+    for _ in range(2):
+        await hub.detach(first.session)
+    assert await Member(hub, "herald").is_well()
+    with pytest.raises(OverloadedError):
+        Member(hub, "herald")
 
 
 # Who hears what

@@ -68,6 +68,22 @@ async def test_one_that_has_ended_has_no_handle_any_more(hub: Hub, redis_client:
     await eventually(is_gone)
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_another_services_operation_is_none_of_ones_business(make_hub: MakeHub, *, is_elsewhere: bool) -> None:
+    """Neither here nor by another hub, which has only heard of it: it is not told of, ended, cancelled or listed."""
+    hub = await make_hub()
+    member = Member(hub)
+    operation = await begun(member)
+    other = Member(await make_hub() if is_elsewhere else hub, "spark", permissions={"state"})
+    for op in ("progress", "end", "cancel"):
+        assert (await told(other, operation, op=op))["code"] == "FORBIDDEN"
+    assert (await other.ask(type="operation", op="list", service="herald"))["code"] == "FORBIDDEN"
+    await hub.operations.write()
+    assert [each.status for each in await hub.operations.list("herald")] == ["running"]
+    assert not notices(member)
+    assert (await told(Member(hub, "spark"), operation, op="cancel"))["type"] == "ok", "it may do everything"
+
+
 @pytest.mark.parametrize("is_written", [True, False])
 async def test_to_revoke_the_handle_by_its_id_is_to_cancel(hub: Hub, redis_client: Redis, *, is_written: bool) -> None:
     """As `manage.py brokertoken` does it, which tells no hub: one finds out by itself within a second."""

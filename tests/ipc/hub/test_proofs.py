@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ from exprsn.embedded import EmbeddedValkey
 from ipc.hub.hub import Hub
 from ipc.hub.mesh import Mesh
 from ipc.protocol.errors import TokenError, UnavailableError
-from ipc.protocol.tokens import TokenKeys
+from ipc.protocol.tokens import Claims, TokenKeys
+from ipc.stores import keys
 from ipc.stores.audit import Audit
 from ipc.stores.connection import connect
 from ipc.stores.token_records import TokenRecords
@@ -22,6 +23,7 @@ from ipc.testing.audit import MemoryAudit
 from ipc.testing.token_records import MemoryTokenRecords
 from ipc.tracing.scope import facts
 from tests.ipc.conftest import MakeHub, MakeMesh
+from tests.ipc.durable import eventually
 from tests.ipc.members import Member
 
 KEYS = TokenKeys.of("a key of these tests 0123456789 abcdef")
@@ -92,6 +94,70 @@ async def test_what_was_revoked_is_found_without_being_told(hub: Hub, manager: B
     member = await member_with(hub, await minted(manager))
     await manager.revoke_source("herald", by="test")
     assert await member.peer.close_code() == 4430
+
+
+async def test_hubs_tell_each_other_and_need_not_look(make_mesh: MakeMesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipc.hub.proofs.LOOK_S", 3_600.0)
+    one: Mesh = await make_mesh(make_tokens=manager_on)
+    two: Mesh = await make_mesh(make_tokens=manager_on)
+    made = await minted(one.hub.proofs.manager)
+    members = [await member_with(mesh.hub, made) for mesh in (one, two)]
+    await one.hub.proofs.revoke(made.claims.id, by="test")
+    assert [await member.peer.close_code() for member in members] == [4430, 4430]
+
+
+async def test_each_hub_looks_by_itself_more_often_than_once_a_second(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is what the documentation says of how long a revoked session goes on."""
+    asked: list[float] = []
+
+    async def told_or_later(_told: asyncio.Event, later_s: float) -> None:
+        asked.append(later_s)
+        await asyncio.sleep(0)
+        if len(asked) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("ipc.hub.proofs.told_or_later", told_or_later)
+    with pytest.raises(asyncio.CancelledError):
+        await hub.proofs.watch()
+    assert [later_s < 1 for later_s in asked] == [True] * 3
+
+
+async def test_one_that_is_renewed_while_a_hub_looks_stays(
+    hub: Hub, manager: BrokerTokenManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found out of its token before is nothing against the one that it has now."""
+    old, new = await minted(manager), await minted(manager)
+    member = await member_with(hub, old)
+    identity = await hub.proofs.identify(new.token, service=None, by="test")
+    problems = manager.problems
+
+    async def renewed_meanwhile(tokens: Sequence[Claims]) -> list[TokenError | None]:
+        found = await problems(tokens)
+        member.session.prove(identity)
+        return found
+
+    monkeypatch.setattr(manager, "problems", renewed_meanwhile)
+    await manager.revoke(old.claims.id, by="test")
+    await hub.proofs.look()
+    assert not member.session.is_closed
+
+
+async def test_an_open_session_is_a_use_of_its_stateful_token(
+    hub: Hub, manager: BrokerTokenManager, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipc.hub.proofs.KEEP_S", 0.0)
+    made = await minted(manager, stateful=True)
+    member = await member_with(hub, made)
+    await redis_client.pexpire(keys.token(made.claims.id), 60_000)
+
+    async def look() -> bool:
+        await hub.proofs.look()
+        return await redis_client.pttl(keys.token(made.claims.id)) > 86_400_000
+
+    await eventually(look)
+    assert not member.session.is_closed
 
 
 async def test_the_line_of_a_session_that_is_closed_says_which(
@@ -193,16 +259,21 @@ async def test_a_renewal_that_proves_nothing_changes_nothing(hub: Hub, manager: 
     """Another service's, one that permits less than is in use, and none at all."""
     member = await member_with(hub, await minted(manager))
     await member.subscribe("user:*")
+    assert (await member.ask(type="serve", resources=[{"name": "mails", "ops": ["read"]}]))["type"] == "ok"
     foreign = await manager.mint("spark", permissions=USUAL, by="test")
     narrow = await minted(manager, permissions=("subscribe:post:*",))
+    silent = await minted(manager, permissions=("subscribe:*",))
     for token, code in (
         (foreign.token, "TOKEN_WRONG_SERVICE"),
         (narrow.token, "FORBIDDEN"),
+        (silent.token, "FORBIDDEN"),
         ("a.b.c", "TOKEN_INVALID"),
     ):
         assert (await member.ask(type="auth", token=token))["code"] == code
     assert member.session.identity.permissions == frozenset(USUAL)
     assert (await member.ask(type="unsubscribe", events=["user:*"]))["type"] == "ok"
+    assert (await member.ask(type="auth", token=narrow.token))["details"] == {"needed": "serve:mails"}
+    assert (await member.ask(type="serve", resources=[]))["type"] == "ok"
     assert (await member.ask(type="auth", token=narrow.token))["type"] == "ok"
 
 

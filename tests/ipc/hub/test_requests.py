@@ -147,6 +147,35 @@ async def test_a_session_does_what_its_permissions_cover(hub: Hub) -> None:
     assert list(member.session.patterns) == ["post:*"]
 
 
+@pytest.mark.parametrize(
+    ("message", "needed"),
+    [
+        ({"type": "emit", "event": "user:created"}, "emit:user:created"),
+        ({"type": "declare", "events": [{"event": "user:created", "schema": {}}]}, "emit:user:created"),
+        ({"type": "subscribe", "events": ["user:*"]}, "subscribe:user:*"),
+        ({"type": "subscribe", "events": ["post:*"], "also": [{"events": ["user:*"]}]}, "subscribe:user:*"),
+        ({"type": "subscribe", "events": ["user:*"], "group": "mail"}, "subscribe:user:*"),
+        ({"type": "call", "op": "delete", "resource": "posts"}, "call:posts.delete"),
+        ({"type": "call", "op": "read", "resource": "mails"}, "call:mails.read"),
+        ({"type": "serve", "resources": [{"name": "posts", "ops": ["read"]}]}, "serve:posts"),
+        ({"type": "serve", "resources": [], "hand_over": {"posts": "spark"}}, "serve:posts"),
+        ({"type": "jsonlex", "expression": 1}, "jsonlex"),
+        ({"type": "state", "op": "get", "token": "a.b.c"}, "state"),
+        ({"type": "operation", "op": "list"}, "state"),
+        ({"type": "status", "event": "e", "source": "spark"}, "*"),
+        ({"type": "explain", "event": "post:created", "source": "spark"}, "*"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value["type"],
+)
+async def test_a_refusal_names_the_permission_that_is_missing(
+    hub: Hub, message: dict[str, object], needed: str
+) -> None:
+    """Each verb asks for its own, whatever else the session may do."""
+    member = Member(hub, permissions={"emit:post:*", "subscribe:post:*", "call:posts.read", "serve:mails"})
+    refused = await member.ask(**message)
+    assert (refused["code"], refused["details"]) == ("FORBIDDEN", {"needed": needed})
+
+
 async def test_patterns_are_bounded(make_hub: MakeHub) -> None:
     """Counted once each over all subscriptions; those taken back make room."""
     member = Member(await make_hub(limits=Limits(patterns_per_session=3)))

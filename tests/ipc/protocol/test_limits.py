@@ -16,6 +16,7 @@ def test_the_defaults_are_the_protocols() -> None:
             "messages_per_frame": 512,
             "patterns_per_session": 256,
             "groups_per_service": 100,
+            "sessions_per_service": 1_000,
             "outbox_bytes": 8_388_608,
             "outbox_messages": 32_768,
             "heartbeat_ms": 25_000,

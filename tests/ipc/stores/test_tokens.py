@@ -180,26 +180,19 @@ async def test_what_makes_no_sense_is_not_minted(manager: BrokerTokenManager) ->
     assert (await manager.find()).tokens == []
 
 
-async def test_tokens_are_found_page_by_page_over_all_services(manager: BrokerTokenManager) -> None:
-    made = [await manager.mint(name, permissions=[], by="test") for name in ("svr", "ca", "spark", "ca", "svr")]
-    found: list[str] = []
-    page = await manager.find(count=2)
-    found += [record.claims.id for record in page.tokens]
-    while page.next is not None:
-        page = await manager.find(after=page.next, count=2)
-        found += [record.claims.id for record in page.tokens]
-    assert sorted(found) == sorted(each.claims.id for each in made)
-    assert len((await manager.find("ca")).tokens) == 2
-    for wrong in ("x", "exprsn-ca/1", "exprsn-ca/x-" + new_ulid(), "exprsn-no/1-" + new_ulid()):
-        with pytest.raises(BadMessageError):
-            await manager.find(after=wrong)
-
-
 async def test_the_list_is_rid_of_what_has_expired(make_manager: MakeManager, redis_client: Redis) -> None:
     past = make_manager(now_s=lambda: 1_700_000_000.0)
     await minted(past)
     await minted(make_manager())
     assert await redis_client.zcard(keys.tokens("exprsn-timeline")) == 1
+
+
+async def test_the_list_of_a_service_has_an_end(manager: BrokerTokenManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that end first are left out; they hold all the same."""
+    monkeypatch.setattr("ipc.stores.token_records.MAX_LISTED", 3)
+    made = [await minted(manager, ttl_s=60 + number) for number in range(5)]
+    assert [record.claims.id for record in (await manager.find()).tokens] == [each.claims.id for each in made[2:]]
+    assert await code_of(manager, made[0].token) is None
 
 
 async def test_the_trail_says_who_and_what_and_never_the_token(

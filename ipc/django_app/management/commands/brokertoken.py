@@ -37,6 +37,7 @@ class Command(BaseCommand):
         which = revoke.add_mutually_exclusive_group(required=True)
         which.add_argument("id", nargs="?", help="of the token, as list and inspect show it")
         which.add_argument("--service", help="all of this service, issued up to now")
+        revoke.add_argument("--before", help="with --service: only what was issued by then, such as 2h for 2 hours ago")
         listing = verbs.add_parser("list", help="list the tokens that hold")
         listing.add_argument("--service", help="only of this service")
         listing.add_argument("--limit", type=int, default=100, help="how many at most (100)")
@@ -75,7 +76,9 @@ class Command(BaseCommand):
 
     def _revoke(self, options: dict[str, Any]) -> None:
         if options["service"] is not None:
-            _run(broker_tokens.revoke_source(options["service"]))
+            _run(broker_tokens.revoke_source(options["service"], before=options["before"]))
+        elif options["before"] is not None:
+            raise CommandError("--before is for all tokens of a --service")
         else:
             _run(broker_tokens.revoke(options["id"]))
         self.stdout.write(f"revoked: {options['service'] or options['id']}")

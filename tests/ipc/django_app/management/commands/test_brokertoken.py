@@ -54,6 +54,18 @@ def test_all_of_a_service_are_revoked() -> None:
     assert told(spark)["holds"]
 
 
+def test_all_of_a_service_that_were_made_before_a_moment_are_revoked() -> None:
+    """A stolen one is ended, and what was made since the theft was found goes on."""
+    stolen, fresh = run("mint", "herald"), run("mint", "herald")
+    until = str(round(told(stolen)["iat"] * 1000))
+    assert run("revoke", "--service", "herald", "--before", "1h") == "revoked: herald"
+    assert told(stolen)["holds"]
+    run("revoke", "--service", "herald", "--before", until)
+    with pytest.raises(CommandError, match="revoked"):
+        told(stolen)
+    assert told(fresh)["holds"]
+
+
 def test_what_is_wanted_is_what_is_made() -> None:
     token = run(
         "mint", "herald", "--permission", "emit:a:*", "--permission", "jsonlex", "--target", "bridge", "--stateful",
@@ -88,6 +100,9 @@ def test_a_list_goes_on_where_it_ended() -> None:
         (["mint", "herald", "--ttl", "9999999"], "not valid for between"),
         (["inspect", "a.b.c"], "header"),
         (["revoke", "x"], "no id of a token"),
+        (["revoke", "01M8CV83KQ61K6KGNMMY3EE18P", "--before", "1h"], "for all tokens of a --service"),
+        (["revoke", "--service", "herald", "--before", "soon"], "no moment"),
+        (["revoke", "--service", "herald", "--before", "2999-01-01"], "still to come"),
         (["list", "--after", "x"], "no place to go on from"),
         (["list", "--limit", "0"], "1 or more"),
     ],
