@@ -13,7 +13,9 @@ SEND_TEXTS: Final = "exprsn.texts.send"
 Socket.IO has no frame with several packets, and a write to a socket costs more than making what is written.
 """
 READING: Final = "exprsn.reading"
-"""The extension and the type of its message: how many bytes more are read of a websocket, None for all that come."""
+"""The extension and the type of its messages: one tells the server how many bytes more to read of a websocket, None for
+all that come; the other is received once, where there is no message, when nothing more is read.
+"""
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 

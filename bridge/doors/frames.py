@@ -54,8 +54,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self._waiting = 0
         # Once true, what comes is for uvicorn's class to take apart.
         self._is_passing = False
-        # How many bytes may still be read; None for all that come.
+        # How many bytes may still be read, None for all that come; and whether the application knows that none may.
         self._may_hear: int | None = None
+        self._is_told = False
         self._late_pong = b""
 
     def handle_connect(self, event: Request) -> None:
@@ -70,8 +71,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Take what has come from the socket."""
         if self._may_hear is not None:
             self._may_hear -= len(data)
-            if self._may_hear <= 0:
+            if self._hears_no_more():
                 self._pause_reading()
+                self._inbox.wake()
         if self._rest:
             self._rest += data
             if len(self._rest) < self._needed:
@@ -86,7 +88,10 @@ class FrameProtocol(WebSocketsSansIOProtocol):
 
     async def receive(self) -> Any:
         """Return the next message for the application."""
-        if not self._inbox:
+        while not self._inbox:
+            if self._hears_no_more() and not self._is_told:
+                self._is_told = True
+                return {"type": READING}
             await self._inbox.arrival()
         message = self._inbox.popleft()
         if not self._inbox:
@@ -147,6 +152,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Tell whether a text frame may come now that is a message by itself."""
         return self.conn.state is OPEN and self.conn.current_size is None and not self.conn.extensions
 
+    def _hears_no_more(self) -> bool:
+        return self._may_hear is not None and self._may_hear <= 0
+
     def _pause_reading(self) -> None:
         if not self.read_paused:
             self.read_paused = True
@@ -155,7 +163,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def _read_on(self) -> None:
         if self._rest and not self._needed:
             self.data_received(b"")
-        if self.read_paused and not self._inbox and (self._may_hear is None or self._may_hear > 0):
+        if self.read_paused and not self._inbox and not self._hears_no_more():
             self.read_paused = False
             self.transport.resume_reading()
 
@@ -194,7 +202,7 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         text = message.get("text")
         if text is None or message.get("bytes") is not None or message["type"] != "websocket.send":
             if message["type"] == READING:
-                self._may_hear = message["limit"]
+                self._may_hear, self._is_told = message["limit"], False
                 self._read_on()
                 return
             await super().send(message)
@@ -235,14 +243,17 @@ class Inbox(deque[Any]):
     def put_nowait(self, message: Any) -> None:
         """Add a message."""
         self.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have whoever waits look again."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def arrival(self) -> None:
-        """Wait until there is a message."""
-        while not self:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+        """Wait until there is a message, or another reason to look."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
 
 
 def frame_bounds(data: bytes, at: int) -> tuple[int, int]:

@@ -4,7 +4,6 @@ A stranger has `IPC_AUTH_TIMEOUT` to prove something, and for that long costs a 
 is bound to a service can hold back who is none; so there may be so many at a time, in all and from one address.
 """
 
-import ipaddress
 from collections import Counter
 from typing import Final
 
@@ -12,11 +11,12 @@ from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.protocol.codes import CloseCode, ErrorCode
 from ipc.protocol.errors import UnavailableError
+from ipc.protocol.networks import network_of
 
-STRANGER_BYTES: Final = 64 * 1024
-"""What is read of a stranger's socket, where the server can stop there: several times the longest token."""
-IPV6_NETWORK_BITS: Final = 64
-"""What one subscriber has of IPv6 addresses at the least (RFC 6177); who has one has them all."""
+STRANGER_FRAME_BYTES: Final = 32 * 1024
+"""What the frame with the proof may have: several times the longest token."""
+STRANGER_BYTES: Final = 2 * STRANGER_FRAME_BYTES
+"""What is read of a stranger's socket, where the server can stop there."""
 
 
 class Strangers:
@@ -74,20 +74,6 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         self.end()
-
-
-def network_of(address: str) -> str:
-    """Return what is counted as one address: an IPv4 address, or the network of an IPv6 one."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        # Such as the path of a Unix socket, or nothing.
-        return address
-    if parsed.version == 6 and (mapped := parsed.ipv4_mapped) is not None:  # noqa: PLR2004 - the version of IP
-        return str(mapped)
-    if parsed.version == 6:  # noqa: PLR2004 - the version of IP
-        return str(ipaddress.ip_network((parsed, IPV6_NETWORK_BITS), strict=False))
-    return address
 
 
 def _too_many(which: str) -> RefusedError:

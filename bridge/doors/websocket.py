@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from channels.consumer import AsyncConsumer
 
 from bridge import handshake
-from bridge.doors.extensions import limit_reading
-from bridge.doors.strangers import STRANGER_BYTES, strangers
+from bridge.doors.extensions import READING, limit_reading
+from bridge.doors.strangers import STRANGER_BYTES, STRANGER_FRAME_BYTES, strangers
 from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
 from ipc.django_app.runtime import current_hub
@@ -92,11 +93,14 @@ class NativeConsumer(AsyncConsumer):
     async def _token_said(self, receive: Receive) -> tuple[str, Messages]:
         """Return the token of the first message, and what came in one frame with it."""
         limits = conf.limits()
+        limits = replace(limits, frame_bytes=min(limits.frame_bytes, STRANGER_FRAME_BYTES))
         try:
             async with asyncio.timeout(limits.auth_timeout_ms / 1000):
                 message = await receive()
         except TimeoutError:
             raise handshake.auth_timed_out(limits.auth_timeout_ms) from None
+        if message["type"] == READING:
+            raise handshake.frame_refused(codec.frame_too_large(limits))
         if message["type"] != "websocket.receive":
             raise _Gone
         try:

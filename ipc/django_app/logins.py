@@ -6,7 +6,6 @@ is away, nothing is counted.
 """
 
 import hashlib
-import ipaddress
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -22,6 +21,7 @@ from django.http import HttpRequest
 from ipc.django_app.audit_trail import operator_name, write_now
 from ipc.django_app.runtime import current_redis
 from ipc.protocol.errors import IPCError
+from ipc.protocol.networks import network_of
 from ipc.stores.attempts import Attempts
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 MAX_OF_NAME: Final = 10
 MAX_OF_ADDRESS: Final = 100
 WHILE_MS: Final = 900_000
-IPV6_PREFIX: Final = 64
-"""Bits of an address that name a network (RFC 4291, section 2.5.1)."""
 UNKNOWN: Final = "unknown"
 
 
@@ -115,12 +113,4 @@ def _address(request: HttpRequest | None) -> str:
 
 
 def _origin(request: HttpRequest | None) -> str:
-    """Return where somebody comes from: of IPv6 the network, since whoever has one address there has all of it."""
-    address = _address(request)
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
+    return network_of(_address(request))

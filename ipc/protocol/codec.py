@@ -129,11 +129,16 @@ def _check_size(frame: str | bytes, limits: Limits) -> None:
     if size > limits.frame_bytes or (
         isinstance(frame, str) and size * 4 > limits.frame_bytes and len(frame.encode()) > limits.frame_bytes
     ):
-        raise FrameError(
-            f"a frame has at most {limits.frame_bytes} bytes",
-            code=ErrorCode.FRAME_TOO_LARGE,
-            details={"limit": limits.frame_bytes},
-        )
+        raise frame_too_large(limits)
+
+
+def frame_too_large(limits: Limits) -> FrameError:
+    """Return the error for a frame that has more bytes than it may."""
+    return FrameError(
+        f"a frame has at most {limits.frame_bytes} bytes",
+        code=ErrorCode.FRAME_TOO_LARGE,
+        details={"limit": limits.frame_bytes},
+    )
 
 
 def _check_count(count: int, limits: Limits) -> None:

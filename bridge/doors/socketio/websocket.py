@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.doors.extensions import SEND_TEXTS, Send, limit_reading, takes_texts
+from bridge.doors.extensions import READING, SEND_TEXTS, Send, limit_reading, takes_texts
 from bridge.doors.socketio.outgoing import Outgoing
 from bridge.doors.socketio.packets import MalformedError
 from ipc.protocol.codec import utf8_size
@@ -100,6 +100,8 @@ class WebsocketTransport:
                     await connection.take(text)
             except MalformedError as error:
                 connection.malformed(error)
+        if message["type"] == READING:
+            await connection.shut(CloseCode.TOO_LARGE, "more was sent than a namespace takes to join", [])
 
     async def _write(self) -> None:
         outgoing, send = self._outgoing, self._send

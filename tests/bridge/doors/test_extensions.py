@@ -81,6 +81,9 @@ async def test_no_more_is_read_than_was_said_until_all_may_be() -> None:
     assert connection.transport.is_reading()
     await connection.feed(frame[99:150])
     assert not connection.transport.is_reading()
+    # Who asks for more is told that there will be none, and may go on.
+    assert connection.received == [{"type": READING}]
+    connection.received.clear()
     await limit_reading(connection.protocol.scope, connection.say, None)
     assert connection.transport.is_reading()
     await connection.feed(frame[150:], frame)
@@ -93,7 +96,7 @@ async def test_taking_a_message_does_not_read_on_beyond_the_limit() -> None:
     await connection.open()
     await limit_reading(connection.protocol.scope, connection.say, 10)
     await connection.feed(Frame(Opcode.TEXT, b"x" * 200).serialize(mask=True))
-    assert connection.received
+    assert [message["type"] for message in connection.received] == ["websocket.receive", READING]
     assert not connection.transport.is_reading()
     await connection.end()
 

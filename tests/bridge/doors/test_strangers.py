@@ -11,7 +11,7 @@ import pytest
 from django.test import override_settings
 from websockets.asyncio.client import connect
 
-from bridge.doors.strangers import Strangers, network_of
+from bridge.doors.strangers import STRANGER_BYTES, STRANGER_FRAME_BYTES, Strangers
 from bridge.handshake import RefusedError
 from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.codes import CloseCode, ErrorCode
@@ -21,24 +21,10 @@ from tests.bridge.tokens import LOCKED, bearer, minted
 from tests.clients import DEADLINE_S, attached, socket_to
 from tests.servers import ServerProcess
 
-ADDRESSES = {
-    "192.0.2.7": "192.0.2.7",
-    "::ffff:192.0.2.7": "192.0.2.7",
-    "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-    "2001:db8:1:2::9": "2001:db8:1:2::/64",
-    "fe80::1%eth0": "fe80::/64",
-    "/run/bridge.sock": "/run/bridge.sock",
-    "": "",
-}
 HERE = ("127.0.0.1", 0)
 ELSEWHERE = ("127.0.0.2", 0)
 PER_ADDRESS = 3
 ALL = 4
-
-
-@pytest.mark.parametrize(("address", "counted"), ADDRESSES.items())
-def test_an_address_is_what_one_subscriber_has(address: str, counted: str) -> None:
-    assert network_of(address) == counted
 
 
 @override_settings(IPC_MAX_STRANGERS=3, IPC_MAX_STRANGERS_PER_ADDRESS=2)
@@ -142,6 +128,31 @@ async def test_one_too_many_is_told_to_come_back_and_a_token_passes_them_all(
             await websocket.send(joining)
             assert str(await websocket.recv()).startswith("40/ipc/herald,")
             await until_there_is_room(guarded, token)
+
+
+@pytest.mark.processes
+async def test_whoever_says_too_much_without_a_proof_is_told_at_once(guarded: ServerProcess) -> None:
+    """A frame that is too large, one that is only half-sent under the server that stops reading, and a packet."""
+    async with socket_to(guarded, "/ipc/herald", local_addr=ELSEWHERE) as client:
+        await client.raw(json.dumps({"type": "auth", "token": "x" * STRANGER_FRAME_BYTES}))
+        error = await client.next()
+        assert (error["code"], error["details"]) == ("FRAME_TOO_LARGE", {"limit": STRANGER_FRAME_BYTES})
+        assert await client.close_code() == CloseCode.TOO_LARGE
+    if "uvicorn" not in guarded.command:
+        return
+    half = frame_header(STRANGER_BYTES * 4) + b" " * STRANGER_BYTES * 2
+    async with socket_to(guarded, "/ipc/herald", local_addr=ELSEWHERE) as client:
+        client.connection.transport.write(half)
+        assert (await client.next())["code"] == "FRAME_TOO_LARGE"
+        assert await client.close_code() == CloseCode.TOO_LARGE
+    async with opened(guarded) as websocket:
+        websocket.transport.write(half)
+        assert await ended(websocket) == (CloseCode.TOO_LARGE, [])
+
+
+def frame_header(length: int) -> bytes:
+    """Return what comes before a text that is masked with zeros."""
+    return b"\x81\xff" + length.to_bytes(8) + bytes(4)
 
 
 @pytest.mark.processes
