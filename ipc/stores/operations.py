@@ -21,14 +21,19 @@ TTL_MS: Final = 86_400_000
 """How long an operation is known after it was last heard of."""
 MAX_LISTED: Final = 200
 """The operations of a service that can be listed; the oldest are left out beyond that."""
+UNLISTED_TTL_MS: Final = 60_000
+"""How long one is known that has ended and is not listed: a service can begin and end as many as its rate permits."""
 GONE_MS: Final = 1
 
 
 class OperationIndex(Protocol):
     """Which operations services have begun."""
 
-    async def add(self, service: str, operation: str, begun_ms: int) -> None:
-        """Take an operation in."""
+    async def add(self, service: str, operation: str, begun_ms: int) -> list[str]:
+        """Take an operation in, and return those that are left out now."""
+
+    async def has(self, service: str, operation: str) -> bool:
+        """Tell whether an operation is listed."""
 
     async def newest(self, services: Sequence[str]) -> list[str]:
         """Return the ids of the operations of services, the newest of each first."""
@@ -40,8 +45,8 @@ class RedisOperationIndex:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def add(self, service: str, operation: str, begun_ms: int) -> None:
-        """Take an operation in.
+    async def add(self, service: str, operation: str, begun_ms: int) -> list[str]:
+        """Take an operation in, and return those that are left out now.
 
         Raises:
             UnavailableError: Redis is out of reach.
@@ -49,12 +54,25 @@ class RedisOperationIndex:
         """
         key = keys.operations(service)
         async with translated_errors("list an operation"):
-            await execute(
+            _, left_out, *_ = await execute(
                 self._redis,
                 ("ZADD", key, begun_ms, operation),
+                ("ZRANGE", key, 0, -MAX_LISTED - 1),
                 ("ZREMRANGEBYRANK", key, 0, -MAX_LISTED - 1),
                 ("PEXPIRE", key, MAX_LIFETIME_S * 1000),
             )
+        return [each.decode() for each in left_out]
+
+    async def has(self, service: str, operation: str) -> bool:
+        """Tell whether an operation is listed.
+
+        Raises:
+            UnavailableError: Redis is out of reach.
+
+        """
+        async with translated_errors("look for an operation"):
+            (score,) = await execute(self._redis, ("ZSCORE", keys.operations(service), operation))
+        return score is not None
 
     async def newest(self, services: Sequence[str]) -> list[str]:
         """Return the ids of the operations of services, the newest of each first.
@@ -93,7 +111,7 @@ class Operations:
         record = TokenRecord(claims=_claims(info), by=info.instance)
         await self._records.put(record, ttl_ms=TTL_MS, now_ms=info.begun_ms)
         await self._records.set_state(_key(info.id), _state(info), ttl_ms=TTL_MS)
-        await self._index.add(info.service, info.id, info.begun_ms)
+        await self._forget_ended(await self._index.add(info.service, info.id, info.begun_ms))
         await self._audit.write(
             "operation.begin", by=info.instance, subject=info.id, details={"name": info.name}, cause=info.service
         )
@@ -114,10 +132,18 @@ class Operations:
             UnavailableError: Redis is out of reach.
 
         """
-        was_so = await self._records.replace_state(_key(old.id), _state(old), _state(new), ttl_ms=TTL_MS)
+        is_kept = new.is_running or await self._index.has(new.service, new.id)
+        ttl_ms = TTL_MS if is_kept else UNLISTED_TTL_MS
+        was_so = await self._records.replace_state(_key(old.id), _state(old), _state(new), ttl_ms=ttl_ms)
         if was_so:
             await self._records.touch(old.id, ttl_ms=TTL_MS if new.is_running else GONE_MS)
         return was_so
+
+    async def _forget_ended(self, operations: Sequence[str]) -> None:
+        """Forget those that have ended; one that runs is known for as long as something is heard of it."""
+        for info in map(_info, await self._records.states([_key(each) for each in operations])):
+            if info is not None and not info.is_running:
+                await self._records.delete_state(_key(info.id))
 
     async def revoke(self, info: OperationInfo, *, by: str) -> None:
         """Revoke the handle of an operation.

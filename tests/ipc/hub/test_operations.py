@@ -13,7 +13,7 @@ from ipc.hub.open_operations import MAX_OPEN
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.operations import LOST_AFTER_MS, OperationInfo
 from ipc.protocol.tokens import TokenKeys
-from ipc.stores import keys
+from ipc.stores import keys, operations
 from ipc.stores.audit import Audit
 from ipc.stores.operations import MAX_LISTED, Operations, RedisOperationIndex
 from ipc.stores.token_records import TokenRecords
@@ -282,10 +282,40 @@ async def test_a_session_has_so_many_and_a_service_is_listed_with_so_many(hub: H
 
 async def test_the_list_of_a_service_is_bounded(redis_client: Redis) -> None:
     index = RedisOperationIndex(redis_client)
-    for number in range(MAX_LISTED + 5):
-        await index.add("exprsn-herald", f"o{number}", number)
+    left_out = [
+        each for number in range(MAX_LISTED + 5) for each in await index.add("exprsn-herald", f"o{number}", number)
+    ]
+    assert left_out == [f"o{number}" for number in range(5)]
+    assert (await index.has("exprsn-herald", "o4"), await index.has("exprsn-herald", "o5")) == (False, True)
     found = await index.newest(["exprsn-herald"])
     assert (len(found), found[0]) == (MAX_LISTED, f"o{MAX_LISTED + 4}")
+
+
+async def test_what_has_ended_and_is_not_listed_is_not_kept(
+    hub: Hub, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service can begin and end as many as it may send messages; one that runs is known, listed or not."""
+    monkeypatch.setattr(operations, "MAX_LISTED", 2)
+    member = Member(hub)
+
+    async def ttl_ms(operation: str) -> int:
+        return int(await redis_client.pttl(keys.state(f"operation-{operation}")))
+
+    ended = await begun(member)
+    await told(member, ended, op="end")
+    await eventually(lambda: has_status(redis_client, ended, "done"))
+    assert await ttl_ms(ended) > operations.UNLISTED_TTL_MS
+    running, *_ = [await begun(member) for _ in range(3)]
+    assert await ttl_ms(ended) == -2
+    assert await ttl_ms(running) > operations.UNLISTED_TTL_MS
+    await told(member, running, op="end")
+    await eventually(lambda: has_status(redis_client, running, "done"))
+    assert 0 < await ttl_ms(running) <= operations.UNLISTED_TTL_MS
+
+
+async def has_status(redis: Redis, operation: str, status: str) -> bool:
+    state = await redis.get(keys.state(f"operation-{operation}"))
+    return state is not None and bool(json.loads(state)["status"] == status)
 
 
 async def test_progress_is_written_and_told_a_few_times_a_second(hub: Hub) -> None:
