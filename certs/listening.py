@@ -24,6 +24,8 @@ MAX_BODY: Final = 2 * 1024 * 1024
 _CANCEL_S: Final = 1.0
 # A socket whose client is gone: its application has this long to notice.
 _CLOSE_S: Final = 5
+# As uvicorn has it, and the second that autobahn may leave out.
+_FAREWELL_S: Final = 11
 _REASONS: Final = {
     errno.EADDRINUSE: "it is taken by another program; stop that one, or give another port",
     errno.EACCES: "this user may not open it; ports below 1024 are the system's",
@@ -104,7 +106,9 @@ class DaphneServer(Server):  # type: ignore[misc]  # daphne has no types
 
     def _listen(self) -> None:
         # A client whose frame is too large is told 1009; by default autobahn cuts the connection without a word.
-        self.ws_factory.setProtocolOptions(failByDrop=False)
+        # And its timers end at the whole second before: of the one second that clients had to answer a close, up to
+        # all was missing, and the connection was cut with what was on its way before the close.
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=_FAREWELL_S)
         ports = self._ports
         main = self._open_port(ports.port, BoundedFactory(self, self._max_body_bytes), tls=ports.tls)
         redirect = None

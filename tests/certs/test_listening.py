@@ -2,20 +2,30 @@
 
 import os
 import queue
+import select
 import signal
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Close, Frame, Opcode
 from websockets.sync.client import connect
 
 from tests.certs.processes import Served
 
 pytestmark = pytest.mark.processes
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+TOO_LONG = b"\x81\xff" + (1 << 40).to_bytes(8) + bytes(4)
+ANSWER = Frame(Opcode.CLOSE, Close(1009, "").serialize()).serialize(mask=True)
 
 
 def test_websockets_take_twice_the_frame_limit_and_no_more(
@@ -30,6 +40,28 @@ def test_websockets_take_twice_the_frame_limit_and_no_more(
             socket.recv(timeout=10)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
+
+
+def test_a_client_has_more_than_a_moment_to_answer_a_close(
+    timeline: tuple[str, int, int | None], trust: ssl.SSLContext
+) -> None:
+    """It is not cut off with what is on its way to it; its own close ends the connection as it should be."""
+    url, port, _ = timeline
+    with (
+        socket.create_connection(("localhost", port), timeout=10) as plain,
+        trust.wrap_socket(plain, server_hostname="localhost") as client,
+    ):
+        client.sendall(UPGRADE)
+        while b"\r\n\r\n" not in client.recv(1000):
+            pass
+        client.sendall(TOO_LONG)
+        assert client.recv(1000).startswith(b"\x88")
+        closed_at = time.monotonic()
+        while time.monotonic() < closed_at + 1.2:
+            assert httpx.get(url, verify=trust, timeout=10).status_code == 200
+        assert select.select([client], [], [], 0)[0] == []
+        client.sendall(ANSWER)
+        assert client.recv(1000) == b""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
