@@ -25,6 +25,13 @@ BATCH = 50
 
 
 @pytest.fixture(scope="module")
+def bridge_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """One of this module's own: a budget is a service's, at whatever bridge of another test it has sent something."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def bridges(
     bridge_valkey: EmbeddedValkey, certs_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ServerProcess, ServerProcess]]:
