@@ -213,7 +213,7 @@ async def test_heartbeats_that_are_not_answered_end_the_session_with_4429(
     make_bridge: MakeBridge, bridge_valkey: Any
 ) -> None:
     """One that answers them stays; the heartbeat says up to where everything was sent."""
-    with make_bridge(bridge_valkey.url, IPC_HEARTBEAT="200") as bridge:
+    with make_bridge(bridge_valkey.url, IPC_HEARTBEAT="600") as bridge:
         async with attached(bridge, "herald", "a:b") as answering, attached(bridge, "herald", "a:b") as silent:
             closing = asyncio.create_task(silent.close_code())
             position = (await answering.ask(type="emit", event="a:b", target="herald", ack=True))["position"]
