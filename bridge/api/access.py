@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from bridge.api.authentication import Asker
 from ipc.django_app.askers import is_development_machine
+from ipc.django_app.http import who_asks
 from ipc.protocol.errors import ForbiddenError, UnauthenticatedError
 from ipc.protocol.permissions import Verb, check_permission
 from ipc.protocol.services import full_name
@@ -87,11 +88,8 @@ def admitted(request: HttpRequest, asker: Asker | None) -> Asker:
     if rule.who is Who.KNOWN and is_development_machine(request):
         return MACHINE
     if asker is None:
-        raise UnauthenticatedError(
-            "say who asks: show a token as Authorization: Bearer, or log in to the admin; the documentation says who "
-            "may use what"
-        )
-    raise ForbiddenError(f"this is for {rule.who}: log in to the admin as a member of staff")
+        raise UnauthenticatedError(who_asks())
+    raise ForbiddenError(f"this is for {rule.who}: log in to the admin as a member of staff, or show a token with *")
 
 
 def whose(asker: Asker, named: str | None) -> str | None:

@@ -11,8 +11,8 @@ from ipc.django_app.identity import ALL_PERMISSIONS, CAToken, Identity
 from ipc.django_app.middleware import IPCHttpRequest, ca_token_of, identity_of
 from ipc.django_app.proof_errors import ProofRefused
 from ipc.protocol import ca_tokens, tokens
-from ipc.protocol.errors import IPCError
-from ipc.protocol.signed_tokens import bearer_of, claimed_algorithm
+from ipc.protocol.errors import IPCError, UnauthenticatedError
+from ipc.protocol.signed_tokens import bearer_of, check_address, claimed_algorithm
 
 CHALLENGE: Final = 'Bearer realm="exprsn"'
 
@@ -28,9 +28,14 @@ class CATokenAuthentication(BaseAuthentication):
         """Return the identity and what the token says, or None where there is none.
 
         Raises:
-            ProofRefused: the token proves nothing (401), or there is no CA to check it with (503).
+            ProofRefused: the token proves nothing, or one is in the address (401), or there is no CA to check it with
+                (503).
 
         """
+        try:
+            check_address(request.META.get("QUERY_STRING", ""))
+        except UnauthenticatedError as error:
+            raise ProofRefused(error) from error
         text = bearer_of(request.headers.get("Authorization", ""))
         # By a claim that proves nothing yet: each kind is then verified by its own algorithm, and by no other.
         if text is None or claimed_algorithm(text) == tokens.ALGORITHM:

@@ -5,6 +5,7 @@ import math
 from http import HTTPStatus
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
@@ -13,6 +14,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from ipc.django_app.bypass import is_bypass_on
 from ipc.django_app.proof_errors import ProofRefused
 from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import IPCError
@@ -32,11 +34,14 @@ _CODES: Final[dict[type[exceptions.APIException], ErrorCode]] = {
     exceptions.Throttled: ErrorCode.TOO_SLOW,
 }
 CHALLENGE: Final = 'Bearer realm="exprsn"'
-WHO_ASKS: Final = (
-    "say who asks: show a CA token as Authorization: Bearer, or log in to the admin; on a development machine the"
-    " header X-IPC-Request: true does"
-)
 _API_PREFIX: Final = "/api/"
+
+
+def who_asks() -> str:
+    """Return what to say to somebody who shows nothing: which token is taken here, and what else."""
+    kind = "broker" if getattr(settings, "EXPRSN_SERVICE", "") == "bridge" else "CA"
+    bypass = "; on this development machine the header X-IPC-Request: true does" if is_bypass_on() else ""
+    return f"say who asks: show a {kind} token as Authorization: Bearer, or log in to the admin{bypass}"
 
 
 def error_body(code: ErrorCode, message: str, details: object = None) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def _answer_to(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         message, details = _validation_message(error.detail), error.detail
     elif isinstance(error, exceptions.NotAuthenticated):
-        message, details = WHO_ASKS, None
+        message, details = who_asks(), None
     else:
         message, details = str(error.detail), None
     return Response(error_body(code, message, details), status=error.status_code, headers=headers)

@@ -123,7 +123,8 @@ class Meter:
         """Return the error for a message that is not let through."""
         budget, standing = self.budget, self.standing
         return RateLimitError(
-            f"{budget.name} may send {budget.maximum} messages in any {budget.window_ms / 1000:g} s, and has",
+            f"{budget.name} may send {budget.maximum} messages in any {budget.window_ms / 1000:g} s, and has sent as "
+            "many",
             retry_after_ms=max(1, standing.reset_ms),
             details={"limit": budget.maximum, "window_ms": budget.window_ms, "remaining": standing.remaining},
         )

@@ -3,17 +3,24 @@
 import json
 import re
 from typing import Final
+from urllib.parse import parse_qsl
 
 import jwt
 
 from ipc.protocol.codes import ErrorCode
-from ipc.protocol.errors import TokenError
+from ipc.protocol.errors import TokenError, UnauthenticatedError
 
 MAX_TOKEN_BYTES: Final = 8_192
 """As much as every server takes in one header."""
 LEEWAY_S: Final = 5.0
 """How far ahead the clock of whoever signed a token may be; what has expired has expired."""
 _MEMBERS: Final = frozenset({"alg", "typ", "kid"})
+# What others have put tokens into.
+_NAMES: Final = frozenset(
+    {"token", "access_token", "broker_token", "brokertoken", "auth", "authorization", "jwt", "bearer"}
+)
+# How a token begins whatever it is called: the header and the claims of a JWT are JSON objects.
+_BEGIN: Final = re.compile(r"eyJ[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]*\.")
 _PARTS: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -43,6 +50,21 @@ def bearer_of(authorization: str) -> str | None:
     """Return the token that a header ``Authorization`` has, or None where it has another scheme (RFC 6750)."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def check_address(query: str) -> None:
+    """Refuse a token in an address, which ends in logs and histories (RFC 9700, section 4.3.2).
+
+    Raises:
+        UnauthenticatedError: there is one in the query.
+
+    """
+    said = parse_qsl(query, keep_blank_values=True)
+    if any(name.lower() in _NAMES or _BEGIN.search(name) or _BEGIN.search(value) for name, value in said):
+        raise UnauthenticatedError(
+            "a token does not belong into an address, which is written down in many places, so take it for known to "
+            "others: send one as Authorization: Bearer, or in auth"
+        )
 
 
 def claimed_algorithm(token: str) -> str | None:

@@ -122,11 +122,19 @@ def test_a_token_that_does_not_cover_a_post_does_not_say_whether_there_is_one(
     assert len(said) == 1
 
 
-def test_a_token_in_the_address_or_a_cookie_is_not_looked_at(ca: PrivateKey, anonymous: Client) -> None:
+def test_a_token_in_a_cookie_is_not_looked_at(ca: PrivateKey, anonymous: Client) -> None:
+    anonymous.cookies["Authorization"] = f"Bearer {token_of('ann', ca)}"
+    assert anonymous.get("/api/posts").status_code == 401
+
+
+def test_a_token_in_the_address_is_refused_whatever_comes_beside_it(ca: PrivateKey, api: Client) -> None:
     token = token_of("ann", ca)
-    anonymous.cookies["Authorization"] = f"Bearer {token}"
-    for name in ("token", "access_token", "Authorization"):
-        assert anonymous.get("/api/posts", {name: token}).status_code == 401
+    assert api.get("/api/posts").status_code == 200
+    for name in ("token", "access_token", "Authorization", "q"):
+        for answer in (api.get("/api/posts", {name: token}), send(api, "post", f"/api/posts?{name}={token}")):
+            assert answer.status_code == 401
+            assert "does not belong into an address" in answer.json()["message"]
+            assert token not in answer.content.decode()
 
 
 def test_a_page_shows_only_the_forms_that_the_token_allows(person: Person) -> None:
