@@ -37,7 +37,7 @@ async def test_an_address_without_a_service_gets_an_error_and_4404(bridge: Serve
         error = await client.next()
         assert (error["type"], error["code"], error["retryable"]) == ("error", "UNKNOWN_SERVICE", False)
         has_name = path.startswith("/ipc/") and path.count("/") == 2 and path != "/ipc/"
-        assert ("known are atlas" if has_name else "sockets are opened at /ipc/<service>") in error["message"]
+        assert ("there is no service" if has_name else "sockets are opened at /ipc/<service>") in error["message"]
         assert await client.close_code() == 4404
 
 
