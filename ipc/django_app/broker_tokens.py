@@ -14,7 +14,7 @@ from ipc.hub.proofs import Proofs
 from ipc.protocol.errors import TokenError
 from ipc.protocol.moments import moment_ms
 from ipc.protocol.permissions import USUAL
-from ipc.protocol.tokens import Claims
+from ipc.protocol.tokens import Claims, check_claims
 from ipc.stores.connection import connect
 from ipc.stores.token_pages import TokenPage
 from ipc.stores.tokens import BrokerTokenManager, Minted
@@ -44,23 +44,27 @@ async def inspect(token: str) -> tuple[Claims, TokenError | None]:
 
     """
     claims = conf.token_keys().verify(token)
+    try:
+        check_claims(claims, now_s=time.time(), takes_development=conf.in_development)
+    except TokenError as error:
+        return claims, error
     (problem,) = await _managed(lambda manager: manager.problems([claims]))
     return claims, problem
 
 
-async def revoke(token_id: str) -> None:
-    """Revoke a token by its id, and tell all hubs.
+async def revoke(token_id: str) -> bool:
+    """Revoke a token by its id, tell all hubs, and tell whether anything was known of it.
 
     Raises:
         IPCError: as `Proofs.revoke` raises it.
         WeakKeyError: there is no good key.
 
     """
-    await _told(lambda proofs: proofs.revoke(token_id, by=command_user()))
+    return await _told(lambda proofs: proofs.revoke(token_id, by=command_user()))
 
 
-async def revoke_source(source: str, *, before: str | None = None) -> None:
-    """Revoke all tokens of a service that were issued by a moment, until now without one, and tell all hubs.
+async def revoke_source(source: str, *, before: str | None = None) -> float:
+    """Revoke all tokens of a service issued by a moment, until now without one, tell all hubs, and return that moment.
 
     Raises:
         IPCError: as `Proofs.revoke_source` raises it.
@@ -68,7 +72,7 @@ async def revoke_source(source: str, *, before: str | None = None) -> None:
 
     """
     before_s = None if before is None else moment_ms(before, now_ms=time.time_ns() // 1_000_000) / 1000
-    await _told(lambda proofs: proofs.revoke_source(source, by=command_user(), before_s=before_s))
+    return await _told(lambda proofs: proofs.revoke_source(source, by=command_user(), before_s=before_s))
 
 
 async def find(source: str | None, *, after: str, count: int) -> TokenPage:
@@ -109,6 +113,11 @@ def token_lines(page: TokenPage) -> Iterator[str]:
     yield f"{count} token{'' if count == 1 else 's'}" + (f"; go on with --after {page.next}" if page.next else "")
 
 
+def moment_of_issue(seconds: float) -> str:
+    """Return a moment to the millisecond, which is how finely tokens are told apart by when they were issued."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{round(seconds * 1000) % 1000:03} UTC"
+
+
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
@@ -121,11 +130,11 @@ async def _managed(do: Callable[[BrokerTokenManager], Awaitable[T]]) -> T:
         await redis.aclose()
 
 
-async def _told(do: Callable[[Proofs], Awaitable[object]]) -> None:
+async def _told(do: Callable[[Proofs], Awaitable[T]]) -> T:
     """Do something as a hub, whose word reaches the others at once."""
     mesh = Mesh(conf.redis_url, announces=False, make_tokens=conf.token_manager)
     await mesh.start()
     try:
-        await do(mesh.hub.proofs)
+        return await do(mesh.hub.proofs)
     finally:
         await mesh.stop()

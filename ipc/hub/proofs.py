@@ -122,16 +122,17 @@ class Proofs:
         session.prove(identity)
         self._counters.tokens_renewed += 1
 
-    async def revoke(self, token_id: str, *, by: str) -> None:
-        """Revoke a token and tell all hubs.
+    async def revoke(self, token_id: str, *, by: str) -> bool:
+        """Revoke a token, tell all hubs, and tell whether anything was known of it.
 
         Raises:
             BadMessageError: this is no id of a token.
             UnavailableError: Redis is out of reach.
 
         """
-        await self.manager.revoke(token_id, by=by)
+        was_known = await self.manager.revoke(token_id, by=by)
         await self.tell()
+        return was_known
 
     async def revoke_source(self, source: str, *, by: str, before_s: float | None = None) -> float:
         """Revoke all tokens of a service that were issued by a time, tell all hubs, and return that time.

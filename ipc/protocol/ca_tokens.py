@@ -192,7 +192,10 @@ def check_form(claims: CAClaims) -> None:
     if ulid_ms(claims.jti) is None:
         raise TokenError("the token's jti is none: it is a ULID")
     if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
-        raise TokenError(f"the token is not valid for between 0 and {MAX_LIFETIME_S} s")
+        lifetime_s = claims.exp - claims.iat
+        raise TokenError(
+            f"a token holds for more than 0 and at most {MAX_LIFETIME_S} s, this one for {lifetime_s:.0f} s"
+        )
     try:
         check_resource_pattern(claims.resource)
     except BadMessageError as error:

@@ -211,7 +211,10 @@ def check_form(claims: Claims) -> None:
     if claims.env not in {"", DEVELOPMENT}:
         raise TokenError(f"the token is of an environment that is none; the only one with a name is {DEVELOPMENT!r}")
     if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
-        raise TokenError(f"the token is not valid for between 0 and {MAX_LIFETIME_S} s")
+        lifetime_s = claims.exp - claims.iat
+        raise TokenError(
+            f"a token holds for more than 0 and at most {MAX_LIFETIME_S} s, this one for {lifetime_s:.0f} s"
+        )
     if claims.stateful and ulid_ms(claims.state_key or "") is None:
         raise TokenError("the token is stateful, but its stateKey is no ULID")
     try:

@@ -54,7 +54,7 @@ class TokenRecordStore(Protocol):
         """Revoke all tokens of a service that were issued by a time."""
 
     async def page(self, source: str, *, after: str, count: int, now_ms: int) -> list[TokenRecord]:
-        """Return tokens of a service."""
+        """Return tokens of a service that are not revoked."""
 
     async def is_first_use(self, name: str, *, ttl_ms: int) -> bool:
         """Tell whether a name is used for the first time."""
@@ -127,9 +127,7 @@ class TokenRecords:
         """
         if not tokens:
             return []
-        sources = list(dict.fromkeys(token.source for token in tokens))
-        scores = await self._do("look for revocations", *(("ZSCORE", keys.revoked(name), "before") for name in sources))
-        before = {name: float(score) for name, score in zip(sources, scores, strict=True) if score is not None}
+        before = await self._revoked_by(list(dict.fromkeys(token.source for token in tokens)))
         revoked = await self._existing([keys.revoked(token.id) for token in tokens], usual=False)
         stateful = [token.id for token in tokens if token.stateful]
         recorded = dict(
@@ -137,11 +135,16 @@ class TokenRecords:
         )
         return [
             Standing(
-                is_revoked=is_revoked or token.iat <= before.get(token.source, 0),
+                is_revoked=is_revoked or token.iat <= before[token.source],
                 is_on_record=recorded.get(token.id, True),
             )
             for token, is_revoked in zip(tokens, revoked, strict=True)
         ]
+
+    async def _revoked_by(self, sources: Sequence[str]) -> dict[str, float]:
+        """Return up to which time of issue all tokens of services are revoked, 0 where nobody said so."""
+        scores = await self._do("look for revocations", *(("ZSCORE", keys.revoked(name), "before") for name in sources))
+        return {name: float(score or 0) for name, score in zip(sources, scores, strict=True)}
 
     async def _existing(self, names: Sequence[str], *, usual: bool) -> list[bool]:
         """Return which keys exist.
@@ -193,21 +196,26 @@ class TokenRecords:
     async def page(self, source: str, *, after: str, count: int, now_ms: int) -> list[TokenRecord]:
         """Return tokens of a service by when they expire, those after one, ``<exp in ms>-<id>``, or from the first on.
 
+        What is revoked is left out, with its service, too.
+
         Raises:
             UnavailableError: Redis is out of reach.
 
         """
         at, _, last = after.partition("-")
         place, found = (int(at or 0), last), list[TokenRecord]()
+        before_s = (await self._revoked_by([source]))[source]
         while len(found) < count:
-            rows = await self._listed(source, since_ms=max(now_ms, place[0]), count=count + 1)
+            rows = await self._listed(source, since_ms=max(now_ms, place[0]), count=max(count + 1, CHUNK))
             rows = [row for row in rows if row > place]
             if not rows:
                 break
             place = rows[-1]
             texts = await self._do("list tokens", *(("GET", keys.token(token_id)) for _, token_id in rows))
-            # A stateful one that nobody used may have no record any more, so a page may take several looks.
-            found += [msgspec.json.decode(text, type=TokenRecord) for text in texts if text is not None]
+            # A stateful one that nobody used may have no record any more, and all up to a time may be revoked, so a
+            # page may take several looks; the list ends them, which has MAX_LISTED at most.
+            records = [msgspec.json.decode(text, type=TokenRecord) for text in texts if text is not None]
+            found += [record for record in records if record.claims.iat > before_s]
         return found[:count]
 
     async def is_first_use(self, name: str, *, ttl_ms: int) -> bool:

@@ -222,8 +222,8 @@ class BrokerTokenManager:
             metadata=old.metadata,
         )
 
-    async def revoke(self, token_id: str, *, by: str) -> None:
-        """Revoke a token by its id, whether or not anything is known of it; that is remembered while it could hold.
+    async def revoke(self, token_id: str, *, by: str) -> bool:
+        """Revoke a token by its id, and tell whether anything is known of it; that is remembered while it could hold.
 
         Raises:
             BadMessageError: this is no id of a token.
@@ -236,6 +236,7 @@ class BrokerTokenManager:
         left_s = MAX_LIFETIME_S if record is None else max(0.0, record.claims.remaining_s(self._now_s()))
         await self._records.revoke(token_id, ttl_ms=int((left_s + LEEWAY_S) * 1000))
         await self.audit.write("token.revoke", by=by, subject=token_id)
+        return record is not None
 
     async def revoke_source(self, source: str, *, by: str, before_s: float | None = None) -> float:
         """Revoke all tokens of a service that were issued by a time, until now without one, and return that time.

@@ -61,12 +61,16 @@ class MemoryTokenRecords:
         self._before[source] = (max(before_s, self._revoked_by(source)), until_ms)
 
     async def page(self, source: str, *, after: str, count: int, now_ms: int) -> list[TokenRecord]:
-        """Return tokens of a service."""
+        """Return tokens of a service that are not revoked."""
         at, _, last = after.partition("-")
+        before_s = self._revoked_by(source)
         found = sorted(
             (int(record.claims.exp * 1000), record.claims.id, record)
             for record, until_ms in self._records.values()
-            if record.claims.source == source and until_ms > now_ms and record.claims.exp * 1000 >= now_ms
+            if record.claims.source == source
+            and until_ms > now_ms
+            and record.claims.exp * 1000 >= now_ms
+            and record.claims.iat > before_s
         )
         return [record for exp_ms, name, record in found if (exp_ms, name) > (int(at or 0), last)][:count]
 

@@ -93,6 +93,25 @@ async def test_tokens_are_listed_page_by_page_by_their_end(records: TokenRecordS
     assert seen == [token.id for token in sorted(left, key=lambda token: (int(token.exp * 1000), token.id))]
 
 
+async def test_what_is_revoked_with_its_service_is_on_no_page(records: TokenRecordStore) -> None:
+    """However many of them come first, and the pages of what is left go on as ever."""
+    at_s = now_s()
+    ended = [claims(iat=at_s - 1 + number % 2, exp=at_s + 60 + number / 1000) for number in range(450)]
+    left = [claims(iat=at_s + 0.001, exp=at_s + 60 + number / 5) for number in range(5)]
+    foreign = claims(iat=at_s - 1, source="exprsn-herald")
+    await put(records, *ended, *left, foreign)
+    await records.revoke_source("exprsn-spark", before_s=at_s)
+    seen: list[str] = []
+    after = ""
+    while page := await records.page("exprsn-spark", after=after, count=2, now_ms=int(at_s * 1000)):
+        assert len(page) == 2 or len(seen) == 4
+        seen += [record.claims.id for record in page]
+        after = f"{int(page[-1].claims.exp * 1000)}-{page[-1].claims.id}"
+    assert seen == [token.id for token in left]
+    (other,) = await records.page("exprsn-herald", after="", count=2, now_ms=int(at_s * 1000))
+    assert other.claims == foreign
+
+
 async def test_a_name_is_used_for_the_first_time_once(records: TokenRecordStore) -> None:
     assert await records.is_first_use("a", ttl_ms=TTL_MS)
     assert not await records.is_first_use("a", ttl_ms=TTL_MS)

@@ -61,6 +61,20 @@ async def test_what_has_expired_is_on_no_page(manager: BrokerTokenManager, clock
     assert await ids(manager) == [lasting.claims.id]
 
 
+async def test_what_is_revoked_with_its_service_is_on_no_page(manager: BrokerTokenManager, clock: Clock) -> None:
+    """And a page that has room is filled with what comes after it."""
+    for _ in range(3):
+        await manager.mint("ca", permissions=[], by="test")
+    clock.now_s += 1
+    await manager.revoke_source("ca", by="test", before_s=clock.now_s - 0.5)
+    left = [await manager.mint(name, permissions=[], by="test") for name in ("ca", "ca", "spark")]
+    page = await manager.find(count=2)
+    assert (len(page.tokens), page.next is None) == (2, False)
+    assert sorted(await ids(manager)) == sorted(each.claims.id for each in left)
+    await manager.revoke_source("ca", by="test")
+    assert await ids(manager) == [left[2].claims.id]
+
+
 async def test_a_place_that_is_none_is_refused(manager: BrokerTokenManager) -> None:
     place = f"1-{new_ulid()}"
     for wrong in ("x", "exprsn-ca/1", f"exprsn-ca/x-{new_ulid()}", f"exprsn-no/{place}", f"exprsn-ca/{place}\0", "/"):

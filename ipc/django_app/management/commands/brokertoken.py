@@ -4,16 +4,18 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError
 
 from ipc.django_app import broker_tokens
 from ipc.django_app.mesh_commands import check_mesh, in_mesh
-from ipc.protocol.tokens import ANY_TARGET, WeakKeyError
+from ipc.protocol.tokens import ANY_TARGET, MAX_LIFETIME_S, WeakKeyError
 
 T = TypeVar("T")
+
+_UNKNOWN: Final = "it was revoked before or has ended, or the id is wrong, so compare it with what list shows"
 
 
 class Command(BaseCommand):
@@ -51,12 +53,15 @@ class Command(BaseCommand):
         getattr(self, f"_{options['verb']}")(options)
 
     def _mint(self, options: dict[str, Any]) -> None:
+        ttl_s = options["ttl"]
+        if ttl_s is not None and not 1 <= ttl_s <= MAX_LIFETIME_S:
+            raise CommandError(f"--ttl is 1 to {MAX_LIFETIME_S} seconds, which are 31 days, not {ttl_s}")
         made = _run(
             broker_tokens.mint(
                 options["service"],
                 permissions=options["permission"],
                 target=options["target"],
-                ttl_s=options["ttl"],
+                ttl_s=ttl_s,
                 stateful=options["stateful"],
                 rate_limit_exempt=options["rate_limit_exempt"],
             )
@@ -71,17 +76,21 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({**msgspec.to_builtins(claims), "holds": problem is None}, indent=2))
         else:
             self.stdout.write("\n".join(broker_tokens.claims_lines(claims)))
+            self.stdout.write(f"{'holds':<15} {'yes' if problem is None else 'no'}")
         if problem is not None:
             raise CommandError(problem.message)
 
     def _revoke(self, options: dict[str, Any]) -> None:
         if options["service"] is not None:
-            _run(broker_tokens.revoke_source(options["service"], before=options["before"]))
+            until_s = _run(broker_tokens.revoke_source(options["service"], before=options["before"]))
+            until = broker_tokens.moment_of_issue(until_s)
+            self.stdout.write(f"revoked: {options['service']}, all tokens that were issued up to {until}")
         elif options["before"] is not None:
             raise CommandError("--before is for all tokens of a --service")
+        elif _run(broker_tokens.revoke(options["id"])):
+            self.stdout.write(f"revoked: {options['id']}")
         else:
-            _run(broker_tokens.revoke(options["id"]))
-        self.stdout.write(f"revoked: {options['service'] or options['id']}")
+            self.stdout.write(f"revoked: {options['id']}, of which nothing is known: {_UNKNOWN}")
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:

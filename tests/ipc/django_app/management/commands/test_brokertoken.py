@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from ipc.protocol.ids import new_ulid
 from ipc.protocol.permissions import USUAL
 
 KEY = "a key of these tests 0123456789 abcdef"
@@ -48,7 +49,9 @@ def test_a_token_is_made_looked_at_listed_and_revoked() -> None:
 
 def test_all_of_a_service_are_revoked() -> None:
     herald, spark = run("mint", "herald"), run("mint", "spark")
-    run("revoke", "--service", "herald")
+    assert run("revoke", "--service", "herald").startswith("revoked: herald, all tokens that were issued up to 20")
+    assert run("list", "--service", "herald") == "0 tokens"
+    assert told(spark)["id"] in run("list")
     with pytest.raises(CommandError, match="revoked"):
         told(herald)
     assert told(spark)["holds"]
@@ -58,7 +61,8 @@ def test_all_of_a_service_that_were_made_before_a_moment_are_revoked() -> None:
     """A stolen one is ended, and what was made since the theft was found goes on."""
     stolen, fresh = run("mint", "herald"), run("mint", "herald")
     until = str(round(told(stolen)["iat"] * 1000))
-    assert run("revoke", "--service", "herald", "--before", "1h") == "revoked: herald"
+    said = run("revoke", "--service", "herald", "--before", "1767323045007")
+    assert said == "revoked: herald, all tokens that were issued up to 2026-01-02 03:04:05.007 UTC"
     assert told(stolen)["holds"]
     run("revoke", "--service", "herald", "--before", until)
     with pytest.raises(CommandError, match="revoked"):
@@ -82,6 +86,27 @@ def test_a_token_may_come_from_the_input_so_that_no_history_has_it(monkeypatch: 
     lines = shown.splitlines()
     assert "source          exprsn-herald" in lines
     assert f"permissions     {', '.join(USUAL)}" in lines
+    assert lines[-1] == "holds           yes"
+
+
+def test_one_that_counts_for_nothing_here_does_not_hold(settings: Settings) -> None:
+    """As whoever is shown it would find."""
+    settings.EXPRSN_ENV = "development"
+    token = run("mint", "herald")
+    settings.EXPRSN_ENV = "production"
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="made on a development machine"):
+        call_command("brokertoken", "inspect", token, stdout=out)
+    assert out.getvalue().splitlines()[-1] == "holds           no"
+
+
+def test_an_id_that_nothing_is_known_of_is_revoked_and_said_to_be_unknown() -> None:
+    """So that a slip does not look as if it had ended something."""
+    unknown = new_ulid()
+    assert run("revoke", unknown).startswith(f"revoked: {unknown}, of which nothing is known: ")
+    token_id = told(run("mint", "herald"))["id"]
+    assert run("revoke", token_id) == f"revoked: {token_id}"
+    assert "nothing is known" in run("revoke", token_id)
 
 
 def test_a_list_goes_on_where_it_ended() -> None:
@@ -97,7 +122,8 @@ def test_a_list_goes_on_where_it_ended() -> None:
     [
         (["mint", "nobody"], "there is no service"),
         (["mint", "herald", "--permission", "emit:no"], "not an event pattern"),
-        (["mint", "herald", "--ttl", "9999999"], "not valid for between"),
+        (["mint", "herald", "--ttl", "99999999"], "--ttl is 1 to 2678400 seconds, which are 31 days, not 99999999"),
+        (["mint", "herald", "--ttl", "0"], "--ttl is 1 to 2678400 seconds, which are 31 days, not 0"),
         (["inspect", "a.b.c"], "header"),
         (["revoke", "x"], "no id of a token"),
         (["revoke", "01M8CV83KQ61K6KGNMMY3EE18P", "--before", "1h"], "for all tokens of a --service"),
