@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from bridge.api.authentication import Asker
 from bridge.api.rate_limits import charge, charge_token
-from bridge.api.refusals import count_refusal
+from bridge.api.refusals import count_refusal, note_refused_service
 from ipc.django_app.runtime import Runtime
 from ipc.hub.hub import Hub
 from ipc.hub.proofs import BRIDGE
@@ -128,6 +128,8 @@ async def test_what_is_only_wrong_and_what_strangers_try_is_not_in_the_trail(hub
     await count_refusal(HttpRequest(), None, ForbiddenError("no"))
     operators = Asker(name="operator 7", permissions=frozenset({"*"}))
     await count_refusal(HttpRequest(), operators, ForbiddenError("no"))
+    # As which service an operator speaks is no proof of it.
+    note_refused_service(HttpRequest(), SPARK, ForbiddenError("no"))
     assert await trail(hub) == []
 
 
