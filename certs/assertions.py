@@ -6,6 +6,7 @@ RFC 7523 describes the way, RFC 7515, section 4.1.6 the header.
 import base64
 import binascii
 import json
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from certs.errors import BadAssertionError
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 16 * 1024
 MAX_LIFETIME_S: Final = 60
@@ -86,12 +89,31 @@ def service_of(certificate: x509.Certificate, services: Sequence[str]) -> str:
     return found[0]
 
 
+def claimed_service(text: str, services: Sequence[str]) -> str:
+    """Return the service that an assertion says to be of, which it need not prove; empty if it names none there is."""
+    if len(text) > MAX_BYTES or not _PARTS.fullmatch(text):
+        return ""
+    try:
+        claims = json.loads(jwt.utils.base64url_decode(text.split(".")[1]))
+    except (ValueError, RecursionError):
+        return ""
+    return min(_names_in(claims, services), default="")
+
+
+def _names_in(claims: Any, services: Sequence[str]) -> set[str]:
+    said = [claims.get("iss"), claims.get("sub")] if isinstance(claims, dict) else []
+    return {name for name in said if isinstance(name, str) and name in services}
+
+
 def _proved(
     claims: Any, certificate: x509.Certificate, services: Sequence[str], audience: str, now_s: float
 ) -> Assertion:
     service = service_of(certificate, services)
     if not isinstance(claims, dict) or claims.get("iss") != service or claims.get("sub") != service:
-        raise BadAssertionError(f"iss and sub are not {service}, whose certificate this is")
+        said = _names_in(claims, services) - {service}
+        raise BadAssertionError(
+            f"iss and sub are not {service}, whose certificate this is", impostor=service if said else ""
+        )
     if claims.get("aud") != audience:
         raise BadAssertionError(f"aud is not {audience}")
     issued_s, expires_s, jti = claims.get("iat"), claims.get("exp"), claims.get("jti")
@@ -143,7 +165,11 @@ def _check_chain(certificate: x509.Certificate, authority: x509.Certificate, now
     try:
         verifier.verify(certificate, [])
     except VerificationError as error:
-        raise BadAssertionError(f"the certificate is not one of our CA that holds now: {error}") from error
+        logger.debug("a certificate was refused: %r", error)
+        raise BadAssertionError(
+            "the certificate is not one of our CA that holds now: it is signed by another CA, has expired, is not "
+            "valid yet, or is for something else"
+        ) from error
     except ValueError as error:
         raise BadAssertionError("the certificate cannot be read") from error
     try:

@@ -40,4 +40,14 @@ class InvalidNameError(CertificateError):
 
 
 class BadAssertionError(CertificateError):
-    """An assertion proves nothing."""
+    """An assertion proves nothing.
+
+    Args:
+        message: why.
+        impostor: the service that the certificate and its key did prove, where it said to be another.
+
+    """
+
+    def __init__(self, message: str, *, impostor: str = "") -> None:
+        super().__init__(message)
+        self.impostor = impostor

@@ -80,7 +80,7 @@ async def asker_of(request: HttpRequest) -> Asker | None:
     refuse_token_in_address(request)
     token = broker_token_of(request)
     if token is not None:
-        return await _service(token)
+        return await _service(token, by=address_of(request))
     # What the middleware has found needs no database; a session does, and that blocks.
     is_found = identity_of(request) is not None
     try:
@@ -107,7 +107,7 @@ class BrokerTokenAuthentication(BaseAuthentication):
         if token is None:
             return None
         # A view of DRF runs in a thread; the hub is in the event loop of the server.
-        asker = async_to_sync(_service)(token)
+        asker = async_to_sync(_service)(token, by=address_of(request._request))
         return Person(user_id=asker.name, permissions=asker.permissions), asker
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature is DRF's
@@ -135,6 +135,11 @@ def broker_token_of(request: HttpRequest) -> str | None:
     return bearer_of(request.headers.get("Authorization", ""))
 
 
+def address_of(request: HttpRequest) -> str:
+    """Return the address that a request comes from, as the audit trail and the log name those of sockets."""
+    return str(request.META.get("REMOTE_ADDR") or "unknown")
+
+
 def refuse_token_in_address(request: HttpRequest) -> None:
     """Refuse a token in an address, as on sockets.
 
@@ -148,9 +153,9 @@ def refuse_token_in_address(request: HttpRequest) -> None:
         raise refused.error from None
 
 
-async def _service(token: str) -> Asker:
+async def _service(token: str, *, by: str) -> Asker:
     try:
-        identity = await identity_from_token(token, by="HTTP")
+        identity = await identity_from_token(token, by=by)
     except RefusedError as refused:
         raise refused.error from None
     return Asker(name=f"{identity.service}, by its token", permissions=identity.permissions, token=identity)

@@ -11,6 +11,7 @@ from bridge.api.answers import json_answer, success
 from bridge.api.bodies import JSON, body_of, check_json_type, decoded, traceparent_of
 from bridge.api.loop_view import ServiceView
 from bridge.api.rate_limits import charge
+from bridge.api.refusals import note_refused_service
 from ipc.django_app.http import error_body, retry_after
 from ipc.hub.emitting import Emitted, emit_as
 from ipc.hub.hub import Hub
@@ -59,7 +60,12 @@ class EmitView(ServiceView):
         good = [message for message in messages if isinstance(message, Emit)]
         outcomes = iter(await emit_as(hub, speaker.service, speaker.permissions, good))
         results = [next(outcomes) if isinstance(message, Emit) else message for message in messages]
-        return _answer_to_several(results) if several else _answer_to_one(results[0])
+        if not several:
+            return _answer_to_one(results[0])
+        for result in results:
+            if isinstance(result, IPCError):
+                note_refused_service(request, speaker, result)
+        return _answer_to_several(results)
 
 
 def _events_of(request: HttpRequest, most: int) -> "Emit | list[Emit | IPCError]":

@@ -12,7 +12,7 @@ from bridge.api.access import admitted
 from bridge.api.answers import refusal
 from bridge.api.authentication import Asker, asker_of
 from bridge.api.rate_limits import charge, show_budget
-from bridge.api.refusals import count_refusal
+from bridge.api.refusals import count_refusal, note_refusal
 from bridge.api.speakers import PARAMETER, speaker_of
 from ipc.django_app.runtime import running_hub
 from ipc.hub.hub import Hub
@@ -32,6 +32,7 @@ async def answered(
         is_charged: whether it is one message of the service that asks; else the work counts by itself.
 
     """
+    asker: Asker | None = None
     try:
         asker = await _let_in(request)
         hub = running_hub()
@@ -39,6 +40,7 @@ async def answered(
             await charge(request, hub, asker.token)
         response = await work(hub, asker)
     except IPCError as error:
+        await note_refusal(request, asker, error)
         response = refusal(error)
     show_budget(request, response)
     return response
@@ -49,7 +51,7 @@ async def _let_in(request: HttpRequest) -> Asker:
     try:
         return admitted(request, asker)
     except IPCError as error:
-        await count_refusal(asker, error)
+        await count_refusal(request, asker, error)
         raise
 
 

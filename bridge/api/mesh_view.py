@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from bridge.api.access import admitted
 from bridge.api.authentication import AUTHENTICATION, Asker, asker_in
 from bridge.api.rate_limits import charge, show_budget
-from bridge.api.refusals import count_refusal
+from bridge.api.refusals import count_refusal, note_refusal
 from ipc.django_app.parsers import BoundedJSONParser
 from ipc.django_app.runtime import running_hub
 from ipc.protocol.errors import IPCError
@@ -39,10 +39,17 @@ class MeshView(APIView):
         try:
             self.asker = admitted(request._request, asker)
         except IPCError as error:
-            async_to_sync(count_refusal)(asker, error)
+            async_to_sync(count_refusal)(request._request, asker, error)
             raise
         if self.asker.token is not None:
             async_to_sync(charge)(request._request, running_hub(), self.asker.token)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Take note of what somebody was refused after they were let in, and answer."""
+        if isinstance(exc, IPCError):
+            async_to_sync(note_refusal)(self.request._request, getattr(self, "asker", None), exc)
+        response: Response = super().handle_exception(exc)
+        return response
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Say what is left of the service's budget."""

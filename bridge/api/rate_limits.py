@@ -5,6 +5,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponseBase
 
+from bridge.api.authentication import address_of
 from ipc.hub.hub import Hub
 from ipc.hub.meter import Meter
 from ipc.hub.session import Identity
@@ -51,6 +52,7 @@ async def charge_token(request: HttpRequest, hub: Hub, service: str) -> None:
         return
     error, budget = meter.refusal(), meter.budget
     hub.counters.refuse(service, error.code)
+    hub.proofs.refusals.note(service, error, {"address": address_of(request)})
     raise RateLimitError(
         f"{service} gets {budget.maximum} tokens in any {budget.window_ms / 1000:g} s for its certificate, and has",
         retry_after_ms=error.retry_after_ms,

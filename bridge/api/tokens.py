@@ -11,11 +11,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from bridge.api.answers import refusal, success
-from bridge.api.authentication import refuse_token_in_address
+from bridge.api.authentication import address_of, refuse_token_in_address
 from bridge.api.bodies import body_of, check_json_type, decoded
 from bridge.api.loop_view import LoopView, answered
 from bridge.api.rate_limits import charge_token, show_budget
-from certs.assertions import LEEWAY_S, MAX_LIFETIME_S, Assertion, verify_assertion
+from certs.assertions import LEEWAY_S, MAX_LIFETIME_S, Assertion, claimed_service, verify_assertion
 from certs.errors import BadAssertionError, CertificateError
 from certs.store import CertificateStore
 from ipc.django_app.conf import conf
@@ -24,6 +24,7 @@ from ipc.hub.hub import Hub
 from ipc.hub.proofs import BRIDGE
 from ipc.protocol import codec
 from ipc.protocol.cloudevents import MediaType
+from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, ForbiddenError, IPCError, TokenError, UnavailableError
 from ipc.protocol.services import SERVICES
 from ipc.stores.audit_filter import by_certificate
@@ -99,18 +100,21 @@ def _told(record: TokenRecord) -> dict[str, Any]:
 
 
 async def _token_for(request: HttpRequest, text: str) -> HttpResponse:
-    hub = running_hub()
+    hub, address = running_hub(), address_of(request)
     try:
         # In a thread: it reads files, and checks signatures of whoever asks.
         assertion = await asyncio.to_thread(_proved, text)
     except BadAssertionError as error:
         hub.counters.tokens_refused += 1
-        logger.info("an assertion was refused: %s", error)
+        claimed = claimed_service(text, [name for name in SERVICES if name != error.impostor])
+        logger.info("an assertion of %s from %s was refused: %s", claimed or "an unknown service", address, error)
+        if error.impostor:
+            await _write_impostor(hub, address, error.impostor, claimed)
         raise TokenError(f"the assertion proves nothing: {error}") from error
     manager, service = hub.proofs.manager, assertion.service
     if not await manager.is_first_use(f"{service}/{assertion.jti}", ttl_s=REMEMBERED_S):
         hub.counters.tokens_refused += 1
-        logger.warning("an assertion of %s was shown a second time", service)
+        logger.warning("an assertion of %s from %s was shown a second time", service, address)
         raise TokenError("the assertion proves nothing: it was used before, and is good for once")
     await charge_token(request, hub, service)
     permissions = conf.permissions_of(service)
@@ -119,6 +123,17 @@ async def _token_for(request: HttpRequest, text: str) -> HttpResponse:
     made = await manager.mint(service, permissions=permissions, target=BRIDGE, by=by_certificate(service))
     answer = {"token": made.token, "expiresAt": made.claims.exp, "expiresInMs": round(conf.token_ttl_s * 1000)}
     return success(codec.encode_json({**answer, "permissions": list(permissions)}))
+
+
+async def _write_impostor(hub: Hub, address: str, service: str, claimed: str) -> None:
+    """Write down that whoever has the key of one service said to be another, if Redis can be reached."""
+    details = {"code": ErrorCode.TOKEN_WRONG_SERVICE, "source": service, "claimed": claimed}
+    try:
+        await hub.proofs.manager.audit.write_once_a_minute(
+            "token.refused", by=address, subject=service, details=details, apart=claimed, cause=service
+        )
+    except UnavailableError as error:
+        logger.warning("an assertion that was refused is missing in the audit trail: %s", error)
 
 
 def _proved(text: str) -> Assertion:

@@ -1,6 +1,7 @@
-"""What the sessions of a hub are refused: counted at once, and put down in the audit trail a little later."""
+"""What services are refused at a hub: counted at once, and put down in the audit trail a little later."""
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from ipc.hub.counters import Counters
@@ -26,7 +27,7 @@ class Refusals:
     def __init__(self, manager: BrokerTokenManager | None, counters: Counters) -> None:
         self._manager = manager
         self._counters = counters
-        self._waiting: dict[tuple[str, str], str] = {}
+        self._waiting: dict[tuple[str, str], Mapping[str, str]] = {}
 
     def refuse(self, session: Session, error: IPCError, request_id: str | None) -> None:
         """Answer a request that is not carried out, and take note of that."""
@@ -36,20 +37,31 @@ class Refusals:
 
     def add(self, session: Session, error: IPCError) -> None:
         """Take note of a refusal, if it is one that says something about the session."""
+        self.note(session.service, error, {"instance": session.instance})
+
+    def note(self, service: str, error: IPCError, details: Mapping[str, str]) -> None:
+        """Take note of a refusal, if it is one that says something about the service.
+
+        Args:
+            service: the full name of who was refused, once that is proved.
+            error: why.
+            details: where it came from: the instance of a session, or the address of a request.
+
+        """
         if self._manager is None or not isinstance(error, ForbiddenError | RateLimitError):
             return
         needed = str((error.details or {}).get("needed", "")) if isinstance(error, ForbiddenError) else ""
         if len(self._waiting) < MAX_WAITING:
-            self._waiting[session.service, needed or error.code.value] = session.instance
+            self._waiting[service, needed or error.code.value] = details
 
     async def write(self) -> None:
         """Write down what waits; what cannot be written is left out, since it was counted and answered."""
         waiting, self._waiting = self._waiting, {}
-        for (service, what), instance in waiting.items():
+        for (service, what), details in waiting.items():
             try:
                 if self._manager is not None:
                     await self._manager.audit.write_once_a_minute(
-                        "session.refused", by=service, subject=what, details={"instance": instance}, cause=service
+                        "session.refused", by=service, subject=what, details=details, cause=service
                     )
             except IPCError as error:
                 logger.warning("refusals are missing in the audit trail: %s", error)

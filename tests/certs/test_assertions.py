@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from certs.assertions import MAX_BYTES, Assertion, verify_assertion
+from certs.assertions import MAX_BYTES, Assertion, claimed_service, verify_assertion
 from certs.authority import Authority, new_root_key, root_of
 from certs.errors import BadAssertionError
 from certs.names import alternative_names
@@ -115,6 +116,50 @@ def test_it_is_not_taken_from_a_foreign_ca_nor_from_nobody() -> None:
     both = ROOT.issue(NAME, [*alternative_names(NAME), x509.DNSName("exprsn-spark")], KEY, days=30)
     with pytest.raises(BadAssertionError, match="exprsn-herald and exprsn-spark"):
         verify(signed(certificate=both))
+
+
+def test_the_words_of_the_library_are_for_who_looks_for_them(caplog: pytest.LogCaptureFixture) -> None:
+    by_foreign = root_of(new_root_key(KeyType.EC)).issue(NAME, alternative_names(NAME), KEY, days=30)
+    with (
+        caplog.at_level(logging.DEBUG, logger="certs.assertions"),
+        pytest.raises(BadAssertionError, match="it is signed by another CA, has expired") as refused,
+    ):
+        verify(signed(certificate=by_foreign))
+    assert "candidates" not in str(refused.value)
+    assert [record.levelname for record in caplog.records if "candidates exhausted" in record.message] == ["DEBUG"]
+
+
+@pytest.mark.parametrize("name", ["iss", "sub"])
+def test_a_service_that_says_to_be_another_is_an_impostor(name: str) -> None:
+    with pytest.raises(BadAssertionError) as refused:
+        verify(signed(claims(**{name: "exprsn-spark"})))
+    assert refused.value.impostor == NAME
+
+
+def test_who_has_no_key_or_names_nobody_is_no_impostor() -> None:
+    """A certificate is no secret: whoever has it without its key has proved nothing."""
+    wrong = claims(iss="exprsn-spark", sub="exprsn-spark")
+    for text in (signed(wrong, key=new_key(KeyType.EC)), signed(claims(iss="nobody")), signed(claims(aud="x"))):
+        with pytest.raises(BadAssertionError) as refused:
+            verify(text)
+        assert refused.value.impostor == ""
+
+
+def test_who_an_assertion_says_to_be_is_a_service_or_nobody() -> None:
+    assert claimed_service(signed(claims(iss="exprsn-spark", sub="x")), SERVICES) == "exprsn-spark"
+    for said in ("exprsn-spark\n", "nobody", 5, ["exprsn-spark"], {"a": 1}):
+        assert claimed_service(f"e30.{_part(json.dumps({'iss': said, 'sub': said}).encode())}.x", SERVICES) == ""
+    for text in (
+        "",
+        "a.b",
+        "a.b.c",
+        "a.a.a",
+        f"e30.{_part(b'[]')}.x",
+        f"e30.{_part(b'[' * 9_000)}.x",
+        "x" * 100_000,
+        "e30._w.x",
+    ):
+        assert claimed_service(text, SERVICES) == ""
 
 
 def test_a_certificate_has_to_be_of_today() -> None:

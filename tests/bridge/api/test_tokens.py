@@ -1,6 +1,7 @@
 """Tokens for certificates: who proves who it is gets one for some minutes, and a worker does all that by itself."""
 
 import asyncio
+import base64
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from exprsn.embedded import EmbeddedValkey
 from ipc import IPCWorker
 from ipc.protocol.errors import ConnectionClosedError, ForbiddenError, TokenError
 from ipc.protocol.permissions import USUAL
+from ipc.stores.audit_filter import AuditFilter
 from ipc.transports.environment import transport_from_environment
 from ipc.transports.tokens import CertificateTokens, GivenToken
 from ipc.transports.websocket import WebSocketTransport
@@ -28,6 +30,8 @@ from tests.servers import ServerProcess
 pytestmark = pytest.mark.processes
 
 PATH = "/api/ipc/tokens"
+CERTIFICATE_FILES = (("certificate", "cert"), ("key", "key"))
+IMPOSTORS = AuditFilter(action="token.refused", subject="exprsn-spark")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +140,36 @@ async def test_a_foreign_ca_gives_nothing(locked: ServerProcess, tmp_path: Path)
     # What the library would notice by itself, a thief of a certificate would send.
     assertion = source_of(locked, tmp_path, key_file=tmp_path / "other-key.pem")._assertion()
     assert locked.request("POST", PATH, json={"assertion": assertion}).status_code == 401
+
+
+async def test_who_has_the_key_of_one_service_and_says_to_be_another_is_written_down(
+    locked: ServerProcess, service_certs: Path, bridge_valkey: EmbeddedValkey
+) -> None:
+    """In the trail once a minute, and each time in the log, with the address."""
+    files = {f"{kind}_file": service_certs / f"exprsn-spark-{end}.pem" for kind, end in CERTIFICATE_FILES}
+    source = source_of(locked, service_certs, "exprsn-herald", **files)
+
+    async def impostors() -> list[tuple[str, Any]]:
+        page = await managed(bridge_valkey.url, lambda manager: manager.audit.read(IMPOSTORS))
+        return [(entry.by, entry.details) for entry in page.entries]
+
+    before = await impostors()
+    for _ in range(2):
+        answer = locked.request("POST", PATH, json={"assertion": source._assertion()})
+        assert (answer.status_code, answer.json()["error"]) == (401, "TOKEN_INVALID")
+    told = await impostors()
+    said = {"code": "TOKEN_WRONG_SERVICE", "source": "exprsn-spark", "claimed": "exprsn-herald"}
+    assert told[0] == ("127.0.0.1", said)
+    # The bridges of both servers have one trail, so there need not be another entry.
+    assert len(told) <= len(before) + 1
+    assert locked.output().count("an assertion of exprsn-herald from 127.0.0.1 was refused: iss and sub") == 2
+
+
+def test_a_name_that_is_none_is_not_in_the_log(locked: ServerProcess) -> None:
+    said = base64.urlsafe_b64encode(b'{"iss":"exprsn-nobody","sub":"a\\nb"}').rstrip(b"=").decode()
+    assert locked.request("POST", PATH, json={"assertion": f"e30.{said}.x"}).status_code == 401
+    assert "an assertion of an unknown service from 127.0.0.1 was refused: x5c" in locked.output()
+    assert "exprsn-nobody" not in locked.output()
 
 
 async def test_who_is_left_no_permission_gets_no_token(locked: ServerProcess, service_certs: Path) -> None:
