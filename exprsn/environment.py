@@ -9,6 +9,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 MAX_PORT: Final = 65_535
+MIN_SECRET: Final = 32
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
@@ -61,8 +62,8 @@ def port(name: str, default: int, *, lowest: int = 1) -> int:
     return value
 
 
-def choice(name: str, default: str, *, options: tuple[str, ...]) -> str:
-    """Return a variable that is one of some words.
+def choice(name: str, default: str, *, options: tuple[str, ...], hint: str = "") -> str:
+    """Return a variable that is one of some words; the hint is for whoever wants another.
 
     Raises:
         ImproperlyConfigured: it is another.
@@ -70,7 +71,7 @@ def choice(name: str, default: str, *, options: tuple[str, ...]) -> str:
     """
     value = text(name, default)
     if value not in options:
-        raise ImproperlyConfigured(f"{name} is {' or '.join(options)}, not {value!r}")
+        raise ImproperlyConfigured(f"{name} is {' or '.join(options)}, not {value!r}{hint and f': {hint}'}")
     return value
 
 
@@ -93,6 +94,20 @@ def database(url: str) -> dict[str, Any]:
             "DATABASE_URL is no address of a database: write postgres://user:password@host:5432/name, or"
             " sqlite:///path, and special characters of the password percent-encoded"
         ) from None
+
+
+def refuse_short(name: str, value: str) -> None:
+    """Refuse a secret that could be guessed.
+
+    Raises:
+        ImproperlyConfigured: it is too short. What it is is not said.
+
+    """
+    if len(value) < MIN_SECRET:
+        raise ImproperlyConfigured(
+            f"{name} has at least {MIN_SECRET} characters outside development, this one has {len(value)}: set it to"
+            ' what `python -c "import secrets; print(secrets.token_urlsafe(48))"` prints'
+        )
 
 
 def secret(name: str, *, file: Path, may_create: bool, random_bytes: int = 48, is_needed: bool = True) -> str:

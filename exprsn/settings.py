@@ -12,13 +12,20 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env", override=False)
 
 EXPRSN_ENV = env.text("EXPRSN_ENV", "production")
-EXPRSN_SERVICE = env.text("EXPRSN_SERVICE", "bridge")
+EXPRSN_SERVICE = env.choice(
+    "EXPRSN_SERVICE",
+    "bridge",
+    options=("bridge", "timeline"),
+    hint="this project runs no other service; a worker names its own, as in IPCWorker('herald')",
+)
 EXPRSN_VERSION = "0.1.0"
 IN_DEVELOPMENT = EXPRSN_ENV == "development"
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
 
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY", file=VAR_DIR / "secrets" / "secret_key", may_create=IN_DEVELOPMENT)
+if not IN_DEVELOPMENT:
+    env.refuse_short("SECRET_KEY", SECRET_KEY)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,.localhost,127.0.0.1,[::1]")
 BIND_HOST = env.text("BIND_HOST", "127.0.0.1")
 

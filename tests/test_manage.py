@@ -33,11 +33,26 @@ def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[st
             "set SECRET_KEY: outside development there is no default secret. On a development machine set"
             " EXPRSN_ENV=development: is .env a copy of .env.example?",
         ),
+        (
+            {"EXPRSN_ENV": "production", "SECRET_KEY": "abc"},
+            "SECRET_KEY has at least 32 characters outside development, this one has 3: set it to what"
+            ' `python -c "import secrets; print(secrets.token_urlsafe(48))"` prints',
+        ),
+        (
+            {"EXPRSN_SERVICE": "herald"},
+            "EXPRSN_SERVICE is bridge or timeline, not 'herald': this project runs no other service; a worker names its"
+            " own, as in IPCWorker('herald')",
+        ),
     ],
 )
 def test_a_setting_that_is_wrong_is_one_line(variables: dict[str, str], said: str) -> None:
     ended = manage("up", **variables)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {said}\n")
+
+
+def test_a_development_machine_may_have_a_short_secret() -> None:
+    ended = manage("help", SECRET_KEY="abc")
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_whoever_wants_the_traceback_asks_for_it() -> None:

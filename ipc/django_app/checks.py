@@ -1,6 +1,7 @@
 """System checks: a configuration that cannot work, or must not, stops the start and says what to do."""
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import ERROR, CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own name
@@ -9,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from ipc.django_app.conf import conf, is_loopback
 from ipc.protocol.errors import BadMessageError, UnknownServiceError
 from ipc.protocol.tokens import MAX_LIFETIME_S, WeakKeyError
+from ipc.stores.connection import check_url
 
 ENVIRONMENTS: Final = ("development", "production")
 MIN_TOKEN: Final = 32
@@ -23,6 +25,7 @@ def register_checks() -> None:
     register(check_permissions, Tags.security)
     register(check_client_certificates, Tags.security)
     register(check_metrics_token, Tags.security)
+    register(check_redis_url)
     register(check_mesh)
 
 
@@ -41,6 +44,7 @@ def refuse_unsafe_settings() -> None:
         *check_permissions(),
         *check_client_certificates(),
         *check_metrics_token(),
+        *check_redis_url(),
     ]
     errors = [message for message in found if message.level >= ERROR]
     if errors:
@@ -200,6 +204,21 @@ def check_client_certificates(**_kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_redis_url(**_kwargs: Any) -> list[CheckMessage]:
+    """``ipc.E007``: ``REDIS_URL`` is no address, so nothing could ever be there."""
+    if not conf.redis_url:
+        return []
+    try:
+        check_url(conf.redis_url)
+    except BadMessageError as error:
+        return [Error(f"REDIS_URL: {error.message}.", id="ipc.E007")]
+    parts = urlsplit(conf.redis_url)
+    # The client would take the machine itself, which whoever has left out a host has not said.
+    if parts.scheme == "unix" or parts.hostname:
+        return []
+    return [Error("REDIS_URL names no host: write redis://user:password@host:6379/0.", id="ipc.E007")]
 
 
 def check_mesh(**_kwargs: Any) -> list[CheckMessage]:

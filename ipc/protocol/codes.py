@@ -167,6 +167,15 @@ _RECONNECT: Final = frozenset(
     {CloseCode.AUTH_TIMEOUT, CloseCode.TOO_SLOW, CloseCode.DISCONNECTED, CloseCode.INTERNAL, CloseCode.DRAINING}
 )
 
+_REASONS: Final[dict[int, ErrorCode]] = {
+    CloseCode.UNAUTHENTICATED: ErrorCode.UNAUTHENTICATED,
+    CloseCode.FORBIDDEN: ErrorCode.FORBIDDEN,
+    CloseCode.UNKNOWN_SERVICE: ErrorCode.UNKNOWN_SERVICE,
+    CloseCode.TOO_LARGE: ErrorCode.FRAME_TOO_LARGE,
+    CloseCode.REVOKED: ErrorCode.TOKEN_REVOKED,
+    CloseCode.DISMISSED: ErrorCode.CANCELLED,
+}
+
 
 def may_reconnect(close_code: int) -> bool:
     """Tell whether a client should connect again after any close code, the standard ones included.
@@ -178,3 +187,13 @@ def may_reconnect(close_code: int) -> bool:
         return CloseCode(close_code).reconnect
     except ValueError:
         return close_code not in {1003, 1007, 1008, 1009}
+
+
+def closed_because(close_code: int) -> ErrorCode:
+    """Return the code of the error that a close code means to a client.
+
+    It says "try again" exactly where `may_reconnect` does.
+    """
+    if may_reconnect(close_code):
+        return ErrorCode.UNAVAILABLE
+    return _REASONS.get(close_code, ErrorCode.INVALID_MESSAGE)

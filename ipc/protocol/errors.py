@@ -27,7 +27,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from ipc.protocol.codes import ErrorCode, may_reconnect
+from ipc.protocol.codes import ErrorCode, closed_because, may_reconnect
 
 
 class IPCError(Exception):
@@ -198,6 +198,15 @@ class ConnectionClosedError(IPCError):
     def may_reconnect(self) -> bool:
         """Whether the table of close codes says to connect again."""
         return may_reconnect(self.close_code)
+
+    def for_good(self) -> "ConnectionClosedError":
+        """Return it as what ended a worker, whose code says why, such as ``TOKEN_REVOKED``.
+
+        What waits for an answer is told ``UNAVAILABLE`` all the same: it may be sent by another worker.
+        """
+        ended = ConnectionClosedError(self.close_code, self.reason)
+        ended.code = closed_because(self.close_code)
+        return ended
 
 
 _BY_CODE: dict[ErrorCode, type[IPCError]] = {

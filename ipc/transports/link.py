@@ -110,7 +110,7 @@ class Link:
                 attempt = 0 if was_steady else attempt + 1
                 self._down(error)
                 if not error.may_reconnect:
-                    raise
+                    raise error.for_good() from error
                 if delay := _DELAY.search(error.reason):
                     self._incoming.asked_delay_ms = int(delay[1])
             except IPCError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 import ssl
 import time
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ASK_TIMEOUT_S: Final = 10.0
 ASSERTION_S: Final = 60
 RENEW_AFTER: Final = 2 / 3
 """The part of its time after which a token is renewed: a bridge that is away for a while costs nothing."""
+logger = logging.getLogger(__name__)
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ALGORITHMS: Final = {"secp256r1": "ES256", "secp384r1": "ES384"}
 
@@ -165,9 +167,19 @@ class CertificateTokens:
 def token_source(
     given: str, bridge_url: str, service: str, *, certs_dir: Path | None, ca_file: Path | None
 ) -> TokenSource | None:
-    """Return where tokens come from: the service's certificate, a given one, or nowhere, as in development."""
+    """Return where tokens come from: the service's certificate, a given one, or nowhere, as in development.
+
+    A token that is given beside a certificate is not used, which is logged: it may have been meant to permit less.
+    """
     name = full_name(service)
     if (identity := identity_of(certs_dir, name)) is not None:
+        if given:
+            logger.warning(
+                "IPC_TOKEN is not used, since %s proves who %s is, with all that IPC_PERMISSIONS of the bridge gives"
+                " it: unset IPC_TOKEN, or for the token's rights let CERTS_DIR have no certificate of the service",
+                identity.certificate_file,
+                name,
+            )
         return CertificateTokens(
             bridge_url,
             name,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from exprsn.environment import choice, database, port, secret
+from exprsn.environment import choice, database, port, refuse_short, secret
 from tests.servers import ROOT
 
 MAKE = """
@@ -42,6 +42,14 @@ def test_nothing_is_made_up_where_it_may_not_be(monkeypatch: pytest.MonkeyPatch,
     ):
         secret("A_SECRET", file=tmp_path / "s", may_create=False)
     assert secret("A_SECRET", file=tmp_path / "s", may_create=False, is_needed=False) == ""
+
+
+@pytest.mark.parametrize("value", ["abc", "s" * 31])
+def test_a_secret_that_could_be_guessed_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"A_SECRET has at least 32 .* has {len(value)}: set it") as refused:
+        refuse_short("A_SECRET", value)
+    assert value not in str(refused.value)
+    refuse_short("A_SECRET", "s" * 32)
 
 
 @pytest.mark.parametrize(("value", "found"), [("1", 1), ("65535", 65_535), ("", 3010)])

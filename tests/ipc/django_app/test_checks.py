@@ -95,11 +95,11 @@ def test_several_good_keys_are_taken(settings: Settings) -> None:
     assert found(settings, IPC_BROKER_KEY=keys) == []
 
 
-@pytest.mark.parametrize("name", ["REDIS_URL", "BRIDGE_URL"])
-def test_production_without_a_way_to_the_mesh_is_warned_of(settings: Settings, name: str) -> None:
+@pytest.mark.parametrize(("name", "value"), [("REDIS_URL", "redis://h"), ("BRIDGE_URL", "somewhere")])
+def test_production_without_a_way_to_the_mesh_is_warned_of(settings: Settings, name: str, value: str) -> None:
     settings.DEV_BYPASS = settings.IPC_BYPASS_AUTH = False
     assert found(settings, EXPRSN_ENV="production") == ["ipc.W001"]
-    assert found(settings, **{name: "somewhere"}) == []
+    assert found(settings, **{name: value}) == []
 
 
 PRODUCTION = {"EXPRSN_ENV": "production", "DEV_BYPASS": False, "IPC_BYPASS_AUTH": False, "REDIS_URL": "redis://h"}
@@ -128,3 +128,29 @@ def test_a_token_for_metrics_that_could_be_guessed_or_not_be_sent_stops_the_star
 ) -> None:
     assert found(settings, IPC_METRICS_TOKEN=token) == ["ipc.E010"]
     assert found(settings, IPC_METRICS_TOKEN="x" * 32) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "reds://u:hidden@x",
+        "h:6379",
+        "redis://u:hidden@h:port",
+        "redis://h?hidden=1",
+        "///",
+        "redis://:6379",
+        "redis://u:hidden@",
+    ],
+)
+def test_an_address_that_is_none_of_a_redis_stops_every_server_and_is_shown_without_its_password(
+    settings: Settings, url: str
+) -> None:
+    """The client of Redis would take the machine itself for a host that is left out."""
+    assert found(settings, **{**PRODUCTION, "REDIS_URL": url}) == ["ipc.E007"]
+    with pytest.raises(
+        ImproperlyConfigured, match=r"ipc\.E007: REDIS_URL(: .* is no address| names no host)"
+    ) as refused:
+        refuse_unsafe_settings()
+    assert "hidden" not in f"{refused.value} {run_checks()}"
+    assert found(settings, REDIS_URL="rediss://u:hidden@h:6380/0") == []
+    assert found(settings, REDIS_URL="unix:///run/valkey.sock") == []

@@ -82,3 +82,30 @@ def test_a_closed_connection_says_whether_to_come_back(code: int, returns: bool)
     assert "because" in error.message
     # 1006 is what a client calls a connection that was lost without a code: it would tell nobody anything.
     assert (str(int(code)) in error.message) is (code != 1006)
+
+
+@pytest.mark.parametrize(
+    ("close_code", "code"),
+    [
+        (CloseCode.REVOKED, ErrorCode.TOKEN_REVOKED),
+        (CloseCode.UNAUTHENTICATED, ErrorCode.UNAUTHENTICATED),
+        (CloseCode.FORBIDDEN, ErrorCode.FORBIDDEN),
+        (CloseCode.UNKNOWN_SERVICE, ErrorCode.UNKNOWN_SERVICE),
+        (CloseCode.BAD_FRAME, ErrorCode.INVALID_MESSAGE),
+        (CloseCode.TOO_LARGE, ErrorCode.FRAME_TOO_LARGE),
+        (CloseCode.DRAINING, ErrorCode.UNAVAILABLE),
+        (1008, ErrorCode.INVALID_MESSAGE),
+        (1006, ErrorCode.UNAVAILABLE),
+    ],
+)
+def test_a_closed_connection_says_why_there_is_no_coming_back(close_code: int, code: ErrorCode) -> None:
+    closed = ConnectionClosedError(close_code, "because")
+    assert closed.code == ErrorCode.UNAVAILABLE
+    ended = closed.for_good()
+    assert (ended.code, ended.close_code, ended.message) == (code, close_code, closed.message)
+
+
+@pytest.mark.parametrize("close_code", [*CloseCode, 1000, 1003, 1006, 1007, 1008, 1009, 4999])
+def test_trying_again_is_said_of_a_closed_connection_exactly_where_it_may_come_back(close_code: int) -> None:
+    error = ConnectionClosedError(close_code).for_good()
+    assert error.retryable is error.may_reconnect

@@ -114,7 +114,8 @@ async def test_a_code_that_says_do_not_come_back_ends_it(
     error = await ended(running[0])
     assert isinstance(error, ConnectionClosedError)
     assert (error.close_code, transport.connections, link.is_up) == (code, 1, False)
-    assert listener.failures == [error]
+    assert listener.failures == [error.__cause__]
+    assert not error.retryable
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1011, 1012, 4408, 4429, 4500, 4503])

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from ipc.protocol.errors import ConfigurationError, ConnectionClosedError
-from ipc.transports.tokens import GivenToken, token_source
+from ipc.transports.tokens import CertificateTokens, GivenToken, token_source
 from ipc.transports.trust import Identity, certificate_refusal, identity_of, show, trust_of
 
 
@@ -45,6 +45,22 @@ def test_localhosts_certificate_is_for_tls_and_not_for_tokens(certs_dir: Path) -
     """It is of no service, so a bridge would give none for it."""
     source = token_source("given", "wss://localhost", "spark", certs_dir=certs_dir, ca_file=None)
     assert isinstance(source, GivenToken)
+
+
+def test_a_token_beside_a_certificate_is_not_ignored_in_silence(
+    certs_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever hands out a token that permits little has to learn that it is not the one in use."""
+    told = []
+    for given in ("", "a-narrow-token"):
+        source = token_source(given, "wss://localhost", "herald", certs_dir=certs_dir, ca_file=None)
+        assert isinstance(source, CertificateTokens)
+        told.append(list(caplog.messages))
+    assert told[0] == []
+    (message,) = told[1]
+    assert "IPC_TOKEN is not used" in message
+    assert str(herald(certs_dir).certificate_file) in message
+    assert "a-narrow-token" not in message
 
 
 def test_a_pair_in_the_middle_of_its_renewal_may_be_tried_again(certs_dir: Path) -> None:
