@@ -24,10 +24,9 @@ class Strangers:
 
     def __init__(self) -> None:
         self._at: Counter[str] = Counter()
-        self._all = 0
 
     def __len__(self) -> int:
-        return self._all
+        return self._at.total()
 
     def enter(self, client: tuple[str, int] | None) -> "Visit":
         """Let a stranger wait at the door; the visit is to be ended.
@@ -42,15 +41,13 @@ class Strangers:
         limits, network = conf.limits(), network_of(client[0] if client else "")
         if self._at[network] >= limits.strangers_per_address:
             raise _too_many(f"{limits.strangers_per_address} connections from your address")
-        if self._all >= limits.strangers:
+        if len(self) >= limits.strangers:
             raise _too_many(f"{limits.strangers} connections")
         self._at[network] += 1
-        self._all += 1
         return Visit(self, network)
 
     def leave(self, network: str) -> None:
         """Count one less; `Visit` calls it."""
-        self._all -= 1
         self._at[network] -= 1
         if not self._at[network]:
             del self._at[network]

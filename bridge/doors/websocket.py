@@ -15,7 +15,7 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 
 from bridge import handshake
-from bridge.doors.extensions import READING, limit_reading
+from bridge.doors.extensions import READING, Send, limit_reading
 from bridge.doors.strangers import STRANGER_BYTES, STRANGER_FRAME_BYTES, strangers
 from bridge.handshake import RefusedError
 from ipc.django_app.conf import conf
@@ -37,7 +37,6 @@ CLOSE_TIMEOUT_S = 10.0
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class NativeConsumer(AsyncConsumer):
