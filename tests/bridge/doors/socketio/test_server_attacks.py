@@ -5,9 +5,8 @@ from pytest_django import Settings
 
 from bridge.doors.socketio.server import SocketIODoor
 from ipc.django_app.runtime import Runtime
-from ipc.hub.hub import Hub
-from ipc.protocol.tally import REFUSED, parts
 from tests.bridge.doors.socketio.engine_io import DEADLINE_S, JOIN, POLLING, Wire, nobody
+from tests.bridge.refusals import refused_by
 
 
 async def opened(door: SocketIODoor, *said: str) -> Wire:
@@ -17,14 +16,6 @@ async def opened(door: SocketIODoor, *said: str) -> Wire:
     for text in said:
         await wire.send_to(text_data=text)
     return wire
-
-
-def refused_by(hub: Hub) -> dict[tuple[str, str], int]:
-    """Return how much was refused, by service and code."""
-    hub.statistics.turn()
-    counts = hub.statistics.since_start.counts
-    rows = {parts(name): number for name, number in counts.items()}
-    return {(row[1], row[2]): number for row, number in rows.items() if row[0] == REFUSED}
 
 
 async def test_connections_that_are_not_let_in_are_counted(runtime: Runtime, settings: Settings) -> None:
