@@ -46,10 +46,14 @@ _CODES_OF_ENDS = {
 
 @dataclass(slots=True)
 class RefusedError(Exception):
-    """A connection that is not let in: the error that is sent to it, and the code it is closed with."""
+    """A connection that is not let in: the error that is sent to it, and the code it is closed with.
+
+    ``is_proved`` says that it is known to be of the service that it wants to be.
+    """
 
     error: IPCError
     close_code: CloseCode
+    is_proved: bool = False
 
 
 def count_refusal(refused: RefusedError, name: str) -> None:
@@ -61,8 +65,13 @@ def count_refusal(refused: RefusedError, name: str) -> None:
 
     """
     hub = current_hub()
-    if hub is not None and not isinstance(refused.error, TokenError):
-        hub.counters.named.refuse(full_name(name) if is_service(name) else None, refused.error.code)
+    if hub is None or isinstance(refused.error, TokenError):
+        return
+    named, service = hub.counters.named, full_name(name) if is_service(name) else None
+    if refused.is_proved:
+        named.refuse(service, refused.error.code)
+    else:
+        named.refuse_stranger(service, refused.error.code)
 
 
 def name_in(scope: Mapping[str, Any]) -> str:
@@ -213,18 +222,19 @@ def frame_refused(error: FrameError) -> RefusedError:
     return RefusedError(error, CloseCode.TOO_LARGE if too_large else CloseCode.BAD_FRAME)
 
 
-def not_running() -> RefusedError:
+def not_running(*, is_proved: bool = False) -> RefusedError:
     """Return the refusal of a connection that came while the hub does not run."""
     return RefusedError(
         UnavailableError("this bridge is starting or stopping, or has no REDIS_URL", code=ErrorCode.DRAINING),
         CloseCode.DRAINING,
+        is_proved,
     )
 
 
 def ended_before(code: CloseCode, reason: str) -> RefusedError:
     """Return the refusal of a connection whose session was closed, with a code, before it had begun."""
     usual = ErrorCode.UNAVAILABLE if may_reconnect(code) else ErrorCode.FORBIDDEN
-    return RefusedError(error_from_code(_CODES_OF_ENDS.get(code, usual), reason), code)
+    return RefusedError(error_from_code(_CODES_OF_ENDS.get(code, usual), reason), code, is_proved=True)
 
 
 def attached(hub: Hub, peer: Peer, identity: Identity, origin: Origin) -> Session:
@@ -237,7 +247,7 @@ def attached(hub: Hub, peer: Peer, identity: Identity, origin: Origin) -> Sessio
     try:
         return hub.attach(peer, identity, origin)
     except OverloadedError as error:
-        raise RefusedError(error, CloseCode.DRAINING) from None
+        raise RefusedError(error, CloseCode.DRAINING, is_proved=True) from None
 
 
 def origin_of(headers: Headers, client: tuple[str, int] | None, *, door: str = "websocket") -> Origin:

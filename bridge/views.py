@@ -19,6 +19,7 @@ from bridge.api.authentication import Asker, asker_of, refuse_token_in_address
 from bridge.api.loop_view import answered
 from bridge.mesh_stats import mesh_stats
 from bridge.stats import stats_of
+from bridge.unapplied_migrations import unapplied_migrations
 from ipc.django_app.apps import ipc_config
 from ipc.django_app.askers import is_development_machine
 from ipc.django_app.conf import conf
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 @never_cache
 @require_safe
 async def health(request: HttpRequest) -> HttpResponse:
-    """Answer 200 while the bridge can carry events, which takes Redis and the database; else 503.
+    """Answer 200 while the bridge can do its work, which takes Redis and the database with its tables; else 503.
 
     Who is known is also told why.
     """
@@ -88,13 +89,14 @@ async def _is_known(request: HttpRequest) -> bool:
 async def _database_check() -> dict[str, Any]:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await database_sync_to_async(_ask_database)()
+            problem = await database_sync_to_async(_ask_database)()
     except (DatabaseError, TimeoutError) as error:
         logger.warning("health: the database cannot be used: %s", error)
         return {"ok": False, "error": "the database cannot be used"}
-    return {"ok": True}
+    return {"ok": True} if problem is None else {"ok": False, "error": problem}
 
 
-def _ask_database() -> None:
+def _ask_database() -> str | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+    return unapplied_migrations.problem()

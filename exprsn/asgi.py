@@ -5,10 +5,13 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from exprsn.refusing import said_in_one_sentence
+
 # Of what is imported, and of what an event allocates, next to nothing is a cycle: it need not be looked for so often.
 gc.set_threshold(50_000, 20, 20)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exprsn.settings")
-django_application = get_asgi_application()
+with said_in_one_sentence():
+    django_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402 - needs Django set up
 from channels.security.websocket import WebsocketDenier  # noqa: E402
@@ -23,7 +26,8 @@ from ipc.django_app.checks import refuse_unsafe_settings  # noqa: E402
 from ipc.django_app.conf import conf  # noqa: E402
 from ipc.django_app.runtime import Runtime  # noqa: E402
 
-refuse_unsafe_settings()
+with said_in_one_sentence():
+    refuse_unsafe_settings()
 # As for sockets: the views refuse what is over IPC_MAX_FRAME themselves.
 http_application: Application = BoundedBodies(with_static_files(django_application), 2 * settings.IPC_MAX_FRAME)
 sockets: Application = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()

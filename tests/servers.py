@@ -154,7 +154,8 @@ class ServerProcess:
 
 
 def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **settings: str) -> ServerProcess:
-    """Return a bridge behind a server of a kind, with a var/ of its own; other settings go by their names."""
+    """Return a bridge behind a server of a kind, with a var/ of its own and, unless a database is there already, a
+    migrated one; other settings go by their names."""
     port = free_port()
     if kind == "daphne":
         command = [sys.executable, "manage.py", "runserver", "--noreload"]
@@ -174,6 +175,8 @@ def bridge(kind: Kind, redis_url: str, certs_dir: Path, var_dir: Path, **setting
         "BRIDGE_PORT": str(port),
         **settings,
     }
+    if not (var_dir / "db.sqlite3").exists():
+        make_database(var_dir)
     return _server(command, environment, port, certs_dir, var_dir)
 
 

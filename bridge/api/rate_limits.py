@@ -54,7 +54,8 @@ async def charge_token(request: HttpRequest, hub: Hub, service: str) -> None:
     hub.counters.refuse(service, error.code)
     hub.proofs.refusals.note(service, error, {"address": address_of(request)})
     raise RateLimitError(
-        f"{service} gets {budget.maximum} tokens in any {budget.window_ms / 1000:g} s for its certificate, and has",
+        f"{service} gets {budget.maximum} tokens in any {budget.window_ms / 1000:g} s for its certificate, and has "
+        "had as many",
         retry_after_ms=error.retry_after_ms,
         details=error.details,
     )

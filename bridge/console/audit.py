@@ -28,6 +28,7 @@ ACTIONS: Final = (
     "operator.speaks",
     "login",
     "login.failed",
+    "login.locked",
 )
 TIMES: Final = ("exp", "issuedBy")
 """Those details that are Unix seconds."""

@@ -1,5 +1,6 @@
 """The rate budgets: what each service has used of what it may send in any window, and what was refused."""
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ from ipc.django_app.conf import conf
 from ipc.django_app.runtime import running_hub, running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol.services import PREFIX, SERVICES, short_name
-from ipc.protocol.statistics import USUAL_WINDOW, WINDOWS, Figures, window_of
+from ipc.protocol.statistics import USUAL_WINDOW, WINDOWS, window_of
 from ipc.stores.rate_limit import WARN_AT, Budget, RateLimits
 
 FULL: Final = 100
@@ -41,7 +42,10 @@ class BudgetRow(NamedTuple):
 
 
 class RefusedRow(NamedTuple):
-    """What a service was refused in the window, by codes, those of most first; nobody is whoever proved nothing."""
+    """What a service was refused in the window, by codes, those of most first; nobody is whoever proved nothing.
+
+    Of strangers ``service`` is the one that they wanted to be.
+    """
 
     service: str
     total: int
@@ -72,19 +76,20 @@ class LimitsPage(ConsolePage):
             "window_s": hub.limits.rate_window_ms / 1000,
             "maximum": hub.limits.rate_max,
             "exempt_maximum": hub.limits.rate_exempt_max,
-            "refused": refused_of(figures),
+            "refused": rows_of({code.code: code.refused for code in figures.codes}),
+            "strangers": rows_of({code.code: code.strangers for code in figures.codes}),
             "window": window,
             "windows": WINDOWS,
             "seconds": figures.seconds,
         }
 
 
-def refused_of(figures: Figures) -> list[RefusedRow]:
-    """Return what services were refused, those that were refused most first."""
+def rows_of(refused: Mapping[str, Mapping[str, int]]) -> list[RefusedRow]:
+    """Return what was refused by code and service, a row for each service, those that were refused most first."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for code in figures.codes:
-        for service, number in code.refused.items():
-            found.setdefault(service, []).append((code.code, number))
+    for code, numbers in refused.items():
+        for service, number in numbers.items():
+            found.setdefault(service, []).append((code, number))
     rows = [
         RefusedRow(
             service.removeprefix(PREFIX), sum(number for _, number in codes), sorted(codes, key=lambda each: -each[1])

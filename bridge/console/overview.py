@@ -10,6 +10,7 @@ from bridge.console.board import figures_of
 from bridge.console.drifting import drift_now
 from bridge.console.page import ConsolePage
 from bridge.console.panels import CHARTS, TILES
+from bridge.unapplied_migrations import unapplied_migrations
 from ipc.django_app.runtime import running_redis
 from ipc.hub.hub import Hub
 from ipc.protocol.statistics import SPANS
@@ -28,7 +29,8 @@ class OverviewPage(ConsolePage):
     def context_of(self, request: HttpRequest, **where: Any) -> dict[str, Any]:  # noqa: ARG002 - no parts
         """Return what is shown where; the figures come by the feed."""
         attached = sum(async_to_sync(Instances(running_redis()).counts)().values())
-        return {"tiles": TILES, "charts": CHARTS, "spans": SPANS, "attached": attached}
+        lacking = unapplied_migrations.problem()
+        return {"tiles": TILES, "charts": CHARTS, "spans": SPANS, "attached": attached, "lacking": lacking}
 
 
 async def overview_now(hub: Hub) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class NativeConsumer(AsyncConsumer):
             identity = await handshake.identity_from_token(token, service=service, by=by)
         hub = current_hub()
         if hub is None or hub.is_draining:
-            raise handshake.not_running()
+            raise handshake.not_running(is_proved=True)
         await limit_reading(scope, send, None)
         return hub, handshake.attached(hub, peer, identity, handshake.origin_of(headers, client)), rest
 

@@ -125,7 +125,13 @@ class System:
         await self._start_services(layout)
         if work is not None:
             return await self._while_all_run(work(layout))
-        self._screen.write(banner(layout, redis=self._redis_in_words(), admin_password=self._admin_password))
+        told = banner(
+            layout,
+            redis=self._redis_in_words(),
+            admin_password=self._admin_password,
+            asks_for_certificates=settings.IPC_MTLS,
+        )
+        self._screen.write(told)
         await self._supervisor.watch()
         return 0
 

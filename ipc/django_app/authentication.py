@@ -11,7 +11,7 @@ from ipc.django_app.identity import ALL_PERMISSIONS, CAToken, Identity
 from ipc.django_app.middleware import IPCHttpRequest, ca_token_of, identity_of
 from ipc.django_app.proof_errors import ProofRefused
 from ipc.protocol import ca_tokens, tokens
-from ipc.protocol.errors import IPCError, UnauthenticatedError
+from ipc.protocol.errors import IPCError, TokenError, UnauthenticatedError
 from ipc.protocol.signed_tokens import bearer_of, check_address, claimed_algorithm
 
 CHALLENGE: Final = 'Bearer realm="exprsn"'
@@ -20,8 +20,8 @@ CHALLENGE: Final = 'Bearer realm="exprsn"'
 class CATokenAuthentication(BaseAuthentication):
     """Makes ``request.user`` the `Identity` of a CA token (``Authorization: Bearer``), and ``request.auth`` the token.
 
-    A broker token is left to whoever takes those. What is neither is refused: who shows a token is held to it, also
-    where a session or the development bypass would do without.
+    Every other token is refused: who shows one is held to it, also where a session or the development bypass would do
+    without. A view that takes broker tokens, too, has what authenticates those before this.
     """
 
     def authenticate(self, request: Request) -> tuple[Identity, CAToken] | None:
@@ -37,9 +37,15 @@ class CATokenAuthentication(BaseAuthentication):
         except UnauthenticatedError as error:
             raise ProofRefused(error) from error
         text = bearer_of(request.headers.get("Authorization", ""))
-        # By a claim that proves nothing yet: each kind is then verified by its own algorithm, and by no other.
-        if text is None or claimed_algorithm(text) == tokens.ALGORITHM:
+        if text is None:
             return None
+        # By what its header claims, which proves nothing: it only decides what is said of a token that is refused.
+        if claimed_algorithm(text) == tokens.ALGORITHM:
+            raise ProofRefused(
+                TokenError(
+                    "this looks like a broker token, which counts at the bridge: what is taken here is a CA token"
+                )
+            )
         try:
             claims = current_ca_key().verify(text)
             ca_tokens.check_claims(claims, now_s=time.time())

@@ -1,14 +1,14 @@
 """Logins of people: written down, and slowed where somebody guesses.
 
 Ten failures for a name, or a hundred from an address (of IPv6 a network), within a quarter of an hour end the trying
-until it is over. It is done by the backend of Django's authentication, so it holds for each way to log in; while Redis
-is away, nothing is counted.
+until it is over, which the log and the trail say once, when it begins. It is done by the backend of Django's
+authentication, so it holds for each way to log in; while Redis is away, nothing is counted.
 """
 
 import hashlib
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth import get_user_model
@@ -30,6 +30,9 @@ MAX_OF_NAME: Final = 10
 MAX_OF_ADDRESS: Final = 100
 WHILE_MS: Final = 900_000
 UNKNOWN: Final = "unknown"
+_MAX_SHOWN: Final = 150
+
+T = TypeVar("T")
 
 
 class LimitedModelBackend(ModelBackend):
@@ -82,17 +85,38 @@ def _logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
 
 def _failed(*, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     typed = credentials.get("username")
-    _change_counters(Attempts.add, _counters(request, typed), ttl_ms=WHILE_MS)
-    write_now("login.failed", by=_origin(request), subject=_name_of(typed), is_anybodys=True)
+    name, origin = _name_of(typed), _origin(request)
+    counts = _change_counters(Attempts.add, _counters(request, typed), ttl_ms=WHILE_MS)
+    write_now("login.failed", by=origin, subject=name, is_anybodys=True)
+    if counts is None:
+        return
+    # A counter has this value once, whichever process counts. A name that nobody has needs no word: it is nobody's.
+    if counts[0] == MAX_OF_NAME and name != UNKNOWN:
+        _note_lock("as", name, origin, MAX_OF_NAME)
+    if counts[1] == MAX_OF_ADDRESS:
+        _note_lock("from", origin, origin, MAX_OF_ADDRESS)
 
 
-def _change_counters(change: Callable[..., Coroutine[Any, Any, None]], *args: Any, **options: Any) -> None:
+def _note_lock(word: str, subject: str, origin: str, failures: int) -> None:
+    """Say that logins fail from now on; what others have typed is shown so that it begins no other line."""
+    logger.warning(
+        "no login %s %r is let in for up to %d minutes: %d have failed, the last from %r",
+        word,
+        subject[:_MAX_SHOWN],
+        WHILE_MS // 60_000,
+        failures,
+        origin[:_MAX_SHOWN],
+    )
+    write_now("login.locked", by=origin, subject=subject, is_anybodys=True)
+
+
+def _change_counters(change: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T | None:
     redis = current_redis()
     try:
-        if redis is not None:
-            async_to_sync(change)(Attempts(redis), *args, **options)
+        return async_to_sync(change)(Attempts(redis), *args, **options) if redis is not None else None
     except IPCError as error:
         logger.warning("failed logins are not counted: %s", error.message)
+        return None
 
 
 def _name_of(typed: Any) -> str:

@@ -93,10 +93,16 @@ class Proofs:
 
         """
         try:
+            return await self._verified(token, service=service, by=by)
+        except TokenError as error:
+            self._counters.named.refuse_stranger(service, error.code)
+            raise
+
+    async def _verified(self, token: str, *, service: str | None, by: str) -> Identity:
+        try:
             claims = await self.manager.verify(token, source=service, accepted_targets=[BRIDGE], by=by)
         except TokenError as error:
             self._counters.tokens_refused += 1
-            self._counters.named.refuse(service, error.code)
             logger.info("a token of %s was refused: %s", by, error)
             raise
         return Identity(service=claims.source, permissions=frozenset(claims.permissions), claims=claims)
@@ -110,7 +116,7 @@ class Proofs:
             UnavailableError: Redis is out of reach.
 
         """
-        identity = await self.identify(token, service=session.service, by=session.instance)
+        identity = await self._verified(token, service=session.service, by=session.instance)
         wanted: list[tuple[Verb, str]] = [("subscribe", pattern) for pattern in self._subscribed(session)]
         wanted += [("serve", resource) for resource in self._served(session)]
         for verb, name in wanted:

@@ -23,6 +23,7 @@ from ipc.protocol.tally import (
     NOBODY,
     OTHER,
     REFUSED,
+    STRANGERS,
     Tally,
     Times,
     joined,
@@ -43,7 +44,8 @@ class Tallies:
     """Counts under two names, and times; what is added here is bounded by how much one second brings.
 
     ``emitted`` goes by source and event, ``delivered`` by source and receiving service, ``called`` and ``call_failed``
-    by the services of caller and owner, ``refused`` by service and code, ``acked`` by service and group.
+    by the services of caller and owner, ``refused`` by service and code, ``strangers`` by the service that they wanted
+    to be and code, ``acked`` by service and group.
     """
 
     def __init__(self) -> None:
@@ -56,6 +58,7 @@ class Tallies:
         self.call_failed = _rows()
         self.failed: Row = defaultdict(int)
         self.refused = _rows()
+        self.strangers = _rows()
         self.bypassed: Row = defaultdict(int)
         self.acked = _rows()
         self.times: defaultdict[tuple[str, ...], Times] = defaultdict(Times)
@@ -120,6 +123,12 @@ class Tallies:
         """Count what a service, or whoever it was, was refused."""
         self.refused[service or NOBODY][str(code)] += number
 
+    def refuse_stranger(self, wanted: str | None, code: ErrorCode) -> None:
+        """Count a connection of who has proved nothing, and which service it wanted to be, where it has said one."""
+        self.refuse(None, code)
+        if wanted is not None:
+            self.strangers[wanted][str(code)] += 1
+
     def bypass(self, kind: str) -> None:
         """Count a use of the development bypass, which was let through."""
         self.bypassed[kind] += 1
@@ -150,6 +159,7 @@ class Tallies:
         yield CALLED, self.called
         yield CALL_FAILED, self.call_failed
         yield REFUSED, self.refused
+        yield STRANGERS, self.strangers
         yield ACKED, self.acked
 
 

@@ -29,6 +29,7 @@ from ipc.protocol.tally import (
     SERVED,
     SERVED_FAILED,
     SESSIONS,
+    STRANGERS,
     Tally,
     Times,
     joined,
@@ -147,10 +148,12 @@ def codes(tally: Tally) -> list[CodeFigures]:
     found: dict[str, CodeFigures] = {}
 
     def of(code: str) -> CodeFigures:
-        return found.setdefault(code, CodeFigures(code=code, refused={}, calls_failed=0))
+        return found.setdefault(code, CodeFigures(code=code, refused={}, strangers={}, calls_failed=0))
 
     for service, code, number in _pairs(tally, REFUSED):
         of(code).refused[service] = number
+    for service, code, number in _pairs(tally, STRANGERS):
+        of(code).strangers[service] = number
     for code, number in _singles(tally, FAILED):
         of(code).calls_failed = number
     return [figures for _, figures in sorted(found.items())]

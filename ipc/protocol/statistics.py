@@ -99,10 +99,14 @@ class OperationFigures(Struct, kw_only=True, rename="camel"):
 
 
 class CodeFigures(Struct, kw_only=True, rename="camel"):
-    """A code: messages and connections refused with it, by service, and calls that failed with it."""
+    """A code: messages and connections refused with it, by service, and calls that failed with it.
+
+    ``strangers`` are those of ``nobody`` who wanted to be a service without a proof, by that service.
+    """
 
     code: str
     refused: dict[str, int]
+    strangers: dict[str, int]
     calls_failed: int
 
 

@@ -25,8 +25,8 @@ class Attempts:
             found = await execute(self._redis, *(("GET", keys.attempts(name)) for name in names))
         return [int(count or 0) for count in found]
 
-    async def add(self, names: Sequence[str], *, ttl_ms: int) -> None:
-        """Count one more failure of each.
+    async def add(self, names: Sequence[str], *, ttl_ms: int) -> list[int]:
+        """Count one more failure of each, and return how often each has failed now.
 
         Raises:
             UnavailableError: Redis is out of reach.
@@ -37,7 +37,8 @@ class Attempts:
             # The key is made with its end, so that a crash between the two leaves none without.
             commands += [("SET", keys.attempts(name), 0, "NX", "PX", ttl_ms), ("INCR", keys.attempts(name))]
         async with translated_errors("count attempts"):
-            await execute(self._redis, *commands)
+            found = await execute(self._redis, *commands)
+        return [int(count) for count in found[1::2]]
 
     async def forget(self, name: str) -> None:
         """Begin again at nought.

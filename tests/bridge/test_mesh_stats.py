@@ -46,6 +46,8 @@ async def test_what_a_service_does_is_in_the_figures(make_bridge: MakeBridge, ow
         assert mesh["edges"] == [
             {"source": "exprsn-herald", "target": "exprsn-herald", "events": 3, "calls": 0, "callsFailed": 0}
         ]
-        assert mesh["codes"] == [{"code": "INVALID_EVENT", "refused": {"exprsn-herald": 1}, "callsFailed": 0}]
+        assert mesh["codes"] == [
+            {"code": "INVALID_EVENT", "refused": {"exprsn-herald": 1}, "strangers": {}, "callsFailed": 0}
+        ]
         assert mesh["bypassed"] == {"socket": 1}
         assert (mesh["hubs"], mesh["lagMs"]) == (1, 0)

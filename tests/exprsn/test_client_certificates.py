@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -25,6 +26,8 @@ from certs.store import CertificateStore
 from certs.tls import client_context
 from exprsn.client_certificates import check_client_certificates
 from exprsn.embedded import EmbeddedValkey
+from exprsn.supervision.banner import banner
+from exprsn.supervision.programs import Layout
 from ipc.protocol.errors import ConnectionClosedError
 from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
@@ -32,7 +35,7 @@ from tests import servers
 from tests.bridge.tokens import LOCKED
 from tests.certs import companies
 from tests.certs.processes import Served
-from tests.servers import Kind, ServerProcess
+from tests.servers import ROOT, Kind, ServerProcess
 
 processes = pytest.mark.processes
 SERVICES = ["bridge", "herald", "localhost"]
@@ -151,6 +154,26 @@ def test_a_certificate_of_the_ca_is_let_in(
     bridge: ServerProcess, store: CertificateStore, name: str, version: ssl.TLSVersion
 ) -> None:
     assert status(bridge, pair(store, name), version=version) == b"HTTP/1.1 200 OK"
+
+
+@processes
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_what_the_banner_says_to_try_is_let_in(bridge: ServerProcess, store: CertificateStore) -> None:
+    layout = Layout(
+        root=ROOT,
+        certs_dir=store.directory,
+        bridge_port=bridge.port,
+        timeline_port=1,
+        timeline_redirect_port=2,
+        redis_url="",
+    )
+    text = banner(layout, redis="", admin_password=None, asks_for_certificates=True)
+    assert "a browser needs a certificate" in text
+    tried = [line.split() for line in text.splitlines() if bridge.url in line and "curl" in line]
+    assert [command[-1].removeprefix(bridge.url) for command in tried] == ["/health", "/api/ipc/stats"]
+    for command in tried:
+        done = subprocess.run([*command, "--silent", "--fail"], check=False, timeout=30, capture_output=True)
+        assert done.returncode == 0, done.stderr
 
 
 @processes

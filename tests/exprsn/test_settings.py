@@ -37,6 +37,8 @@ INNER = re.compile(
 def production(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A bridge as in production that no Redis is known to; its sessions are in a database without tables."""
     root: Path = tmp_path_factory.mktemp(f"production-{request.param}")
+    (root / "var").mkdir()
+    (root / "var/db.sqlite3").touch()
     with servers.bridge(request.param, "", servers.certificates(root / "certs"), root / "var", **PRODUCTION) as server:
         yield server
 

@@ -190,7 +190,7 @@ class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # the library
         identity = await admission.identify(service, scope, auth)
         hub = current_hub()
         if hub is None or hub.is_draining:
-            raise handshake.not_running()
+            raise handshake.not_running(is_proved=True)
         peer = NamespacePeer(connection, namespace, self._bodies, partial(self.disconnect, sid, namespace=namespace))
         session = handshake.attached(hub, peer, identity, admission.origin_of(scope, auth))
         connection.peers[namespace] = peer

@@ -18,7 +18,6 @@ def locked(
     """A bridge in development, with every bypass off; what a test does to it, the next one must not notice."""
     var_dir = tmp_path_factory.mktemp("access-locked")
     settings = {**LOCKED, "DEV_BYPASS": "false"}
-    servers.make_database(var_dir)
     with servers.bridge("uvicorn", bridge_valkey.url, certs_dir, var_dir, **settings) as server:
         yield server
         assert "Traceback" not in server.output()

@@ -1,9 +1,12 @@
 """Who may use which address: each address, asked by everybody who may come along, at real bridges."""
 
 import asyncio
+import contextlib
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,9 +236,20 @@ def test_no_web_page_in_a_developers_browser_may_use_the_bypass(development: Ser
     assert ask(development, address, rebound) == (400, "INVALID_MESSAGE")
 
 
+@pytest.fixture
+def no_sessions(development: ServerProcess) -> Iterator[None]:
+    """A bridge whose database cannot look up sessions, for a while."""
+    path = Path(development.environment["VAR_DIR"]) / "db.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE django_session RENAME TO away")
+        yield
+        database.execute("ALTER TABLE away RENAME TO django_session")
+
+
 @every_address
-def test_a_session_that_cannot_be_looked_up_is_tried_again(development: ServerProcess, address: Address) -> None:
-    """The database of this bridge has no tables."""
+def test_a_session_that_cannot_be_looked_up_is_tried_again(
+    development: ServerProcess, no_sessions: None, address: Address
+) -> None:
     assert ask(development, address, cookie("0" * 32, has_csrf_token=True)) == (503, "UNAVAILABLE")
 
 

@@ -113,7 +113,7 @@ async def test_too_many_tokens_for_a_certificate_are_in_the_trail(hub: Hub) -> N
     request.META["REMOTE_ADDR"] = "127.0.0.1"
     assert meter is not None
     await meter.take(meter.budget.maximum)
-    with pytest.raises(RateLimitError):
+    with pytest.raises(RateLimitError, match=r"tokens in any 60 s for its certificate, and has had as many$"):
         await charge_token(request, hub, "exprsn-spark")
     assert await trail(hub) == [("exprsn-spark", "RATE_LIMIT_EXCEEDED", {"address": "127.0.0.1"})]
 

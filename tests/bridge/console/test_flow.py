@@ -24,10 +24,9 @@ KEY = "a key of this console 0123456789 abcdefghijklmnopqrstuvwxyz"
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 def bridge(request: pytest.FixtureRequest, own_valkey: EmbeddedValkey, tmp_path: Path) -> Iterator[ServerProcess]:
-    """A bridge as in production, with tables and an administrator."""
+    """A bridge as in production, with an administrator."""
     certs, var = servers.certificates(tmp_path / "certs"), tmp_path / "var"
     keys = {"SECRET_KEY": KEY, "IPC_BROKER_KEY": KEY}
-    servers.make_database(var)
     with servers.bridge(request.param, own_valkey.url, certs, var, **SETTINGS, **keys) as server:
         told = {
             "VAR_DIR": str(var),

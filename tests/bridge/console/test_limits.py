@@ -72,11 +72,13 @@ async def test_who_was_refused_what_is_shown_over_a_window(client: AsyncClient, 
     assert "Nobody was refused anything" in (await client.get(PATH)).content.decode()
     hub.counters.refuse("exprsn-spark", ErrorCode.RATE_LIMIT_EXCEEDED, 7)
     hub.counters.refuse("exprsn-spark", ErrorCode.FORBIDDEN, 2)
-    hub.counters.refuse(None, ErrorCode.TOKEN_INVALID)
+    hub.counters.named.refuse_stranger("exprsn-spark", ErrorCode.TOKEN_INVALID)
 
     async def is_shown() -> bool:
-        rows: list[RefusedRow] = (await client.get(PATH, {"window": "60"})).context["refused"]
-        return rows == [
+        context = (await client.get(PATH, {"window": "60"})).context
+        refused: list[RefusedRow] = context["refused"]
+        strangers: list[RefusedRow] = context["strangers"]
+        return strangers == [("spark", 1, [("TOKEN_INVALID", 1)])] and refused == [
             ("spark", 9, [("RATE_LIMIT_EXCEEDED", 7), ("FORBIDDEN", 2)]),
             ("nobody", 1, [("TOKEN_INVALID", 1)]),
         ]
@@ -86,7 +88,7 @@ async def test_who_was_refused_what_is_shown_over_a_window(client: AsyncClient, 
     async def is_shown_for_the_hour() -> bool:
         """What is longer is written less often."""
         page = (await client.get(PATH, {"window": "3600"})).content.decode()
-        return "FORBIDDEN 2" in page and "who proved nothing" in page
+        return "FORBIDDEN 2" in page and "who proved nothing" in page and "/ipc/spark" in page
 
     await eventually(is_shown_for_the_hour)
 

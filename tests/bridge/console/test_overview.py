@@ -8,6 +8,7 @@ from django.test import AsyncClient
 from bridge.console import board
 from bridge.console.overview import overview_now
 from bridge.console.panels import CHARTS, TILES
+from bridge.unapplied_migrations import unapplied_migrations
 from ipc.django_app.runtime import Runtime
 from tests.bridge.console.conftest import LogIn
 from tests.ipc.durable import eventually
@@ -33,6 +34,15 @@ async def test_with_nobody_attached_it_says_what_to_do(client: AsyncClient, runt
     await runtime.hub.described()
     assert "make run" not in (await client.get("/admin/")).content.decode()
     await runtime.hub.detach(member.session)
+
+
+async def test_a_database_that_lacks_migrations_is_shown(
+    client: AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 'class="problem"' not in (await client.get("/admin/")).content.decode()
+    monkeypatch.setattr(unapplied_migrations, "problem", lambda: "run manage.py migrate")
+    page = (await client.get("/admin/")).content.decode()
+    assert '<p class="problem" role="alert">run manage.py migrate</p>' in page
 
 
 async def test_without_a_mesh_it_says_so(client: AsyncClient) -> None:

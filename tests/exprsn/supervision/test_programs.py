@@ -65,4 +65,5 @@ def test_the_banner_says_where_things_are_and_what_to_try(layout: programs.Layou
         f"curl --cacert {layout.ca_file} https://localhost:1/health",
     ):
         assert expected in text
+    assert "--cert " not in text
     assert "with the password you gave it" in banner(layout, redis="", admin_password=None)

@@ -1,4 +1,4 @@
-"""CA tokens as DRF meets them: whom they make a request, and what is left to others or refused."""
+"""CA tokens as DRF meets them: whom they make a request, and what is refused."""
 
 import hashlib
 import hmac
@@ -110,22 +110,36 @@ def test_the_scheme_has_no_case(ca: PrivateKey, scheme: str) -> None:
     asked({"Authorization": f"{scheme} {token_of('ann', ca)}"})
 
 
-def test_a_broker_token_is_left_to_others(ca: PrivateKey) -> None:
-    """Nobody here knows it, so it proves nothing: 401, but no word of it being wrong."""
-    request = Request(APIRequestFactory().get("/", headers=bearer(broker_token())))
-    assert CATokenAuthentication().authenticate(request) is None
-    assert refused(bearer(broker_token())) == (401, "UNAUTHENTICATED")
+def test_a_broker_token_is_refused_by_its_kind(ca: PrivateKey) -> None:
+    """Whether it is good is not looked at, and neither a session nor the development bypass makes up for it."""
+    user, bypass = User(pk=7, username="ada", is_superuser=True), {"X-IPC-Request": "true"}
+    unsigned = encoded({"alg": "HS256"}) + ".e30.AA"
+    for token, headers, asker in (
+        (broker_token(), {}, None),
+        (broker_token(), bypass, None),
+        (broker_token(), {}, user),
+        (unsigned, {}, None),
+    ):
+        answer = ask({**bearer(token), **headers}, user=asker)
+        assert (answer.status_code, answer.data["error"]) == (401, "TOKEN_INVALID")
+        assert answer.data["message"] == (
+            "this looks like a broker token, which counts at the bridge: what is taken here is a CA token"
+        )
+        assert answer["WWW-Authenticate"] == 'Bearer realm="exprsn", error="invalid_token"'
+
+
+def test_another_scheme_shows_no_token(ca: PrivateKey) -> None:
     for other in ({}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearerx a.b.c"}):
         assert CATokenAuthentication().authenticate(Request(APIRequestFactory().get("/", headers=other))) is None
 
 
 def test_what_is_signed_with_the_public_key_as_a_secret_is_nobodys(ca: PrivateKey, tmp_path: Path) -> None:
-    """It looks like a broker token, so it is left alone here; and a bridge does not have that secret."""
+    """It looks like a broker token, which is not taken here; and a bridge does not have that secret."""
     public = (tmp_path / "ca-cert.pem").read_bytes()
     claims = new_claims("boss", permissions=["read"], resource="*", now_s=time.time(), ttl_s=60)
     begun = f"{encoded({'alg': 'HS256', 'typ': 'JWT'})}.{encoded(msgspec.json.encode(claims))}"
     forged = f"{begun}.{encoded(hmac.new(public, begun.encode(), hashlib.sha256).digest())}"
-    assert refused(bearer(forged)) == (401, "UNAUTHENTICATED")
+    assert refused(bearer(forged)) == (401, "TOKEN_INVALID")
 
 
 @pytest.mark.parametrize(

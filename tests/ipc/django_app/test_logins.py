@@ -33,6 +33,15 @@ async def log_in(username: str, password: str) -> bool:
     return answer.status_code == 302
 
 
+async def tried(username: str, password: str, address: str) -> bool:
+    request = RequestFactory().post("/", REMOTE_ADDR=address)
+    return await sync_to_async(authenticate)(request, username=username, password=password) is not None
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line.getMessage() for line in caplog.records if line.name == "ipc.django_app.logins"]
+
+
 async def told(runtime: Runtime) -> list[tuple[str, str, str]]:
     assert runtime.mesh is not None
     page = await Audit(runtime.mesh.redis).read(AuditFilter(action="login"))
@@ -65,7 +74,38 @@ async def test_whoever_goes_on_guessing_does_not_fill_the_trail(runtime: Runtime
     for number in range(MAX_OF_NAME + 5):
         assert not await log_in("ada", f"guess {number}")
         assert not await log_in(f"nobody {number}", "guess")
-    assert await told(runtime) == [("login.failed", "127.0.0.1", "ada"), ("login.failed", "127.0.0.1", "unknown")]
+    assert await told(runtime) == [
+        ("login.failed", "127.0.0.1", "ada"),
+        ("login.failed", "127.0.0.1", "unknown"),
+        ("login.locked", "127.0.0.1", "ada"),
+    ]
+
+
+async def test_the_log_says_once_that_a_name_is_locked(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """What is in the name, or in an address that a proxy has passed on, makes no line of its own."""
+    await sync_to_async(User.objects.create_user)("e\nve\x1b[2J", password=PASSWORD)
+    for number in range(MAX_OF_NAME - 1):
+        assert not await tried("e\nve\x1b[2J", f"guess {number}", "a\rproxy")
+    assert warnings_in(caplog) == []
+    for password in ("last guess", "further guess", PASSWORD):
+        assert not await tried("e\nve\x1b[2J", password, "a\rproxy")
+    (line,) = warnings_in(caplog)
+    assert line == (
+        r"no login as 'e\nve\x1b[2J' is let in for up to 15 minutes: 10 have failed, the last from 'a\rproxy'"
+    )
+    assert ("login.locked", "a\rproxy", "e\nve\x1b[2J") in await told(runtime)
+
+
+async def test_the_log_says_once_that_an_address_is_locked(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a name that nobody has it says nothing: it may be a password, and nobody is kept out."""
+    for number in range(MAX_OF_ADDRESS + MAX_OF_NAME):
+        assert not await tried(f"nobody {number // MAX_OF_NAME}", "guess", "192.0.2.7")
+    assert warnings_in(caplog) == [
+        "no login from '192.0.2.7' is let in for up to 15 minutes: 100 have failed, the last from '192.0.2.7'"
+    ]
+    assert [entry for entry in await told(runtime) if entry[0] == "login.locked"] == [
+        ("login.locked", "192.0.2.7", "192.0.2.7")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -80,10 +120,6 @@ async def test_whoever_goes_on_guessing_does_not_fill_the_trail(runtime: Runtime
 async def test_all_addresses_of_a_network_of_ipv6_are_one_who_guesses(
     runtime: Runtime, ada: User, addresses: list[str], origin: str
 ) -> None:
-    async def tried(username: str, password: str, address: str) -> bool:
-        request = RequestFactory().post("/", REMOTE_ADDR=address)
-        return await sync_to_async(authenticate)(request, username=username, password=password) is not None
-
     for number in range(MAX_OF_ADDRESS):
         assert not await tried(f"name {number}", "password", addresses[number % len(addresses)])
     assert {entry[1] for entry in await told(runtime)} == {origin}

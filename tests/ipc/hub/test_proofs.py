@@ -270,6 +270,14 @@ async def test_a_renewal_that_proves_nothing_changes_nothing(hub: Hub, manager: 
         ("a.b.c", "TOKEN_INVALID"),
     ):
         assert (await member.ask(type="auth", token=token))["code"] == code
+    # It is no stranger for that.
+    hub.statistics.turn()
+    counts = hub.statistics.since_start.counts
+    assert {name: number for name, number in counts.items() if name.startswith(("refused ", "strangers "))} == {
+        "refused exprsn-herald TOKEN_WRONG_SERVICE": 1,
+        "refused exprsn-herald FORBIDDEN": 2,
+        "refused exprsn-herald TOKEN_INVALID": 1,
+    }
     assert member.session.identity.permissions == frozenset(USUAL)
     assert (await member.ask(type="unsubscribe", events=["user:*"]))["type"] == "ok"
     assert (await member.ask(type="auth", token=narrow.token))["details"] == {"needed": "serve:mails"}

@@ -29,15 +29,22 @@ def test_what_was_taken_is_not_taken_again() -> None:
     tallies = Tallies()
     tallies.appended([("exprsn-spark", "a:b")] * 2)
     tallies.refuse(None, ErrorCode.FORBIDDEN, 3)
+    tallies.refuse_stranger("exprsn-spark", ErrorCode.TOKEN_INVALID)
+    tallies.refuse_stranger(None, ErrorCode.AUTH_TIMEOUT)
     tallies.bypass("http")
     tallies.call_ended("exprsn-spark", "", "NO_OWNER", 0.002)
     totals, details = tallies.taken()
-    assert totals.counts == {"emitted": 2, "called": 1, "call_failed": 1, "refused": 3, "failed": 1, "bypassed": 1}
+    assert totals.counts == {
+        "emitted": 2, "called": 1, "call_failed": 1, "refused": 5, "strangers": 1, "failed": 1, "bypassed": 1,
+    }  # fmt: skip
     assert details.counts == {
         "emitted exprsn-spark a:b": 2,
         "called exprsn-spark nobody": 1,
         "call_failed exprsn-spark nobody": 1,
         "refused nobody FORBIDDEN": 3,
+        "refused nobody TOKEN_INVALID": 1,
+        "refused nobody AUTH_TIMEOUT": 1,
+        "strangers exprsn-spark TOKEN_INVALID": 1,
         "failed NO_OWNER": 1,
         "bypassed http": 1,
     }

@@ -12,7 +12,7 @@ TTL_MS = 60_000
 async def test_failures_are_counted_by_name(redis_client: Redis) -> None:
     attempts = Attempts(redis_client)
     await asyncio.gather(*(attempts.add(["a", "b"], ttl_ms=TTL_MS) for _ in range(20)))
-    await attempts.add(["b"], ttl_ms=TTL_MS)
+    assert await attempts.add(["b", "d"], ttl_ms=TTL_MS) == [21, 1]
     assert await attempts.counts(["a", "b", "c"]) == [20, 21, 0]
     await attempts.forget("b")
     assert await attempts.counts(["a", "b"]) == [20, 0]
