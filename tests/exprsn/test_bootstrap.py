@@ -132,12 +132,15 @@ def test_ctrl_c_in_the_middle_is_one_line(checkout: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        while "put into place" not in process.stdout.readline():
-            pass
-        # As a terminal does it: all of the group.
-        os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        try:
+            assert process.stdout is not None
+            assert any("put into place" in line for line in process.stdout)
+            # As a terminal does it: all of the group.
+            os.killpg(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     assert (process.returncode, said) == (130, "\nsetup     | stopped; run make again to go on\n")
 
 

@@ -1,6 +1,7 @@
 """Who has not shown who they are: as many as may wait do, and nobody who shows a token waits behind them."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from django.test import override_settings
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from bridge.doors.strangers import STRANGER_BYTES, STRANGER_FRAME_BYTES, Strangers
 from bridge.handshake import RefusedError
@@ -80,7 +82,9 @@ async def until_there_is_room(server: ServerProcess, token: str) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while True:
             async with socket_to(server, "/ipc/herald", local_addr=HERE) as client:
-                await client.say({"type": "auth", "token": token})
+                # Who is refused may hear of it, and of the end, before saying anything.
+                with contextlib.suppress(ConnectionClosed):
+                    await client.say({"type": "auth", "token": token})
                 if (await client.next())["type"] == "welcome":
                     return
 
