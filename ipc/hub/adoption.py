@@ -45,13 +45,14 @@ class Adoption:
         room: Callable[[], int],
         is_stuck: Callable[[], bool],
     ) -> None:
-        self.is_serving = False
         self.has_leftovers = True
         """Whether something may be pending at this hub that it does not have."""
         self.is_unfinished = False
         """Whether there was more than room for it."""
         self.has_others = False
         """Whether other hubs serve the group, as far as is known."""
+        # True from before it is said until it is certainly taken back: what is cut off may or may not have happened.
+        self._may_be_serving = False
         self._service = service
         self._name = name
         self._redis_name = f"{service}/{name}"
@@ -72,8 +73,8 @@ class Adoption:
             UnavailableError: Redis is out of reach.
 
         """
+        self._may_be_serving = True
         serving = await self._groups.serving(self._service, self._name, self._hub_id)
-        self.is_serving = True
         self.has_others = len(serving.hubs - {self._hub_id}) > 0
         is_done = True
         for log in self._logs:
@@ -100,10 +101,10 @@ class Adoption:
             UnavailableError: Redis is out of reach; the others find out when its word has run out.
 
         """
-        was_serving, self.is_serving = self.is_serving, False
         self.has_leftovers = True
-        if was_serving:
+        if self._may_be_serving:
             await self._groups.stop_serving(self._service, self._name, self._hub_id)
+            self._may_be_serving = False
 
     async def _take_over(self, log: str, consumer: str) -> bool:
         """Take over what is pending at a consumer, and tell whether that was all of it."""

@@ -1,5 +1,7 @@
 """The overview before one's eyes: figures and curves move, by events or by asking, and are read without a mouse."""
 
+import re
+
 from playwright.async_api import Page, Route, expect
 
 from tests.browser.pages import Console, is_stream
@@ -45,6 +47,8 @@ async def test_curves_that_could_not_be_had_come_later(console: Console, traffic
         await page.goto("/admin/")
         await expect(page.locator("#live")).to_have_attribute("data-state", "live")
         await expect(page.locator(VALUE)).not_to_have_text(NOTHING)
+        chart = page.locator("[data-chart=events] svg")
+        await expect(chart).to_have_attribute("aria-label", re.compile("no values yet"))
         await page.unroute("**/console/series*")
         await page.wait_for_function(MOVES, arg=None)
 

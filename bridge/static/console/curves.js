@@ -55,6 +55,7 @@ export class Chart {
     this.svg.addEventListener("pointerleave", () => this.#choose(null));
     this.svg.addEventListener("blur", () => this.#choose(null));
     this.svg.addEventListener("keydown", (event) => this.#key(event));
+    this.#say();
     new ResizeObserver(() => this.#draw()).observe(this.place);
   }
 

@@ -41,8 +41,9 @@ async def test_what_went_from_one_to_another_is_an_edge(runtime: Runtime) -> Non
         edges = {(edge.source, edge.target): edge.events for edge in (await MAPS[about](hub))["edges"]}
         return edges == {("exprsn-spark", "exprsn-herald"): 1}
 
-    # Longer spans hold for longer, so they are asked for when it is there.
+    # Longer spans hold for longer, so they are asked for when it is there; their steps are written every ten seconds.
     await eventually(is_drawn)
+    await hub.statistics.close()
     assert [await is_drawn(about) for about in MAPS] == [True] * len(MAPS)
     for member in (spark, herald):
         await hub.detach(member.session)
