@@ -17,7 +17,7 @@ TEST_PROCESSES ?= 4
 .PHONY: help run demo test coverage soak fuzz check check-types check-all-but-types audit bench setup setup-dev
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup  ## start everything: Valkey, the bridge, Timeline and four sample services; Ctrl-C stops it
 	@exec $(PYTHON) manage.py up

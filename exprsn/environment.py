@@ -8,6 +8,8 @@ from typing import Any, Final
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from ipc.logs import level
+
 MAX_PORT: Final = 65_535
 MIN_SECRET: Final = 32
 _TRUE = {"1", "true", "yes", "on"}
@@ -73,6 +75,19 @@ def choice(name: str, default: str, *, options: tuple[str, ...], hint: str = "")
     if value not in options:
         raise ImproperlyConfigured(f"{name} is {' or '.join(options)}, not {value!r}{hint and f': {hint}'}")
     return value
+
+
+def log_level(name: str, default: str) -> str:
+    """Return a variable that is a level of logs.
+
+    Raises:
+        ImproperlyConfigured: there is no such level.
+
+    """
+    try:
+        return level(name, text(name, default))
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from error
 
 
 def words(name: str, default: str = "") -> list[str]:

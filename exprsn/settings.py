@@ -11,7 +11,7 @@ from exprsn.catalogue import CATALOGUE, TIMELINE_REDIRECT_PORT
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env", override=False)
 
-EXPRSN_ENV = env.text("EXPRSN_ENV", "production")
+EXPRSN_ENV = env.choice("EXPRSN_ENV", "production", options=("development", "production"))
 EXPRSN_SERVICE = env.choice(
     "EXPRSN_SERVICE",
     "bridge",
@@ -231,7 +231,7 @@ IPC_WORKERS = {"timeline": "timeline.listeners.worker"}
 
 MAX_POST_LENGTH = env.number("MAX_POST_LENGTH", 280)
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env.log_level("LOG_LEVEL", "INFO")
 LOG_FORMAT = env.choice("LOG_FORMAT", "human" if IN_DEVELOPMENT else "json", options=("human", "json"))
 LOGGING = {
     "version": 1,

@@ -20,6 +20,7 @@ from ipc.tracing.scope import facts
 
 HUMAN: Final = "human"
 JSON: Final = "json"
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FORMATS: Final = (HUMAN, JSON)
 # For people: enough to find the other lines. An event's id is whole, to ask what became of it.
 _SHORT: Final = {"event_id": slice(None), "trace_id": slice(8), "session": slice(-8, None)}
@@ -43,7 +44,19 @@ def configure(service: str) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(log_format, service))
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level("LOG_LEVEL", os.environ.get("LOG_LEVEL") or "INFO"), handlers=[handler], force=True)
+
+
+def level(variable: str, value: str) -> str:
+    """Return the level of logs that a variable names, in small letters or capitals.
+
+    Raises:
+        ValueError: there is no such level.
+
+    """
+    if value.upper() not in LEVELS:
+        raise ValueError(f"{variable} is {', '.join(LEVELS[:-1])} or {LEVELS[-1]}, not {value!r}")
+    return value.upper()
 
 
 def formatter(log_format: str, service: str) -> logging.Formatter:

@@ -9,7 +9,7 @@ from exprsn.catalogue import CATALOGUE
 from tests.markdown import ROOT
 
 FOLDERS = ("exprsn", "bridge", "timeline", "certs", "ipc", "samples", "bench")
-READERS = {"text", "flag", "number", "port", "words", "choice", "secret", "get", "setdefault"}
+READERS = {"text", "flag", "number", "port", "words", "choice", "log_level", "secret", "get", "setdefault"}
 ENVIRONMENTS = {"env", "environment", "environ"}
 # Where the name is a parameter, and where Django's own marker for its reloader is looked at.
 # What python-engineio calls an environment is a request as WSGI has it (PEP 3333).

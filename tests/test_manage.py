@@ -38,6 +38,8 @@ def manage(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[st
             "SECRET_KEY has at least 32 characters outside development, this one has 3: set it to what"
             ' `python -c "import secrets; print(secrets.token_urlsafe(48))"` prints',
         ),
+        ({"EXPRSN_ENV": "prod", "SECRET_KEY": ""}, "EXPRSN_ENV is development or production, not 'prod'"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
         (
             {"EXPRSN_SERVICE": "herald"},
             "EXPRSN_SERVICE is bridge or timeline, not 'herald': this project runs no other service; a worker names its"

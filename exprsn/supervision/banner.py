@@ -19,6 +19,8 @@ def banner(layout: Layout, *, redis: str, admin_password: str | None, asks_for_c
     """
     curl = f"curl --cacert {_short(layout.ca_file, layout.root)}"
     shown = _shown(layout) if asks_for_certificates else ""
+    # Another terminal has neither the CA nor a certificate where they are somewhere else.
+    elsewhere = "" if layout.certs_dir == layout.root / "var" / "certs" else f"CERTS_DIR={layout.certs_dir} "
     browsers = BROWSERS if asks_for_certificates else ""
     password = f"password {admin_password}" if admin_password else "with the password you gave it"
     return f"""
@@ -34,7 +36,7 @@ def banner(layout: Layout, *, redis: str, admin_password: str | None, asks_for_c
     {curl}{shown} {layout.bridge_url}/api/ipc/stats
     {curl} -H 'X-IPC-Request: true' -H 'Content-Type: application/json' \\
          -d '{{"content": "Hello"}}' {layout.timeline_url}/api/posts
-    .venv/bin/python manage.py ipccheck --url {layout.bridge_url}
+    {elsewhere}.venv/bin/python manage.py ipccheck --url {layout.bridge_url}
 
   Ctrl-C stops everything.
 """

@@ -1,7 +1,7 @@
 """What operators do with broker tokens, and how a command shows them."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -11,9 +11,9 @@ from ipc.django_app.audit_trail import command_user
 from ipc.django_app.conf import conf
 from ipc.hub.mesh import Mesh
 from ipc.hub.proofs import Proofs
-from ipc.protocol.errors import TokenError
+from ipc.protocol.errors import ForbiddenError, TokenError
 from ipc.protocol.moments import moment_ms
-from ipc.protocol.permissions import USUAL
+from ipc.protocol.services import full_name
 from ipc.protocol.tokens import Claims, check_claims
 from ipc.stores.connection import connect
 from ipc.stores.token_pages import TokenPage
@@ -23,15 +23,22 @@ T = TypeVar("T")
 
 
 async def mint(source: str, *, permissions: list[str] | None, **options: Any) -> Minted:
-    """Make a token, with the usual permissions if none are named.
+    """Make a token, with what the service gets by its certificate if no permissions are named.
 
     Raises:
-        IPCError: as `BrokerTokenManager.mint` raises it.
+        IPCError: as `BrokerTokenManager.mint` raises it; or ``IPC_PERMISSIONS`` makes no sense, or leaves it none.
         WeakKeyError: there is no good key to sign with.
 
     """
-    chosen = USUAL if permissions is None else permissions
+    chosen = _permissions_of(source) if permissions is None else permissions
     return await _managed(lambda manager: manager.mint(source, permissions=chosen, by=command_user(), **options))
+
+
+def _permissions_of(source: str) -> Sequence[str]:
+    permissions = conf.permissions_of(full_name(source))
+    if not permissions:
+        raise ForbiddenError(f"IPC_PERMISSIONS leaves {full_name(source)} none: name those that the token is to have")
+    return permissions
 
 
 async def inspect(token: str) -> tuple[Claims, TokenError | None]:

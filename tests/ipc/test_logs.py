@@ -165,6 +165,7 @@ def test_a_service_without_django_logs_as_the_environment_says(environment: dict
 
 def test_a_wrong_setting_stops_it() -> None:
     assert "LOG_FORMAT is human or json, not 'xml'" in configured(LOG_FORMAT="xml").stderr
+    assert "LOG_LEVEL is DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'" in configured(LOG_LEVEL="LOUD").stderr
 
 
 def configured(**environment: str) -> "subprocess.CompletedProcess[str]":

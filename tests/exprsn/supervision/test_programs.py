@@ -1,5 +1,6 @@
 """Which programs make up the system, and what each is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,10 @@ def test_the_banner_says_where_things_are_and_what_to_try(layout: programs.Layou
         "http://localhost:3",
         "user admin, password hunter2",
         f"curl --cacert {layout.ca_file} https://localhost:1/health",
+        f" CERTS_DIR={layout.certs_dir} .venv/bin/python manage.py ipccheck --url https://localhost:1\n",
     ):
         assert expected in text
     assert "--cert " not in text
+    usual = replace(layout, certs_dir=layout.root / "var" / "certs")
+    assert "CERTS_DIR" not in banner(usual, redis="", admin_password=None)
     assert "with the password you gave it" in banner(layout, redis="", admin_password=None)

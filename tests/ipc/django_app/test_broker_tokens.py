@@ -8,6 +8,8 @@ from pytest_django import Settings
 from ipc.django_app import broker_tokens
 from ipc.django_app.conf import conf
 from ipc.hub.mesh import Mesh
+from ipc.protocol.errors import ForbiddenError
+from ipc.protocol.permissions import USUAL
 from tests.ipc.members import Member
 
 
@@ -28,6 +30,16 @@ async def test_a_revocation_by_command_closes_the_sessions_of_a_running_hub(redi
         assert member.peer.closed[0] == 4430
     finally:
         await running.stop()
+
+
+async def test_who_is_named_in_the_permissions_gets_those_and_no_more(settings: Settings) -> None:
+    """Unless others are asked for by name."""
+    settings.IPC_PERMISSIONS = '{"herald": ["emit:mail:*"], "vault": []}'
+    assert (await broker_tokens.mint("herald", permissions=None)).claims.permissions == ("emit:mail:*",)
+    assert (await broker_tokens.mint("spark", permissions=None)).claims.permissions == USUAL
+    with pytest.raises(ForbiddenError, match="IPC_PERMISSIONS leaves exprsn-vault none: name those"):
+        await broker_tokens.mint("vault", permissions=None)
+    assert (await broker_tokens.mint("vault", permissions=["state"])).claims.permissions == ("state",)
 
 
 async def test_what_is_shown_of_a_token_is_what_it_says() -> None:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         mint = verbs.add_parser("mint", help="make a token, and print it and nothing else")
         mint.add_argument("service", help="whose it is, by its short or full name")
-        mint.add_argument("--permission", action="append", help="such as emit:post:*; repeatable (the usual ones)")
+        mint.add_argument("--permission", action="append", help="such as emit:post:*; repeatable (by IPC_PERMISSIONS)")
         mint.add_argument("--target", default=ANY_TARGET, help="who may take it, such as bridge (anybody)")
         mint.add_argument("--ttl", type=int, help="seconds that it holds, at most 31 days (IPC_TOKEN_TTL)")
         mint.add_argument("--stateful", action="store_true", help="it has a state, and holds while it is used")
