@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
@@ -53,6 +54,25 @@ class UnappliedMigrations:
 
 unapplied_migrations: Final = UnappliedMigrations()
 """Those of this process."""
+
+
+def look_beside() -> threading.Thread:
+    """Have the log say what the database lacks before anybody asks, and return the thread that looks.
+
+    A database that cannot be used, or does not answer, holds nothing up, the end of the process included.
+    """
+    thread = threading.Thread(target=_look, name="unapplied migrations", daemon=True)
+    thread.start()
+    return thread
+
+
+def _look() -> None:
+    try:
+        unapplied_migrations.problem()
+    except DatabaseError as error:
+        logger.warning("the database cannot be used: %s", error)
+    finally:
+        connection.close()
 
 
 def _unapplied() -> list[Name]:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Callable
 
 from django.core.asgi import get_asgi_application
 
@@ -31,9 +32,12 @@ with said_in_one_sentence():
 # As for sockets: the views refuse what is over IPC_MAX_FRAME themselves.
 http_application: Application = BoundedBodies(with_static_files(django_application), 2 * settings.IPC_MAX_FRAME)
 sockets: Application = websocket_router if settings.EXPRSN_SERVICE == "bridge" else WebsocketDenier.as_asgi()
+when_started: Callable[[], object] | None = None
 if settings.EXPRSN_SERVICE == "bridge":
     from bridge.doors.socketio.server import SocketIODoor
+    from bridge.unapplied_migrations import look_beside
 
+    when_started = look_beside
     door = SocketIODoor()
     http_application, sockets = door.beside(http_application), door.beside(sockets)
 
@@ -41,6 +45,7 @@ application = Lifespan(
     ProtocolTypeRouter({"http": http_application, "websocket": sockets}),
     lambda: Runtime(conf),
     check_server=check_client_certificates,
+    when_started=when_started,
 )
 application.follow_daphne()
 

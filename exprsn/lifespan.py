@@ -49,6 +49,7 @@ class Lifespan:
         application: gets everything but the lifespan messages.
         make_runtime: called once, in the event loop of the server.
         check_server: called before that, with the server's ``receive``, or with None by daphne.
+        when_started: called when the runtime has started.
 
     """
 
@@ -58,10 +59,12 @@ class Lifespan:
         make_runtime: Callable[[], Runnable],
         *,
         check_server: Callable[[Receive | None], None] = lambda _receive: None,
+        when_started: Callable[[], object] | None = None,
     ) -> None:
         self._application = application
         self._check_server = check_server
         self._make_runtime = make_runtime
+        self._when_started = when_started
         self._runtime: Runnable | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -138,6 +141,8 @@ class Lifespan:
     async def _start(self) -> None:
         self._runtime = self._make_runtime()
         await self._runtime.start()
+        if self._when_started is not None:
+            self._when_started()
 
     async def _stop(self) -> None:
         if self._starting is not None:

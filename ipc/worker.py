@@ -10,7 +10,7 @@ from ipc.client import Client
 from ipc.dispatch import Handler
 from ipc.hooks import HookName
 from ipc.hub.terms import terms_of
-from ipc.protocol.errors import ConfigurationError, UnavailableError
+from ipc.protocol.errors import IPCError, UnavailableError
 from ipc.protocol.messages import Subscription
 from ipc.protocol.patterns import compile_pattern
 from ipc.protocol.retry import DEFAULT_CREDIT, check_group
@@ -199,8 +199,8 @@ class IPCWorker(Client):
         """Run until SIGTERM or SIGINT: stop taking events, finish those taken, and leave.
 
         Raises:
-            SystemExit: what the environment says of the mesh is wrong; the program ends with one sentence and code 1.
-            IPCError: the bridge refused this worker for good.
+            SystemExit: what the environment says of the mesh is wrong, or the bridge refused this worker for good; the
+                program ends with one sentence and code 1. Its cause is the error, which `start` and `ready` raise.
 
         """
         self._is_program = True
@@ -211,7 +211,7 @@ class IPCWorker(Client):
                     await self._begun("run").unless_ended(stopping.wait())
                 finally:
                     await self.stop()
-        except ConfigurationError as error:
+        except IPCError as error:
             raise SystemExit(f"{self.service}: {error.message}") from error
         finally:
             self._is_program = False
@@ -293,6 +293,6 @@ class IPCWorker(Client):
 
     def _link_ended(self, running: "asyncio.Task[None]") -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
-            if not (self._is_program and isinstance(error, ConfigurationError)):
+            if not (self._is_program and isinstance(error, IPCError)):
                 logger.error("%s has stopped: %s", self.service, error)
             self._hooks.call("error", error)

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 MAX_OF_NAME: Final = 10
 MAX_OF_ADDRESS: Final = 100
 WHILE_MS: Final = 900_000
+_WHILE_MINUTES: Final = WHILE_MS // 60_000
 UNKNOWN: Final = "unknown"
 _MAX_SHOWN: Final = 150
 
@@ -103,11 +104,12 @@ def _note_lock(word: str, subject: str, origin: str, failures: int) -> None:
         "no login %s %r is let in for up to %d minutes: %d have failed, the last from %r",
         word,
         subject[:_MAX_SHOWN],
-        WHILE_MS // 60_000,
+        _WHILE_MINUTES,
         failures,
         origin[:_MAX_SHOWN],
     )
-    write_now("login.locked", by=origin, subject=subject, is_anybodys=True)
+    details = {"failures": failures, "minutes": _WHILE_MINUTES}
+    write_now("login.locked", by=origin, subject=subject, details=details, is_anybodys=True)
 
 
 def _change_counters(change: Callable[..., Coroutine[Any, Any, T]], *args: Any, **options: Any) -> T | None:

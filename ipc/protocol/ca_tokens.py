@@ -20,6 +20,7 @@ from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
 from ipc.protocol.resource_patterns import check_resource_pattern
 from ipc.protocol.signed_tokens import check_times, header_of
+from ipc.protocol.tokens import ALGORITHM as BROKER_ALGORITHM
 from ipc.protocol.tokens import WeakKeyError
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -129,8 +130,12 @@ class CAKey:
 
         """
         header = header_of(token)
-        if header.get("alg") != self.algorithm:
-            raise TokenError(f"a CA token is signed with {self.algorithm} here, and nothing else is taken")
+        if (alg := header.get("alg")) != self.algorithm:
+            # Said for whoever has mixed the kinds up: nothing is taken for what it looks like.
+            seems = (
+                "; this one looks like a broker token, which counts at the bridge" if alg == BROKER_ALGORITHM else ""
+            )
+            raise TokenError(f"a CA token is signed with {self.algorithm} here, and nothing else is taken{seems}")
         if header.get("kid", self.id) != self.id:
             raise TokenError("the token is signed with another key than that of this CA")
         try:

@@ -5,7 +5,7 @@ A token says which service its bearer is and what it may do. Whether it was revo
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ MIN_KEY_BYTES: Final = 32
 """The length of what HS256 computes (RFC 7518, section 3.2)."""
 _MIN_DIFFERENT_BYTES: Final = 10
 _KNOWN_TARGETS: Final = frozenset({ANY_TARGET, *SERVICES})
+_OF_CA_TOKENS: Final = frozenset({"RS256", "ES256", "ES384"})
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -134,7 +135,7 @@ class TokenKeys:
         """
         header = header_of(token)
         if header.get("alg") != ALGORITHM:
-            raise TokenError(f"a broker token is signed with {ALGORITHM}, and nothing else is taken")
+            raise TokenError(f"a broker token is signed with {ALGORITHM}, and nothing else is taken{_seems(header)}")
         key = self._keys.get(header.get("kid", ""))
         if key is None:
             raise TokenError("the token is signed with a key that this bridge does not have, or not any more")
@@ -221,3 +222,10 @@ def check_form(claims: Claims) -> None:
         check_permissions(claims.permissions)
     except BadMessageError as error:
         raise TokenError(f"the token's permissions are wrong: {error.message}") from error
+
+
+def _seems(header: Mapping[str, str]) -> str:
+    """Say what a token that is refused seems to be, for whoever has mixed the kinds up: nothing is taken for it."""
+    if header.get("alg") in _OF_CA_TOKENS:
+        return "; this one looks like a CA token, which counts at Timeline's HTTP API"
+    return ""

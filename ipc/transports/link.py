@@ -11,7 +11,7 @@ from msgspec import Raw, UnsetType
 from ipc.hub.tasks import OwnedTasks
 from ipc.protocol.codes import CloseCode
 from ipc.protocol.declarations import Declaration, in_frames
-from ipc.protocol.errors import ConfigurationError, ConnectionClosedError, IPCError
+from ipc.protocol.errors import ConnectionClosedError, IPCError
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.messages import (
     Ack,
@@ -108,13 +108,13 @@ class Link:
                 # A bridge that lets everybody in and closes at once is no reason to hurry either.
                 was_steady = self.is_up and time.monotonic() - began > STEADY_S
                 attempt = 0 if was_steady else attempt + 1
-                self._down(error)
+                self._down(error, is_final=not error.may_reconnect)
                 if not error.may_reconnect:
                     raise error.for_good() from error
                 if delay := _DELAY.search(error.reason):
                     self._incoming.asked_delay_ms = int(delay[1])
             except IPCError as error:
-                self._down(error)
+                self._down(error, is_final=True)
                 raise
             await self._transport.close()
             asked_ms = self._incoming.asked_delay_ms
@@ -266,11 +266,11 @@ class Link:
         if subscribe is not None:
             await self._sender.ask(subscribe)
 
-    def _down(self, error: IPCError) -> None:
+    def _down(self, error: IPCError, *, is_final: bool) -> None:
         if self._sender.is_up:
             self._listener.failed(error)
-        elif not isinstance(error, ConfigurationError):
-            # Who runs this hears of that, and nothing is tried again. Once for each reason, not once for each try.
+        elif not is_final:
+            # Who runs this hears of what is final. Once for each reason, not once for each try.
             logger.log(
                 logging.DEBUG if str(error) == self._last_failure else logging.WARNING, "not connected: %s", error
             )

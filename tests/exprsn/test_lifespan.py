@@ -55,18 +55,21 @@ async def live(runtime: Any) -> list[str]:
 
     incoming.put_nowait(STARTUP)
     incoming.put_nowait(SHUTDOWN)
-    await Lifespan(unreachable, lambda: runtime)({"type": "lifespan"}, incoming.get, send)
+    served = Lifespan(unreachable, lambda: runtime, when_started=lambda: runtime.calls.append("started"))
+    await served({"type": "lifespan"}, incoming.get, send)
     return answers
 
 
 async def test_the_runtime_starts_before_the_server_serves_and_stops_before_it_ends() -> None:
     runtime = Recorder()
     assert await live(runtime) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    assert runtime.calls == ["start", "stop"]
+    assert runtime.calls == ["start", "started", "stop"]
 
 
 async def test_a_runtime_that_cannot_start_stops_the_server(caplog: pytest.LogCaptureFixture) -> None:
-    assert await live(Recorder(starts=RuntimeError("no"))) == ["lifespan.startup.failed"]
+    runtime = Recorder(starts=RuntimeError("no"))
+    assert await live(runtime) == ["lifespan.startup.failed"]
+    assert runtime.calls == ["start"]
     assert "the runtime cannot start" in caplog.text
 
 

@@ -172,7 +172,10 @@ async def test_a_script_that_is_cancelled_before_it_is_ready_leaves_nothing_runn
     assert asyncio.all_tasks() == before
 
 
-async def test_a_bridge_that_refuses_it_for_good_ends_it(worker: IPCWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bridge_that_refuses_it_for_good_ends_it(
+    worker: IPCWorker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever has it in a program of their own gets the error; as a program it ends with a sentence, said once."""
     errors: list[IPCError] = []
     worker.hook("error")(errors.append)
 
@@ -186,8 +189,14 @@ async def test_a_bridge_that_refuses_it_for_good_ends_it(worker: IPCWorker, monk
         with pytest.raises(ConnectionClosedError, match="not you"):
             await worker.ready()
     await worker.stop()
+    said = "the connection was closed with 4403 not you"
+    assert caplog.messages == [f"{worker.service} has stopped: FORBIDDEN: {said}"]
+    caplog.clear()
     monkeypatch.setattr("ipc.worker.transport_from_environment", refusing)
     async with asyncio.timeout(GUARD_S):
-        with pytest.raises(ConnectionClosedError, match="not you"):
+        with pytest.raises(SystemExit) as ended:
             await worker.run()
+    assert ended.value.code == f"{worker.service}: {said}"
+    assert isinstance(ended.value.__cause__, ConnectionClosedError)
+    assert caplog.messages == []
     assert {type(error) for error in errors} == {ConnectionClosedError}

@@ -1,6 +1,7 @@
 """A worker as a process: it takes a signal as a request to finish, and leaves with 0."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -124,6 +125,17 @@ class NoBridge(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Refusing(NoBridge):
+    """A bridge that gives nobody a token."""
+
+    def do_POST(self) -> None:
+        said = json.dumps({"success": False, "error": "FORBIDDEN", "message": "herald gets none"}).encode()
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+
 @pytest.fixture(scope="module")
 def herald_certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("herald-certs")
@@ -164,12 +176,22 @@ async def test_what_it_was_told_wrong_is_one_line_and_no_traceback(told: dict[st
     assert re.fullmatch(f"exprsn-herald: {said}\n", lines), lines
 
 
-async def test_where_no_bridge_is_it_is_asked_whether_it_is_one(herald_certs: Path) -> None:
-    with HTTPServer(("127.0.0.1", 0), NoBridge) as server:
+@pytest.mark.parametrize(
+    ("bridge", "said"),
+    [
+        (NoBridge, "gives no token: HTTP 404: is BRIDGE_URL that of a bridge?"),
+        (Refusing, "gives no token: herald gets none"),
+    ],
+)
+async def test_what_it_is_refused_for_good_is_one_line_and_no_traceback(
+    herald_certs: Path, bridge: type[NoBridge], said: str
+) -> None:
+    """The first is none: it is asked whether it is one."""
+    with HTTPServer(("127.0.0.1", 0), bridge) as server:
         serving = asyncio.create_task(asyncio.to_thread(server.serve_forever))
         url = f"ws://127.0.0.1:{server.server_port}"
         status, lines = await ended_by(BRIDGE_URL=url, CERTS_DIR=str(herald_certs))
         server.shutdown()
         await serving
     assert (status, lines.count("\n")) == (1, 1), lines
-    assert lines.endswith("/api/ipc/tokens gives no token: HTTP 404: is BRIDGE_URL that of a bridge?\n")
+    assert lines.endswith(f"/api/ipc/tokens {said}\n")

@@ -1,6 +1,7 @@
 """`manage.py certinfo`: what the certificates say, and how long they last."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print the table; what is missing or unreadable is said after it."""
+        try:
+            self._print(options)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Who read this is gone, as `head` when it has its lines; the rest is written to nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stdout.fileno())
+
+    def _print(self, options: dict[str, Any]) -> None:
         store = CertificateStore(Path(settings.CERTS_DIR))
         try:
             names = _names(options["service"])

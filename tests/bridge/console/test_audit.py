@@ -4,10 +4,12 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.contrib.auth import aauthenticate
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
 from bridge.console.audit import COUNT
+from ipc.django_app.logins import MAX_OF_NAME
 from ipc.django_app.runtime import Runtime
 from ipc.stores.audit import Audit
 from ipc.stores.audit_filter import by_certificate
@@ -71,6 +73,14 @@ async def test_an_entry_is_shown_with_its_time_and_its_details(client: AsyncClie
         assert text in page
     assert "stateful" not in page
     assert "count</span> 0" in page
+
+
+async def test_a_lock_is_shown_with_how_many_have_failed_and_for_how_long(client: AsyncClient, audit: Audit) -> None:
+    for _ in range(MAX_OF_NAME):
+        assert await aauthenticate(None, username="ann", password="a guess") is None
+    page = await shown(client, {"action": "login.locked"})
+    assert f"failures</span> {MAX_OF_NAME}" in page
+    assert "minutes</span> 15" in page
 
 
 async def test_what_others_have_written_is_text(client: AsyncClient, audit: Audit) -> None:

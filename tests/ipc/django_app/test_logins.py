@@ -1,5 +1,8 @@
 """Logins: each is written down, guessing ends, and nothing that was typed as a password is kept."""
 
+import asyncio
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -14,7 +17,9 @@ from ipc.django_app.conf import conf
 from ipc.django_app.logins import MAX_OF_ADDRESS, MAX_OF_NAME
 from ipc.django_app.runtime import Runtime
 from ipc.stores.audit import Audit
-from ipc.stores.audit_filter import AuditFilter
+from ipc.stores.audit_filter import AuditEntry, AuditFilter
+from ipc.stores.connection import execute
+from tests.markdown import ROOT, commands
 
 PASSWORD = "correct horse battery staple"
 
@@ -42,10 +47,14 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [line.getMessage() for line in caplog.records if line.name == "ipc.django_app.logins"]
 
 
-async def told(runtime: Runtime) -> list[tuple[str, str, str]]:
+async def entries(runtime: Runtime, action: str) -> list[AuditEntry]:
     assert runtime.mesh is not None
-    page = await Audit(runtime.mesh.redis).read(AuditFilter(action="login"))
-    return [(entry.action, entry.by, entry.subject) for entry in reversed(page.entries)]
+    page = await Audit(runtime.mesh.redis).read(AuditFilter(action=action))
+    return list(reversed(page.entries))
+
+
+async def told(runtime: Runtime) -> list[tuple[str, str, str]]:
+    return [(entry.action, entry.by, entry.subject) for entry in await entries(runtime, "login")]
 
 
 async def test_logins_are_in_the_trail_good_and_bad(runtime: Runtime, ada: User) -> None:
@@ -67,6 +76,40 @@ async def test_guessing_a_password_ends_even_with_the_right_one(runtime: Runtime
     assert not await log_in("ada", PASSWORD)
     assert await aauthenticate(None, username="ada", password=PASSWORD) is None
     assert await log_in("bob", PASSWORD)
+
+
+async def test_whoever_is_kept_out_reads_the_same_as_of_a_wrong_password(runtime: Runtime, ada: User) -> None:
+    """Also when all was started again, since it is Redis that counts; and whoever guesses learns nothing."""
+
+    async def said(password: str) -> list[str]:
+        answer = await AsyncClient().post("/admin/login/", {"username": "ada", "password": password})
+        return list(answer.context["form"].non_field_errors())
+
+    of_wrong_one = await said("guess")
+    for number in range(MAX_OF_NAME - 1):
+        assert not await log_in("ada", f"guess {number}")
+    assert await said(PASSWORD) == of_wrong_one
+    for page in ("security.md", "system.md"):
+        text = (ROOT / "docs" / "explanation" / page).read_text(encoding="utf-8")
+        assert f"`{of_wrong_one[0].split('. ')[0]}. …`" in text
+
+
+async def test_the_command_of_the_docs_lets_a_name_in_again(runtime: Runtime, ada: User) -> None:
+    """What its shell hands to redis-cli, which not every machine has, is done here."""
+    assert runtime.mesh is not None
+    (command,) = (line for line in commands(ROOT / "docs" / "explanation" / "security.md") if "redis-cli" in line)
+    script = f"""redis-cli() {{ printf '%s\n' "$@"; }}\n{command}"""
+    environment = {"PATH": os.environ["PATH"], "REDIS_URL": "redis://there"}
+    ran = await asyncio.to_thread(
+        subprocess.run, ["bash", "-ec", script], env=environment, check=True, capture_output=True, text=True
+    )
+    option, url, *asked = ran.stdout.splitlines()
+    assert (option, url) == ("-u", "redis://there")
+    for number in range(MAX_OF_NAME):
+        assert not await log_in("ada", f"guess {number}")
+    assert not await log_in("ada", PASSWORD)
+    assert await execute(runtime.mesh.redis, tuple(asked), tuple(asked)) == [1, 0]
+    assert await log_in("ada", PASSWORD)
 
 
 async def test_whoever_goes_on_guessing_does_not_fill_the_trail(runtime: Runtime, ada: User) -> None:
@@ -93,7 +136,9 @@ async def test_the_log_says_once_that_a_name_is_locked(runtime: Runtime, caplog:
     assert line == (
         r"no login as 'e\nve\x1b[2J' is let in for up to 15 minutes: 10 have failed, the last from 'a\rproxy'"
     )
-    assert ("login.locked", "a\rproxy", "e\nve\x1b[2J") in await told(runtime)
+    (locked,) = await entries(runtime, "login.locked")
+    assert (locked.by, locked.subject) == ("a\rproxy", "e\nve\x1b[2J")
+    assert locked.details == {"failures": MAX_OF_NAME, "minutes": 15}
 
 
 async def test_the_log_says_once_that_an_address_is_locked(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
@@ -103,9 +148,9 @@ async def test_the_log_says_once_that_an_address_is_locked(runtime: Runtime, cap
     assert warnings_in(caplog) == [
         "no login from '192.0.2.7' is let in for up to 15 minutes: 100 have failed, the last from '192.0.2.7'"
     ]
-    assert [entry for entry in await told(runtime) if entry[0] == "login.locked"] == [
-        ("login.locked", "192.0.2.7", "192.0.2.7")
-    ]
+    (locked,) = await entries(runtime, "login.locked")
+    assert (locked.by, locked.subject) == ("192.0.2.7", "192.0.2.7")
+    assert locked.details == {"failures": MAX_OF_ADDRESS, "minutes": 15}
 
 
 @pytest.mark.parametrize(

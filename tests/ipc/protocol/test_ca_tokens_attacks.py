@@ -86,9 +86,22 @@ def test_another_ca() -> None:
 def test_a_broker_token_is_no_ca_token_and_the_other_way_round() -> None:
     keys = TokenKeys.of(SECRET)
     broker = keys.sign(Claims(id=new_ulid(), source="exprsn-auth", iat=NOW_S, exp=NOW_S + 60, permissions=("*",)))
-    assert "and nothing else is taken" in refusal(broker).message
-    with pytest.raises(TokenError, match="signed with HS256"):
-        keys.verify(GOOD)
+    assert refusal(broker).message == (
+        "a CA token is signed with ES256 here, and nothing else is taken; this one looks like a broker token, which "
+        "counts at the bridge"
+    )
+    for key in KEYS.values():
+        with pytest.raises(TokenError) as refused:
+            keys.verify(sign(claims(), key))
+        assert refused.value.message == (
+            "a broker token is signed with HS256, and nothing else is taken; this one looks like a CA token, which "
+            "counts at Timeline's HTTP API"
+        )
+    # Of what is neither, nothing more is said.
+    with pytest.raises(TokenError, match=r"nothing else is taken$"):
+        keys.verify(signed(claims(), key=RSA, algorithm="RS512"))
+    with pytest.raises(TokenError, match=r"nothing else is taken$"):
+        CA.verify(signed(claims(), key=RSA, algorithm="RS512"))
     # What a broker token says, signed by the CA, as a bug of somebody's might.
     crossed = signed(msgspec.json.decode(msgspec.json.encode(Claims(id=new_ulid(), source="x", iat=1, exp=2))))
     assert "does not say what a CA token says" in refusal(crossed).message

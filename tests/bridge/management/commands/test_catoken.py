@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from certs.pair import KeyType, PrivateKey
 from ipc.django_app.ca_key import current_ca_key
+from tests.bridge.tokens import encoded
 from tests.people import make_ca, token_of
 
 
@@ -80,6 +81,7 @@ def test_one_that_has_expired_is_shown_and_said_to_be(ca: PrivateKey) -> None:
         (["mint", "--sub", "ann", "--ttl", "0"], "more than 0 and at most 86400 s, this one for 0 s"),
         (["mint"], "--sub"),
         (["inspect", "a.b.c"], "header"),
+        (["inspect", f"{encoded({'alg': 'HS256'})}.e30.AA"], "looks like a broker token, which counts at the bridge"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(words: list[str], why: str) -> None:

@@ -1,6 +1,7 @@
 """`manage.py certinfo`: the table, JSON, and what is missing."""
 
 import json
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def test_what_is_missing_or_spoilt_is_said(store: CertificateStore, settings: Se
     assert len(out.splitlines()) == 4
     assert "exprsn-bridge-cert.pem holds no PEM certificate" in problems
     assert "exprsn-vault-cert.pem: run manage.py gencerts" in problems
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"]])
+def test_a_reader_that_is_gone_ends_it_quietly(store: CertificateStore, arguments: list[str]) -> None:
+    """Such as `head`, when it has its lines."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        call_command("certinfo", *arguments, stdout=output)
 
 
 @pytest.mark.parametrize(("name", "sentence"), [("nope", "there is no service 'nope'"), ("vault", "run manage.py")])

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from ipc.protocol.ids import new_ulid
 from ipc.protocol.permissions import USUAL
+from tests.bridge.tokens import encoded
 
 KEY = "a key of these tests 0123456789 abcdef"
 
@@ -125,6 +126,7 @@ def test_a_list_goes_on_where_it_ended() -> None:
         (["mint", "herald", "--ttl", "99999999"], "--ttl is 1 to 2678400 seconds, which are 31 days, not 99999999"),
         (["mint", "herald", "--ttl", "0"], "--ttl is 1 to 2678400 seconds, which are 31 days, not 0"),
         (["inspect", "a.b.c"], "header"),
+        (["inspect", f"{encoded({'alg': 'ES256'})}.e30.AA"], "looks like a CA token, which counts at Timeline's"),
         (["revoke", "x"], "no id of a token"),
         (["revoke", "01M8CV83KQ61K6KGNMMY3EE18P", "--before", "1h"], "for all tokens of a --service"),
         (["revoke", "--service", "herald", "--before", "soon"], "no moment"),
