@@ -2,12 +2,13 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tests.ports import free_port
 
 START_TIMEOUT_S = 60
 _NOBODY = 65534
@@ -45,7 +46,7 @@ def postgres_server(programs: Path) -> Iterator[str]:
         with _started([*initdb, "--no-sync", f"--pwfile={password}"], root, "initdb.log") as process:
             if process.wait(START_TIMEOUT_S) != 0:
                 raise RuntimeError(f"initdb failed:\n{(root / 'initdb.log').read_text()}")
-        port = _free_port()
+        port = free_port()
         server: list[str | Path] = [
             programs / "postgres",
             "-D",
@@ -81,13 +82,6 @@ def _started(command: Sequence[str | Path], root: Path, log: str) -> Iterator[su
         finally:
             process.terminate()
             process.wait(START_TIMEOUT_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

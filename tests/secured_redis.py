@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from exprsn.supervision.leash import leashed
-from tests.servers import free_port
+from tests.ports import free_port
 
 START_TIMEOUT_S = 30.0
 USER, PASSWORD = "exprsn", "a/p@ss w?rd:1#%"

@@ -4,7 +4,6 @@ import functools
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from django.test import override_settings
 
 from certs.tls import client_context
 from exprsn.supervision.leash import leashed
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 60.0
@@ -233,13 +233,6 @@ def own_certificates(directory: Path) -> Path:
 @functools.cache
 def _certificates() -> Path:
     return own_certificates(Path(tempfile.mkdtemp(dir=settings.VAR_DIR)))
-
-
-def free_port() -> int:
-    """Return a port that nobody had a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _localhost(certs_dir: Path) -> tuple[Path, Path]:

@@ -13,8 +13,8 @@ import pytest
 from certs.pair import certificates_to_pem, key_to_pem
 from tests.certs import companies
 from tests.markdown import ROOT, Fence, fences
+from tests.ports import free_port
 from tests.secured_redis import find_server
-from tests.servers import free_port
 from tests.service_manager import ServiceManager
 
 PAGE = ROOT / "docs" / "howto" / "production.md"

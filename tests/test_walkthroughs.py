@@ -15,8 +15,8 @@ import ipc
 from exprsn.supervision import leash
 from ipc import CallContext, EventContext, IPCWorker
 from tests import node
-from tests.exprsn.conftest import free_ports
 from tests.markdown import ROOT, codes, prose, table, tables
+from tests.ports import free_port
 from tests.running import Running
 from tests.scene import Scene
 from tests.troubles import PROVOCATIONS, Provocation
@@ -50,7 +50,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         lay_out(folder)
         self.folder = folder
-        self.ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+        self.ports = {port: str(free_port()) for port in PORTS}
         # What .env.example says, and nothing that this machine's .env or the tests' own environment would bring along.
         self.environment: Mapping[str, str] = {
             "PATH": os.environ["PATH"],

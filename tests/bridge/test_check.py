@@ -23,6 +23,7 @@ from ipc.stores import keys
 from tests import servers
 from tests.bridge.conftest import MakeBridge
 from tests.bridge.tokens import LOCKED, signed
+from tests.ports import free_port
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -119,7 +120,7 @@ def test_by_default_it_checks_the_bridge_of_the_settings(bridge: ServerProcess, 
 
 
 def test_no_bridge_is_said_so_and_exits_1(certs_dir: Path) -> None:
-    url = f"https://localhost:{servers.free_port()}"
+    url = f"https://localhost:{free_port()}"
     told = run("--url", url, "--ca-file", str(certs_dir / "ca-cert.pem"))
     refused = "connection refused: is the bridge running there?"
     assert told.stdout.splitlines()[:5] == [

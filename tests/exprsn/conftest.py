@@ -1,13 +1,14 @@
 """Certificates, made once, and the environment of a system of the test's own."""
 
 import os
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
 from django.test import override_settings
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own_system(tmp_path: Path, certificates: Path) -> Mapping[str, str]:
     """The environment of a whole system: ports and a var/ that nobody else uses."""
-    bridge, timeline, redirect = free_ports(3)
+    bridge, timeline, redirect = (free_port() for _ in range(3))
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "exprsn.settings",
@@ -43,13 +44,3 @@ def own_system(tmp_path: Path, certificates: Path) -> Mapping[str, str]:
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that are free now, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from exprsn.refusing import said_in_one_sentence
-from tests import servers
+from tests.ports import free_port
 from tests.servers import ROOT
 
 KEY = "a key of these tests 0123456789 abcdef"
@@ -31,7 +31,7 @@ def test_uvicorn_ends_with_the_sentence_alone(variables: dict[str, str], said: s
     own = {"EXPRSN_ENV": "development", "DEV_BYPASS": "false", "IPC_BYPASS_AUTH": "false", "VAR_DIR": str(tmp_path)}
     keys = {"SECRET_KEY": KEY, "IPC_BROKER_KEY": KEY, "REDIS_URL": ""}
     ended = subprocess.run(
-        [sys.executable, "-m", "uvicorn", "exprsn.asgi:application", "--port", str(servers.free_port())],
+        [sys.executable, "-m", "uvicorn", "exprsn.asgi:application", "--port", str(free_port())],
         cwd=ROOT,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "exprsn.settings", **own, **keys, **variables},
         capture_output=True, text=True, check=False, timeout=60,

@@ -10,7 +10,7 @@ from unittest.mock import patch
 from ipc import IPCWorker
 from ipc.transports.tokens import token_source
 from ipc.transports.websocket import WebSocketTransport
-from tests import servers
+from tests.ports import free_port
 from tests.scene import Scene
 from tests.troubles.told import refusal
 
@@ -67,7 +67,7 @@ async def not_connected(url: str, ca_file: Path | None) -> str:
 
 
 async def bridge_away(scene: Scene) -> str:
-    return await not_connected(f"wss://localhost:{servers.free_port()}", scene.ca_file)
+    return await not_connected(f"wss://localhost:{free_port()}", scene.ca_file)
 
 
 async def authority_unknown(scene: Scene) -> str:

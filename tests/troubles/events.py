@@ -5,6 +5,7 @@ from typing import Any
 
 from ipc import IPCWorker
 from tests import servers
+from tests.ports import free_port
 from tests.scene import OPERATOR, Scene
 from tests.troubles.told import first_error, said_of
 
@@ -34,7 +35,7 @@ async def missed(scene: Scene) -> str:
 async def redis_away(scene: Scene) -> str:
     """A bridge of its own, whose Redis does not answer."""
     var_dir = scene.folder / "bridge-without-redis"
-    nowhere = f"redis://127.0.0.1:{servers.free_port()}/0"
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
     with servers.bridge("uvicorn", nowhere, scene.certs_dir, var_dir) as bridge:
         assert bridge.health() == 503
         answer = await asyncio.to_thread(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ipc.protocol.ids import new_ulid
-from tests import servers
 from tests.bridge.cli.conftest import complaint, ipc
 from tests.clients import attached
+from tests.ports import free_port
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_one_sentence(bridge: ServerProcess, arguments: list[st
 
 
 def test_a_bridge_that_is_not_there_may_be_later(bridge: ServerProcess) -> None:
-    told = ipc(bridge, "emit", "a:b", "--url", f"https://localhost:{servers.free_port()}")
+    told = ipc(bridge, "emit", "a:b", "--url", f"https://localhost:{free_port()}")
     assert told.returncode == 75
     assert "CommandError: " in told.stderr
     assert "connection refused: is the bridge running there?" in told.stderr

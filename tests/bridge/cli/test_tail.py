@@ -9,6 +9,7 @@ from exprsn.embedded import EmbeddedValkey
 from ipc.protocol.ids import new_ulid
 from tests import servers
 from tests.bridge.cli.conftest import Tail, complaint
+from tests.ports import free_port
 from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -95,5 +96,5 @@ def test_what_is_wrong_is_one_sentence(bridge: ServerProcess, arguments: list[st
 
 
 def test_a_bridge_that_is_not_there_is_no_wait_without_a_word(bridge: ServerProcess) -> None:
-    told, code = complaint(bridge, "tail", "--url", f"https://localhost:{servers.free_port()}", "--since", "1h")
+    told, code = complaint(bridge, "tail", "--url", f"https://localhost:{free_port()}", "--since", "1h")
     assert ("connection refused" in told, code) == (True, 75)

@@ -19,7 +19,8 @@ from tests.bridge.tokens import LOCKED, bearer, minted
 from tests.clients import attached
 from tests.markdown import ROOT, fences
 from tests.node import NodeSockets
-from tests.servers import ServerProcess, free_port
+from tests.ports import free_port
+from tests.servers import ServerProcess
 
 pytestmark = pytest.mark.processes
 PAGE = ROOT / "docs" / "howto" / "socketio-behind-nginx.md"
