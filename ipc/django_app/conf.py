@@ -120,7 +120,7 @@ class Conf:
         return str(_setting("IPC_TOKEN", ""))
 
     def permissions_of(self, service: str) -> tuple[str, ...]:
-        """Return what a service, by its full name, is permitted when it asks for a token with its certificate.
+        """Return what a service, by its full name, is permitted by a token that names no permissions of its own.
 
         Raises:
             BadMessageError: ``IPC_PERMISSIONS`` makes no sense; the check ``ipc.E005`` says so at start.

@@ -19,7 +19,7 @@ from ipc.protocol.codes import ErrorCode
 from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import new_ulid, ulid_ms
 from ipc.protocol.resource_patterns import check_resource_pattern
-from ipc.protocol.signed_tokens import check_times, header_of
+from ipc.protocol.signed_tokens import check_lifetime, check_times, header_of
 from ipc.protocol.tokens import ALGORITHM as BROKER_ALGORITHM
 from ipc.protocol.tokens import WeakKeyError
 
@@ -196,11 +196,7 @@ def check_form(claims: CAClaims) -> None:
         raise TokenError(f"the token's roles are at most {MAX_ROLES} words of a-z, 0-9, '_' and '-'")
     if ulid_ms(claims.jti) is None:
         raise TokenError("the token's jti is none: it is a ULID")
-    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
-        lifetime_s = claims.exp - claims.iat
-        raise TokenError(
-            f"a token holds for more than 0 and at most {MAX_LIFETIME_S} s, this one for {lifetime_s:.0f} s"
-        )
+    check_lifetime(claims.exp - claims.iat, most_s=MAX_LIFETIME_S)
     try:
         check_resource_pattern(claims.resource)
     except BadMessageError as error:

@@ -78,6 +78,17 @@ def claimed_algorithm(token: str) -> str | None:
         return None
 
 
+def check_lifetime(lifetime_s: float, *, most_s: int) -> None:
+    """Refuse a token that says to hold for no time at all, or for longer than one of its kind may.
+
+    Raises:
+        TokenError: TOKEN_INVALID.
+
+    """
+    if not 0 < lifetime_s <= most_s:
+        raise TokenError(f"a token holds for more than 0 and at most {most_s} s, this one for {lifetime_s:.0f} s")
+
+
 def check_times(*, issued_s: float, expires_s: float, now_s: float) -> None:
     """Refuse a token that does not hold yet, or not any more. All times are Unix seconds.
 

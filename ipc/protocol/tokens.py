@@ -17,7 +17,7 @@ from ipc.protocol.errors import BadMessageError, TokenError
 from ipc.protocol.ids import ulid_ms
 from ipc.protocol.permissions import check_permissions
 from ipc.protocol.services import SERVICES, full_name
-from ipc.protocol.signed_tokens import check_times, header_of
+from ipc.protocol.signed_tokens import check_lifetime, check_times, header_of
 
 TYPE: Final = "broker"
 VERSION: Final = "1.0"
@@ -211,11 +211,7 @@ def check_form(claims: Claims) -> None:
         raise TokenError("the token's source or target is no service of the catalogue, by its full name")
     if claims.env not in {"", DEVELOPMENT}:
         raise TokenError(f"the token is of an environment that is none; the only one with a name is {DEVELOPMENT!r}")
-    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
-        lifetime_s = claims.exp - claims.iat
-        raise TokenError(
-            f"a token holds for more than 0 and at most {MAX_LIFETIME_S} s, this one for {lifetime_s:.0f} s"
-        )
+    check_lifetime(claims.exp - claims.iat, most_s=MAX_LIFETIME_S)
     if claims.stateful and ulid_ms(claims.state_key or "") is None:
         raise TokenError("the token is stateful, but its stateKey is no ULID")
     try:

@@ -17,31 +17,22 @@ from pytest_django import Settings
 from bridge import unapplied_migrations, views
 from bridge.unapplied_migrations import AGAIN_S, UnappliedMigrations, look_beside
 from ipc.django_app.runtime import Runtime
+from ipc.testing.clock import ManualClock
 from tests import servers
 from tests.people import bearer
 
 LACKING = "the database lacks migrations, 1 in all, the first is bridge.0003_roles: run manage.py migrate"
 
 
-class Clock:
-    """Stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def migrations(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> UnappliedMigrations:
+def migrations(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> UnappliedMigrations:
     """Those of a process that has just started."""
-    fresh = UnappliedMigrations(clock)
+    fresh = UnappliedMigrations(clock.monotonic)
     for module in (views, unapplied_migrations):
         monkeypatch.setattr(module, "unapplied_migrations", fresh)
     return fresh
@@ -72,30 +63,30 @@ def queries_of(migrations: UnappliedMigrations) -> int:
 
 
 def test_what_lacks_is_looked_up_now_and_then_until_nothing_does(
-    lacking: None, migrations: UnappliedMigrations, clock: Clock, caplog: pytest.LogCaptureFixture
+    lacking: None, migrations: UnappliedMigrations, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert migrations.problem() == LACKING
     apply()
-    clock.now_s += AGAIN_S - 1
+    clock.move_to(AGAIN_S - 1)
     assert queries_of(migrations) == 0
     assert migrations.problem() == LACKING
-    clock.now_s += 1
+    clock.move_to(AGAIN_S)
     assert migrations.problem() is None
     # Nobody takes one back under a bridge that runs.
     unapply()
-    clock.now_s += AGAIN_S
+    clock.move_to(2 * AGAIN_S)
     assert (queries_of(migrations), migrations.problem()) == (0, None)
     assert caplog.messages == [f"health: {LACKING}"]
 
 
 def test_what_a_newer_version_brings_is_not_this_ones(
-    lacking: None, migrations: UnappliedMigrations, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    lacking: None, migrations: UnappliedMigrations, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its files lie there, not applied yet, while this one still runs."""
     assert migrations.problem() == LACKING
     monkeypatch.delattr(unapplied_migrations, "MigrationExecutor")
     apply()
-    clock.now_s += AGAIN_S
+    clock.move_to(AGAIN_S)
     assert migrations.problem() is None
 
 
@@ -105,7 +96,7 @@ async def test_health_says_it_and_strangers_hear_the_status_alone(
     database_of_views: None,
     lacking: None,
     migrations: UnappliedMigrations,
-    clock: Clock,
+    clock: ManualClock,
     settings: Settings,
     headers: dict[str, str],
 ) -> None:
@@ -120,7 +111,7 @@ async def test_health_says_it_and_strangers_hear_the_status_alone(
         else:
             assert told["checks"]["database"] == {"ok": False, "error": LACKING}
     await sync_to_async(apply)()
-    clock.now_s += AGAIN_S
+    clock.move_to(AGAIN_S)
     assert (await client.get("/health")).status_code == 200
 
 
