@@ -184,7 +184,8 @@ class Operations:
         running = [info for info in found if info.is_running]
         revoked = {info.id for info, is_revoked in zip(running, await self.revoked(running), strict=True) if is_revoked}
         shown = [as_seen(info, is_revoked=info.id in revoked, now_ms=now_ms) for info in found]
-        return sorted(shown, key=lambda info: (-info.begun_ms, info.id))
+        # As the index has them: of the same millisecond the one with the greater id counts as newer.
+        return sorted(shown, key=lambda info: (info.begun_ms, info.id), reverse=True)
 
 
 def as_seen(info: OperationInfo, *, is_revoked: bool, now_ms: int) -> OperationInfo:

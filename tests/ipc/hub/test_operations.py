@@ -1,6 +1,7 @@
 """The hub's side of long operations: who may do what with which, revocation by whatever way, and what is lost."""
 
 import asyncio
+import itertools
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ipc.hub.hub import Hub
-from ipc.hub.open_operations import MAX_OPEN
+from ipc.hub.open_operations import MAX_OPEN, now_ms
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.operations import LOST_AFTER_MS, OperationInfo
 from ipc.protocol.tokens import TokenKeys
@@ -296,6 +297,8 @@ async def test_what_has_ended_and_is_not_listed_is_not_kept(
 ) -> None:
     """A service can begin and end as many as it may send messages; one that runs is known, listed or not."""
     monkeypatch.setattr(operations, "MAX_LISTED", 2)
+    # Of those that begin in the same millisecond it is not said which is the oldest.
+    monkeypatch.setattr("ipc.hub.operations.now_ms", itertools.count(now_ms()).__next__)
     member = Member(hub)
 
     async def ttl_ms(operation: str) -> int:
