@@ -13,6 +13,7 @@ from ipc.stores.audit import Audit
 from ipc.stores.audit_filter import AuditFilter
 from tests.bridge.console.conftest import LogIn, Roles
 from tests.bridge.console.mesh import EVIL
+from tests.clock import pass_a_millisecond
 from tests.ipc.members import Member
 
 PATH = "/admin/console/operations"
@@ -24,6 +25,8 @@ async def client(log_in: LogIn) -> AsyncClient:
 
 
 async def begun(member: Member, name: str = "import", **members: Any) -> str:
+    """Begin an operation that is newer than those before it."""
+    pass_a_millisecond()
     ok = await member.ask(type="operation", op="begin", name=name, **members)
     assert ok["type"] == "ok", ok
     return str(ok["operations"][0]["id"])

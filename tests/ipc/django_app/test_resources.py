@@ -26,6 +26,7 @@ from ipc.resources import CallContext
 from ipc.testing import TestBus
 from tests.database import in_thread
 from tests.ipc.django_app.albums import Album, AlbumSerializer, TrustingSerializer
+from tests.ipc.durable import eventually
 from tests.markdown import ROOT, fences
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -263,6 +264,14 @@ class Slow(ModelResource[Album]):
         self.gate = Gate()
         self._loop = asyncio.get_running_loop()
         self.over = asyncio.Event()
+        self.ctx: CallContext | None = None
+
+    async def create(self, data: Any, ctx: CallContext) -> Any:
+        self.ctx = ctx
+        return await super().create(data, ctx)
+
+    async def is_late(self) -> bool:
+        return self.ctx is not None and self.ctx.seconds_left == 0
 
     def perform_create(self, request: Request, serializer: Any) -> Album:
         album: Album = serializer.save()
@@ -294,6 +303,8 @@ async def test_a_write_that_took_too_long_is_undone_and_says_so(serve: Serve) ->
     ipc = await serve(slow)
     async with asyncio.timeout(GUARD_S):
         await refused(ipc.create("albums", {"title": "Summer"}, timeout_s=0.3), ErrorCode.TIMEOUT)
+        # The owner's clock began when the call came to it, so it may still think that somebody waits.
+        await eventually(slow.is_late)
         slow.gate.opened.set()
     await until_threads_are_idle(slow)
     assert await albums() == []

@@ -11,6 +11,7 @@ from ipc.hub.hub import Hub
 from ipc.protocol.declarations import MAX_EVENTS
 from ipc.protocol.errors import UnavailableError
 from ipc.protocol.messages import Emit
+from tests.clock import pass_a_millisecond
 from tests.ipc.conftest import MakeHub
 from tests.ipc.members import Member
 
@@ -130,6 +131,7 @@ async def test_what_waits_is_bounded_by_what_a_service_may_declare(hub: Hub) -> 
     member = Member(hub)
     for number in range(3):
         await declared(member, *(post(event=f"post:n{number}-{each}") for each in range(MAX_EVENTS - 1)))
+        pass_a_millisecond()
     await declared(member, post())
     assert len(await drifts(hub)) == MAX_EVENTS
     for event in ("post:n0-0", "post:n2-62", "post:created"):
