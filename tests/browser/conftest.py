@@ -10,18 +10,21 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import StorageState, StorageStateCookie, async_playwright
+from playwright.async_api import StorageState, StorageStateCookie, async_playwright, expect
 
 from exprsn.embedded import EmbeddedValkey
 from tests import servers
 from tests.browser.axe import AxeError, axe_script
-from tests.browser.pages import Console
+from tests.browser.pages import WAIT_MS, Console
 from tests.clients import Client, attached
 from tests.logins import people
 from tests.servers import ServerProcess
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 EVERY_S: Final = 0.1
+
+# Some of what a page shows is looked for every five seconds only, which is as long as Playwright waits by itself.
+expect.set_options(timeout=WAIT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,7 +60,9 @@ async def console(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> As
     certs_dir = servers.certificates(folder / "certs")
     with EmbeddedValkey(folder / "valkey") as valkey:
         # Static files come from the server itself where debugging is on.
-        one = servers.bridge("uvicorn", valkey.url, certs_dir, folder / "one", DEBUG="true")
+        # Chromium gives up a file when it finds three connections closed that it had kept, which all are after 5 s.
+        kept = {"DEBUG": "true", "UVICORN_TIMEOUT_KEEP_ALIVE": "300"}
+        one = servers.bridge("uvicorn", valkey.url, certs_dir, folder / "one", **kept)
         other = servers.bridge("daphne", valkey.url, certs_dir, folder / "other")
         with _both(one, other) as keys:
             logins = {role: StorageState(cookies=[_cookie(key)]) for role, key in keys.items()}
